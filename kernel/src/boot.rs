@@ -1,0 +1,127 @@
+//! From the first instruction to the application: the assembly entry and what follows it in Rust.
+
+use crate::apic::LocalApic;
+use crate::memory::{self, REGION_LIMIT, heapless::Regions};
+use crate::start_info::{
+    MEMORY_MAP_ENTRY_SIZE, MODULE_ENTRY_SIZE, Region, START_INFO_SIZE, StartInfo, module_region, ram_region,
+};
+use crate::{clock, command_line, console, power, trap};
+use spin::Once;
+
+core::arch::global_asm!(include_str!("boot.s"), start = sym start);
+core::arch::global_asm!(include_str!("mem.s"));
+
+/// Bytes of the command line that are read; the rest is dropped.
+pub const COMMAND_LINE_LIMIT: usize = 2048;
+/// The boot page tables cover this much.
+const BOOT_MAPPED: u64 = 1 << 30;
+
+static COMMAND_LINE: Once<([u8; COMMAND_LINE_LIMIT], usize)> = Once::new();
+
+/// What the hypervisor gave to the image, beside its devices.
+#[derive(Debug)]
+pub struct Machine {
+    /// The kernel command line.
+    pub command_line: &'static str,
+    /// The first module: what QEMU's `-initrd` names.
+    pub module: Option<&'static [u8]>,
+}
+
+unsafe extern "Rust" {
+    /// The application, defined by [`entry!`](crate::entry).
+    safe fn unik_entry(machine: Machine) -> power::Exit;
+}
+
+/// Names the function that an image starts with: `fn(Machine) -> Exit`.
+#[macro_export]
+macro_rules! entry {
+    ($function:path) => {
+        #[unsafe(no_mangle)]
+        extern "Rust" fn unik_entry(machine: $crate::Machine) -> $crate::power::Exit {
+            $function(machine)
+        }
+    };
+}
+
+/// The first Rust function: `info` is the address of start_info.
+extern "C" fn start(info: u64) -> ! {
+    trap::start();
+    console::open();
+    match machine(info) {
+        Ok(machine) => power::exit(unik_entry(machine)),
+        Err(sentence) => {
+            console::print(format_args!("error: {sentence}\n"));
+            power::exit(power::Exit::Configuration)
+        }
+    }
+}
+
+fn machine(info: u64) -> Result<Machine, &'static str> {
+    let info = boot_bytes(info, START_INFO_SIZE).and_then(StartInfo::parse).ok_or(
+        "the hypervisor passed no PVH start_info: boot this image with a PVH loader, such as qemu -kernel",
+    )?;
+    power::set_acpi_root(info.rsdp);
+    let command_line = copy_command_line(info.command_line);
+    let module = match info.modules {
+        0 => None,
+        _ => boot_bytes(info.module_list, MODULE_ENTRY_SIZE).and_then(module_region),
+    };
+    let mut ram = Regions::new();
+    for index in 0..REGION_LIMIT.min(info.memory_map_entries as usize) {
+        let entry = info.memory_map.saturating_add((index * MEMORY_MAP_ENTRY_SIZE) as u64);
+        if let Some(region) = boot_bytes(entry, MEMORY_MAP_ENTRY_SIZE).and_then(ram_region) {
+            ram.push(region);
+        }
+    }
+    memory::start(&ram, module).map_err(|error| match error {
+        memory::Error::NoMemory => "there is no memory behind the image: give the machine more (-m)",
+        memory::Error::NoTables => "the memory map needs more page tables than were kept for it",
+    })?;
+    LocalApic::start(trap::SPURIOUS_VECTOR).ok_or("the local APIC cannot be mapped")?;
+    clock::start();
+    console::start_log(log_level(command_line));
+    Ok(Machine { command_line, module: module.and_then(module_bytes) })
+}
+
+/// Bytes that the boot page tables make readable.
+fn boot_bytes<'a>(address: u64, length: usize) -> Option<&'a [u8]> {
+    let end = address.checked_add(length as u64)?;
+    if address == 0 || end > BOOT_MAPPED {
+        return None;
+    }
+    let start = core::ptr::with_exposed_provenance(address as usize);
+    // SAFETY: 1. the first GiB is identity-mapped until the final tables are built, which is after the last call;
+    // 2. boot data lies outside the image, so nothing of Rust's is read.
+    Some(unsafe { core::slice::from_raw_parts(start, length) })
+}
+
+/// Copies the command line, which lies in memory that will be used for other things.
+fn copy_command_line(address: u64) -> &'static str {
+    let (line, length) = COMMAND_LINE.call_once(|| {
+        let mut line = [0; COMMAND_LINE_LIMIT];
+        let mut length = 0;
+        for slot in &mut line {
+            match boot_bytes(address.saturating_add(length as u64), 1) {
+                Some(&[byte]) if address != 0 && byte != 0 => *slot = byte,
+                _ => break,
+            }
+            length += 1;
+        }
+        (line, length)
+    });
+    let bytes = line.get(..*length).unwrap_or(line);
+    bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+}
+
+/// The module's bytes, which the final tables map for reading.
+fn module_bytes(region: Region) -> Option<&'static [u8]> {
+    let start = memory::paging::map_readable(region.start, region.length())?;
+    // SAFETY: 1. the range is mapped for ever; 2. the heap was placed outside it, so nothing writes it.
+    Some(unsafe { core::slice::from_raw_parts(start.as_ptr(), usize::try_from(region.length()).ok()?) })
+}
+
+/// `log=LEVEL` of the command line; `info` where it says nothing or nothing that is known.
+fn log_level(line: &str) -> log::LevelFilter {
+    let level = command_line::words(line).filter(|word| word.key == "log").last();
+    level.and_then(|word| word.value.parse().ok()).unwrap_or(log::LevelFilter::Info)
+}

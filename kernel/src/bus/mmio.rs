@@ -1,0 +1,90 @@
+//! virtio-mmio slots: named on the command line (`virtio_mmio.device=512@0xfeb00e00:12`), or those of QEMU's microvm.
+
+use super::{Error, MachineTransport};
+use crate::apic;
+use crate::command_line;
+use crate::memory::paging;
+use crate::trap::interrupt::Line;
+use core::ptr::NonNull;
+use virtio_drivers::transport::{DeviceType, mmio::MmioTransport};
+
+/// Where microvm puts its slots, and how many there are with and without a second I/O APIC.
+const MICROVM_SLOTS: u64 = 0xfeb0_0000;
+const SLOT_SIZE: u64 = 512;
+const MAGIC: u32 = u32::from_le_bytes(*b"virt");
+
+/// One slot: its registers and its global interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    address: u64,
+    size: u64,
+    interrupt: u32,
+}
+
+/// Calls `found` for each slot that has a device: those on the command line, or all of microvm's where none is named.
+pub(super) fn scan(line: &str, found: &mut dyn FnMut(DeviceType, Slot)) {
+    let mut named = false;
+    for word in command_line::words(line).filter(|word| word.key == "virtio_mmio.device") {
+        named = true;
+        if let Some(slot) = parse(word.value) {
+            slot.probe(found);
+        }
+    }
+    if !named {
+        // The hypervisor fills slots from the highest down.
+        let (count, first_interrupt) = if apic::has_second_io_apic() { (24, 24) } else { (8, 16) };
+        for slot in (0..count).rev() {
+            let address = MICROVM_SLOTS + u64::from(slot) * SLOT_SIZE;
+            Slot { address, size: SLOT_SIZE, interrupt: first_interrupt + slot }.probe(found);
+        }
+    }
+}
+
+/// Reads `SIZE@ADDRESS:INTERRUPT[:ID]`, numbers as C writes them; a size may end in K.
+fn parse(value: &str) -> Option<Slot> {
+    let (size, rest) = value.split_once('@')?;
+    let mut rest = rest.split(':');
+    let (address, interrupt) = (number(rest.next()?)?, number(rest.next()?)?);
+    let size = match size.strip_suffix(['K', 'k']) {
+        Some(kibibytes) => number(kibibytes)?.checked_mul(1024)?,
+        None => number(size)?,
+    };
+    let sane = size >= SLOT_SIZE && address.is_multiple_of(4);
+    sane.then_some(Slot { address, size, interrupt: u32::try_from(interrupt).ok()? })
+}
+
+fn number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(hexadecimal) => u64::from_str_radix(hexadecimal, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+impl Slot {
+    fn probe(self, found: &mut dyn FnMut(DeviceType, Self)) {
+        let Some(registers) = paging::map_device(self.address, self.size) else { return };
+        let registers: NonNull<u32> = registers.cast();
+        let read = |offset: usize| {
+            // SAFETY: the first 512 bytes are mapped.
+            let register = unsafe { registers.byte_add(offset) };
+            // SAFETY: as above; identification registers have no side effect (virtio 1.2, 4.2.2).
+            unsafe { register.read_volatile() }
+        };
+        if read(0) == MAGIC
+            && let Ok(kind) = DeviceType::try_from(read(8))
+        {
+            found(kind, self);
+        }
+    }
+
+    pub(super) fn open(self, line: Line) -> Result<MachineTransport, Error> {
+        let header = paging::map_device(self.address, self.size).ok_or(Error::NotVirtio)?.cast();
+        let size = usize::try_from(self.size).map_err(|_| Error::NotVirtio)?;
+        // SAFETY: the registers are mapped for ever, aligned, and opened once, since a slot is used up by this.
+        let transport = unsafe { MmioTransport::new(header, size) }.map_err(|_| Error::NotVirtio)?;
+        if !apic::route(self.interrupt, line.vector()) {
+            return Err(Error::NoInterrupt);
+        }
+        Ok(MachineTransport::mmio(transport))
+    }
+}

@@ -1,0 +1,77 @@
+//! Memory: page tables that protect, and the heap.
+//!
+//! One identity-mapped address space. [`paging`] builds its tables once and afterwards only adds mappings of device
+//! memory; [`heap`] hands out the largest free range of RAM. Invariant: no page is writable and executable, the
+//! first page and the page below each stack are never mapped.
+
+pub(crate) mod heap;
+pub(crate) mod paging;
+
+use crate::layout;
+use crate::start_info::{Region, largest_free};
+use heapless::Regions;
+
+/// Entries of the memory map that are read; a PC has about ten.
+pub(crate) const REGION_LIMIT: usize = 32;
+
+/// Bytes at the front of the free range kept for page tables, beside a page for each GiB of RAM.
+const TABLE_BYTES: u64 = 64 << 10;
+/// The range below 1 MiB belongs to firmware and boot data.
+const LOW_MEMORY: Region = Region { start: 0, end: 1 << 20 };
+
+/// Why an image cannot have memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Error {
+    /// The hypervisor told of no RAM behind the image.
+    NoMemory,
+    /// Page tables ran out.
+    NoTables,
+}
+
+/// Builds the final page tables over `ram`, and the heap in its largest part that is neither image nor `module`.
+pub(crate) fn start(ram: &Regions, module: Option<Region>) -> Result<(), Error> {
+    let image = Region { start: layout::text(), end: page_up(layout::data_limit()) };
+    let reserved = [LOW_MEMORY, image, module.unwrap_or(LOW_MEMORY)];
+    let free = largest_free(ram.iter(), &reserved).ok_or(Error::NoMemory)?;
+    let start = page_up(free.start);
+    let tables = start + TABLE_BYTES + (ram.iter().map(|r| r.end).max().unwrap_or(0) >> 30) * 4096;
+    let end = free.end & !4095;
+    if end <= tables + 4096 {
+        return Err(Error::NoMemory);
+    }
+    paging::start(ram, image, Region { start, end: tables })?;
+    heap::start(Region { start: tables, end });
+    Ok(())
+}
+
+fn page_up(address: u64) -> u64 {
+    (address + 4095) & !4095
+}
+
+/// A short list of regions that needs no heap.
+pub(crate) mod heapless {
+    use super::{REGION_LIMIT, Region};
+
+    /// Up to [`REGION_LIMIT`] regions; more are left out, which only makes less memory usable.
+    pub(crate) struct Regions {
+        regions: [Region; REGION_LIMIT],
+        length: usize,
+    }
+
+    impl Regions {
+        pub(crate) const fn new() -> Self {
+            Self { regions: [Region { start: 0, end: 0 }; REGION_LIMIT], length: 0 }
+        }
+
+        pub(crate) fn push(&mut self, region: Region) {
+            if let Some(slot) = self.regions.get_mut(self.length) {
+                *slot = region;
+                self.length += 1;
+            }
+        }
+
+        pub(crate) fn iter(&self) -> impl Iterator<Item = Region> {
+            self.regions.iter().take(self.length).copied()
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The epitaph: what a dying image says, and its end.
+//!
+//! Plain text on the raw serial port, every line behind `epitaph: `, understood by people and by the tool:
+//!
+//! ```text
+//! epitaph: v1 fault page-fault error 0x2 address 0x0000000000000000 at rip 0x0000000000103456
+//! epitaph: registers rax=0x0000000000000000 rbx=0x...
+//! epitaph: backtrace 0x0000000000103456 0x0000000000101234
+//! epitaph: exit 3
+//! ```
+//!
+//! A panic has `v1 panic in task NAME: MESSAGE at FILE:LINE:COLUMN` in its first line, and no registers. No lock is
+//! taken and nothing is allocated. A second fault on the way ends the machine at once.
+
+use crate::{layout, port, power};
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+/// Addresses printed in a backtrace.
+const BACKTRACE_LIMIT: usize = 32;
+/// How often a full transmit register is looked at before a byte is given up.
+const SERIAL_PATIENCE: u32 = 100_000;
+
+/// What the stubs push, lowest address first; `rip` and up come from the processor (Intel SDM 3A, 6.14.2).
+#[repr(C)]
+pub(super) struct Frame {
+    r15: u64,
+    r14: u64,
+    r13: u64,
+    r12: u64,
+    r11: u64,
+    r10: u64,
+    r9: u64,
+    r8: u64,
+    rbp: u64,
+    rdi: u64,
+    rsi: u64,
+    rdx: u64,
+    rcx: u64,
+    rbx: u64,
+    rax: u64,
+    vector: u64,
+    error: u64,
+    rip: u64,
+    cs: u64,
+    flags: u64,
+    rsp: u64,
+}
+
+static DYING: AtomicBool = AtomicBool::new(false);
+static TASK: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
+static TASK_LENGTH: AtomicUsize = AtomicUsize::new(0);
+
+/// Names the task that runs from here on, for the epitaph.
+pub fn set_task(name: &'static str) {
+    TASK_LENGTH.store(0, Ordering::Relaxed);
+    TASK.store(name.as_ptr().cast_mut(), Ordering::Relaxed);
+    TASK_LENGTH.store(name.len(), Ordering::Relaxed);
+}
+
+fn task() -> &'static str {
+    let (start, length) = (TASK.load(Ordering::Relaxed), TASK_LENGTH.load(Ordering::Relaxed));
+    if start.is_null() {
+        return "boot";
+    }
+    // SAFETY: pointer and length are those of one `&'static str`: the length is zero while they change.
+    let bytes = unsafe { core::slice::from_raw_parts(start, length) };
+    core::str::from_utf8(bytes).unwrap_or("?")
+}
+
+/// The end of every exception.
+pub(super) extern "C" fn fault(frame: &Frame) -> ! {
+    die_once();
+    let mut out = Serial;
+    let address: u64;
+    // SAFETY: reading CR2 has no effect.
+    unsafe { core::arch::asm!("mov {}, cr2", out(reg) address, options(nomem, nostack)) };
+    out.text("\nepitaph: v1 fault ");
+    out.text(name(frame.vector));
+    out.text(" error 0x");
+    out.hex(frame.error, 1);
+    if frame.vector == 14 {
+        out.text(" address 0x");
+        out.hex(address, 16);
+    }
+    out.text(" at rip 0x");
+    out.hex(frame.rip, 16);
+    out.text(" in task ");
+    out.text(task());
+    registers(&mut out, frame);
+    backtrace(&mut out, Some(frame.rip), frame.rbp);
+    end(&mut out, power::Exit::Fault)
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    die_once();
+    let mut out = Serial;
+    out.text("\nepitaph: v1 panic in task ");
+    out.text(task());
+    out.text(": ");
+    // The serial writer never fails; a Display that does loses its own text only.
+    let _ = write!(out, "{}", info.message());
+    if let Some(location) = info.location() {
+        out.text(" at ");
+        out.text(location.file());
+        let _ = write!(out, ":{}:{}", location.line(), location.column());
+    }
+    let frame: u64;
+    // SAFETY: reading RBP has no effect.
+    unsafe { core::arch::asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack)) };
+    backtrace(&mut out, None, frame);
+    end(&mut out, power::Exit::Panic)
+}
+
+fn die_once() {
+    if DYING.swap(true, Ordering::Relaxed) {
+        power::exit(power::Exit::Fault);
+    }
+}
+
+fn end(out: &mut Serial, code: power::Exit) -> ! {
+    out.text("\nepitaph: exit ");
+    out.hex(code as u64, 1);
+    out.text("\n");
+    power::exit(code)
+}
+
+fn registers(out: &mut Serial, frame: &Frame) {
+    let named = [
+        ("rax", frame.rax),
+        ("rbx", frame.rbx),
+        ("rcx", frame.rcx),
+        ("rdx", frame.rdx),
+        ("rsi", frame.rsi),
+        ("rdi", frame.rdi),
+        ("rbp", frame.rbp),
+        ("rsp", frame.rsp),
+        ("r8", frame.r8),
+        ("r9", frame.r9),
+        ("r10", frame.r10),
+        ("r11", frame.r11),
+        ("r12", frame.r12),
+        ("r13", frame.r13),
+        ("r14", frame.r14),
+        ("r15", frame.r15),
+        ("flags", frame.flags),
+        ("cs", frame.cs),
+    ];
+    for (number, (name, value)) in named.into_iter().enumerate() {
+        out.text(if number % 4 == 0 { "\nepitaph: registers " } else { " " });
+        out.text(name);
+        out.text("=0x");
+        out.hex(value, 16);
+    }
+}
+
+/// Follows the saved frame pointers up the main stack, or up the stack of a fault handler.
+fn backtrace(out: &mut Serial, first: Option<u64>, frame: u64) {
+    out.text("\nepitaph: backtrace");
+    let mut print = |address: u64| {
+        out.text(" 0x");
+        out.hex(address, 16);
+    };
+    if let Some(address) = first {
+        print(address);
+    }
+    let mut frame = frame;
+    for _ in 0..BACKTRACE_LIMIT {
+        // Only whole, aligned frames inside the main stack are read: a wild pointer ends the walk.
+        let inside = layout::main_stack_guard() + 4096..layout::main_stack() - 15;
+        if !inside.contains(&frame) || !frame.is_multiple_of(8) {
+            break;
+        }
+        let saved: *const u64 = core::ptr::with_exposed_provenance(frame as usize);
+        // SAFETY: 1. sixteen bytes at `frame` lie inside the mapped stack; 2. they are aligned.
+        let [next, address] = unsafe { saved.cast::<[u64; 2]>().read_volatile() };
+        if !(layout::text()..layout::text_limit()).contains(&address) {
+            break;
+        }
+        print(address);
+        if next <= frame {
+            break;
+        }
+        frame = next;
+    }
+}
+
+/// The mnemonic of an exception in words (Intel SDM 3A, table 6-1).
+fn name(vector: u64) -> &'static str {
+    match vector {
+        0 => "divide-error",
+        1 => "debug",
+        2 => "non-maskable-interrupt",
+        3 => "breakpoint",
+        4 => "overflow",
+        5 => "bound-range",
+        6 => "invalid-opcode",
+        7 => "device-not-available",
+        8 => "double-fault",
+        10 => "invalid-tss",
+        11 => "segment-not-present",
+        12 => "stack-fault",
+        13 => "general-protection",
+        14 => "page-fault",
+        16 => "x87-error",
+        17 => "alignment-check",
+        18 => "machine-check",
+        19 => "simd-error",
+        _ => "unknown",
+    }
+}
+
+/// The raw port: waits a bounded time for each byte.
+struct Serial;
+
+impl Serial {
+    fn text(&mut self, text: &str) {
+        for byte in text.bytes() {
+            self.byte(byte);
+        }
+    }
+
+    /// At least `digits` hexadecimal digits.
+    fn hex(&mut self, value: u64, digits: u32) {
+        let needed = (16 - value.leading_zeros() / 4).max(digits);
+        for digit in (0..needed).rev() {
+            let nibble = (value >> (4 * digit)) as u8 & 15;
+            self.byte(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+        }
+    }
+
+    fn byte(&mut self, byte: u8) {
+        const TRANSMIT_EMPTY: u8 = 1 << 5;
+        for _ in 0..SERIAL_PATIENCE {
+            if port::read_u8(crate::console::PORT + 5) & TRANSMIT_EMPTY != 0 {
+                break;
+            }
+        }
+        port::write_u8(crate::console::PORT, byte);
+    }
+}
+
+impl Write for Serial {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text(text);
+        Ok(())
+    }
+}
