@@ -6,7 +6,6 @@ use crate::start_info::{
     MEMORY_MAP_ENTRY_SIZE, MODULE_ENTRY_SIZE, Region, START_INFO_SIZE, StartInfo, module_region, ram_region,
 };
 use crate::{clock, command_line, console, power, trap};
-use spin::Once;
 
 core::arch::global_asm!(include_str!("boot.s"), start = sym start);
 core::arch::global_asm!(include_str!("mem.s"));
@@ -15,8 +14,6 @@ core::arch::global_asm!(include_str!("mem.s"));
 pub const COMMAND_LINE_LIMIT: usize = 2048;
 /// The boot page tables cover this much.
 const BOOT_MAPPED: u64 = 1 << 30;
-
-static COMMAND_LINE: Once<([u8; COMMAND_LINE_LIMIT], usize)> = Once::new();
 
 /// What the hypervisor gave to the image, beside its devices.
 #[derive(Debug)]
@@ -61,7 +58,7 @@ fn machine(info: u64) -> Result<Machine, &'static str> {
         "the hypervisor passed no PVH start_info: boot this image with a PVH loader, such as qemu -kernel",
     )?;
     power::set_acpi_root(info.rsdp);
-    let command_line = copy_command_line(info.command_line);
+    let command_line = command_line_at(info.command_line);
     let module = match info.modules {
         0 => None,
         _ => boot_bytes(info.module_list, MODULE_ENTRY_SIZE).and_then(module_region),
@@ -73,7 +70,9 @@ fn machine(info: u64) -> Result<Machine, &'static str> {
             ram.push(region);
         }
     }
-    memory::start(&ram, module).map_err(|error| match error {
+    let line = command_line.as_bytes().as_ptr_range();
+    let line = Region { start: line.start.addr() as u64, end: line.end.addr() as u64 };
+    memory::start(&ram, &[line, module.unwrap_or(line)]).map_err(|error| match error {
         memory::Error::NoMemory => "there is no memory behind the image: give the machine more (-m)",
         memory::Error::NoTables => "the memory map needs more page tables than were kept for it",
     })?;
@@ -84,33 +83,30 @@ fn machine(info: u64) -> Result<Machine, &'static str> {
 }
 
 /// Bytes that the boot page tables make readable.
-fn boot_bytes<'a>(address: u64, length: usize) -> Option<&'a [u8]> {
+fn boot_bytes(address: u64, length: usize) -> Option<&'static [u8]> {
     let end = address.checked_add(length as u64)?;
     if address == 0 || end > BOOT_MAPPED {
         return None;
     }
     let start = core::ptr::with_exposed_provenance(address as usize);
-    // SAFETY: 1. the first GiB is identity-mapped until the final tables are built, which is after the last call;
-    // 2. boot data lies outside the image, so nothing of Rust's is read.
+    // SAFETY: 1. the first GiB is identity-mapped until the final tables are built, which is after the last call, and
+    // what is kept beyond that (the command line) lies in memory those map; 2. boot data lies outside image and heap.
     Some(unsafe { core::slice::from_raw_parts(start, length) })
 }
 
-/// Copies the command line, which lies in memory that will be used for other things.
-fn copy_command_line(address: u64) -> &'static str {
-    let (line, length) = COMMAND_LINE.call_once(|| {
-        let mut line = [0; COMMAND_LINE_LIMIT];
-        let mut length = 0;
-        for slot in &mut line {
-            match boot_bytes(address.saturating_add(length as u64), 1) {
-                Some(&[byte]) if address != 0 && byte != 0 => *slot = byte,
-                _ => break,
-            }
-            length += 1;
-        }
-        (line, length)
-    });
-    let bytes = line.get(..*length).unwrap_or(line);
-    bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+/// The command line where the hypervisor put it; the heap will be placed beside it. It ends at the first byte that is
+/// not ASCII.
+fn command_line_at(address: u64) -> &'static str {
+    let mut length = 0;
+    while length < COMMAND_LINE_LIMIT
+        && let Some([1..128]) = boot_bytes(address.saturating_add(length as u64), 1)
+        && address != 0
+    {
+        length += 1;
+    }
+    let bytes = boot_bytes(address, length).unwrap_or_default();
+    // SAFETY: every byte was ASCII a moment ago, and nothing writes boot data.
+    unsafe { str::from_utf8_unchecked(bytes) }
 }
 
 /// The module's bytes, which the final tables map for reading.

@@ -28,10 +28,11 @@ pub(crate) enum Error {
     NoTables,
 }
 
-/// Builds the final page tables over `ram`, and the heap in its largest part that is neither image nor `module`.
-pub(crate) fn start(ram: &Regions, module: Option<Region>) -> Result<(), Error> {
+/// Builds the final page tables over `ram`, and the heap in its largest part that is neither image nor `kept`.
+pub(crate) fn start(ram: &Regions, kept: &[Region; 2]) -> Result<(), Error> {
     let image = Region { start: layout::text(), end: page_up(layout::data_limit()) };
-    let reserved = [LOW_MEMORY, image, module.unwrap_or(LOW_MEMORY)];
+    let [line, module] = kept.map(whole_pages);
+    let reserved = [LOW_MEMORY, image, line, module];
     let free = largest_free(ram.iter(), &reserved).ok_or(Error::NoMemory)?;
     let start = page_up(free.start);
     let tables = start + TABLE_BYTES + (ram.iter().map(|r| r.end).max().unwrap_or(0) >> 30) * 4096;
@@ -39,13 +40,17 @@ pub(crate) fn start(ram: &Regions, module: Option<Region>) -> Result<(), Error> 
     if end <= tables + 4096 {
         return Err(Error::NoMemory);
     }
-    paging::start(ram, image, Region { start, end: tables })?;
+    paging::start(ram, image, &[line, module], Region { start, end: tables })?;
     heap::start(Region { start: tables, end });
     Ok(())
 }
 
 fn page_up(address: u64) -> u64 {
-    (address + 4095) & !4095
+    address.saturating_add(4095) & !4095
+}
+
+fn whole_pages(region: Region) -> Region {
+    Region { start: region.start & !4095, end: page_up(region.end) }
 }
 
 /// A short list of regions that needs no heap.

@@ -58,8 +58,8 @@ unsafe impl Send for Tables {}
 
 static TABLES: Mutex<Option<Tables>> = Mutex::new(None);
 
-/// Builds tables in `spare` for the image, all of `ram` and the firmware's area, and switches to them.
-pub(super) fn start(ram: &Regions, image: Region, spare: Region) -> Result<(), Error> {
+/// Builds tables in `spare` for the image, `kept` (which is only read) and all of `ram`, and switches to them.
+pub(super) fn start(ram: &Regions, image: Region, kept: &[Region], spare: Region) -> Result<(), Error> {
     let mut spare = spare;
     let root = new_table(&mut spare)?;
     let mut tables = Tables { root, spare };
@@ -77,6 +77,9 @@ pub(super) fn start(ram: &Regions, image: Region, spare: Region) -> Result<(), E
         start = guard + PAGE;
     }
     tables.map(Region { start, end: image.end }, READ_WRITE)?;
+    for region in kept {
+        tables.map(Region { start: region.start.max(PAGE), ..*region }, READ)?;
+    }
     for region in ram.iter() {
         // Below the image there is boot data, which is only read; page zero stays out.
         let low = Region { start: region.start.max(PAGE), end: region.end.min(image.start) };
@@ -119,15 +122,13 @@ impl Tables {
         while address < end {
             let directory = self.table_below(self.root, address >> 39)?;
             let directory = self.table_below(directory, address >> 30)?;
-            if address.is_multiple_of(LARGE_PAGE) && end - address >= LARGE_PAGE {
-                let entry = entry_of(directory, address >> 21);
-                if read(entry) == 0 {
-                    write(entry, address | (rights | Rights::LARGE).bits());
-                }
-                address += LARGE_PAGE;
-                continue;
+            let entry = entry_of(directory, address >> 21);
+            let value = read(entry);
+            let whole = address.is_multiple_of(LARGE_PAGE) && end - address >= LARGE_PAGE;
+            if whole && value == 0 {
+                write(entry, address | (rights | Rights::LARGE).bits());
             }
-            if read(entry_of(directory, address >> 21)) & Rights::LARGE.bits() != 0 {
+            if (whole && value == 0) || value & Rights::LARGE.bits() != 0 {
                 address = (address | (LARGE_PAGE - 1)) + 1;
                 continue;
             }

@@ -14,58 +14,37 @@
 
 use crate::{layout, port, power};
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
+use spin::Mutex;
 
 /// Addresses printed in a backtrace.
 const BACKTRACE_LIMIT: usize = 32;
 /// How often a full transmit register is looked at before a byte is given up.
 const SERIAL_PATIENCE: u32 = 100_000;
 
-/// What the stubs push, lowest address first; `rip` and up come from the processor (Intel SDM 3A, 6.14.2).
-#[repr(C)]
-pub(super) struct Frame {
-    r15: u64,
-    r14: u64,
-    r13: u64,
-    r12: u64,
-    r11: u64,
-    r10: u64,
-    r9: u64,
-    r8: u64,
-    rbp: u64,
-    rdi: u64,
-    rsi: u64,
-    rdx: u64,
-    rcx: u64,
-    rbx: u64,
-    rax: u64,
-    vector: u64,
-    error: u64,
-    rip: u64,
-    cs: u64,
-    flags: u64,
-    rsp: u64,
-}
+/// What the stubs push, lowest address first; from `RIP` on it comes from the processor (Intel SDM 3A, 6.14.2).
+pub(super) type Frame = [u64; 21];
+
+const RBP: usize = 8;
+const VECTOR: usize = 15;
+const ERROR: usize = 16;
+const RIP: usize = 17;
+/// The places in the frame that are printed as registers, in four columns.
+const NAMES: [&str; 21] = [
+    "r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8", "rbp", "rdi", "rsi", "rdx", "rcx", "rbx", "rax",
+    "vector", "error", "rip", "cs", "flags", "rsp",
+];
 
 static DYING: AtomicBool = AtomicBool::new(false);
-static TASK: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
-static TASK_LENGTH: AtomicUsize = AtomicUsize::new(0);
+static TASK: Mutex<&str> = Mutex::new("boot");
 
 /// Names the task that runs from here on, for the epitaph.
 pub fn set_task(name: &'static str) {
-    TASK_LENGTH.store(0, Ordering::Relaxed);
-    TASK.store(name.as_ptr().cast_mut(), Ordering::Relaxed);
-    TASK_LENGTH.store(name.len(), Ordering::Relaxed);
+    *TASK.lock() = name;
 }
 
 fn task() -> &'static str {
-    let (start, length) = (TASK.load(Ordering::Relaxed), TASK_LENGTH.load(Ordering::Relaxed));
-    if start.is_null() {
-        return "boot";
-    }
-    // SAFETY: pointer and length are those of one `&'static str`: the length is zero while they change.
-    let bytes = unsafe { core::slice::from_raw_parts(start, length) };
-    core::str::from_utf8(bytes).unwrap_or("?")
+    TASK.try_lock().map_or("?", |name| *name)
 }
 
 /// The end of every exception.
@@ -76,19 +55,19 @@ pub(super) extern "C" fn fault(frame: &Frame) -> ! {
     // SAFETY: reading CR2 has no effect.
     unsafe { core::arch::asm!("mov {}, cr2", out(reg) address, options(nomem, nostack)) };
     out.text("\nepitaph: v1 fault ");
-    out.text(name(frame.vector));
+    out.text(name(frame[VECTOR]));
     out.text(" error 0x");
-    out.hex(frame.error, 1);
-    if frame.vector == 14 {
+    out.hex(frame[ERROR], 1);
+    if frame[VECTOR] == 14 {
         out.text(" address 0x");
         out.hex(address, 16);
     }
     out.text(" at rip 0x");
-    out.hex(frame.rip, 16);
+    out.hex(frame[RIP], 16);
     out.text(" in task ");
     out.text(task());
     registers(&mut out, frame);
-    backtrace(&mut out, Some(frame.rip), frame.rbp);
+    backtrace(&mut out, Some(frame[RIP]), frame[RBP]);
     end(&mut out, power::Exit::Fault)
 }
 
@@ -127,31 +106,11 @@ fn end(out: &mut Serial, code: power::Exit) -> ! {
 }
 
 fn registers(out: &mut Serial, frame: &Frame) {
-    let named = [
-        ("rax", frame.rax),
-        ("rbx", frame.rbx),
-        ("rcx", frame.rcx),
-        ("rdx", frame.rdx),
-        ("rsi", frame.rsi),
-        ("rdi", frame.rdi),
-        ("rbp", frame.rbp),
-        ("rsp", frame.rsp),
-        ("r8", frame.r8),
-        ("r9", frame.r9),
-        ("r10", frame.r10),
-        ("r11", frame.r11),
-        ("r12", frame.r12),
-        ("r13", frame.r13),
-        ("r14", frame.r14),
-        ("r15", frame.r15),
-        ("flags", frame.flags),
-        ("cs", frame.cs),
-    ];
-    for (number, (name, value)) in named.into_iter().enumerate() {
+    for (number, (name, value)) in NAMES.iter().zip(frame).enumerate() {
         out.text(if number % 4 == 0 { "\nepitaph: registers " } else { " " });
         out.text(name);
         out.text("=0x");
-        out.hex(value, 16);
+        out.hex(*value, 16);
     }
 }
 

@@ -4,7 +4,7 @@ use crate::apic::LocalApic;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// How many lines there are: the timer and the devices.
-pub const LINES: usize = 64;
+pub const LINES: usize = 32;
 
 /// The line of the timer.
 const TIMER: usize = 0;

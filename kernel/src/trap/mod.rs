@@ -8,29 +8,27 @@ pub(crate) mod epitaph;
 pub mod interrupt;
 
 use crate::layout;
-use spin::Once;
+use core::sync::atomic::{AtomicU64, Ordering};
+use spin::Mutex;
 use x86_64::{
-    VirtAddr,
+    PrivilegeLevel, VirtAddr,
     instructions::{segmentation, tables},
-    registers::segmentation::Segment,
-    structures::{
-        gdt::{Descriptor, GlobalDescriptorTable},
-        idt::{Entry, InterruptDescriptorTable},
-        tss::TaskStateSegment,
-    },
+    registers::segmentation::{Segment, SegmentSelector},
+    structures::{DescriptorTablePointer, gdt::Descriptor, tss::TaskStateSegment},
 };
 
 /// The first vector behind the exceptions.
 pub(crate) const FIRST_LINE_VECTOR: u8 = 32;
 /// The vector of interrupts that vanished before they were taken.
-pub(crate) const SPURIOUS_VECTOR: u8 = 255;
+pub(crate) const SPURIOUS_VECTOR: u8 = FIRST_LINE_VECTOR + interrupt::LINES as u8;
 
+const VECTORS: usize = SPURIOUS_VECTOR as usize + 1;
 /// Bytes between two stubs in the assembly.
-const STUB_STRIDE: u64 = 16;
+const STUB_STRIDE: u64 = 8;
 
-const FAULT_STACK: u16 = 0;
-const DOUBLE_FAULT_STACK: u16 = 1;
-const NMI_STACK: u16 = 2;
+const FAULT_STACK: u64 = 1;
+const DOUBLE_FAULT_STACK: u64 = 2;
+const NMI_STACK: u64 = 3;
 
 core::arch::global_asm!(
     include_str!("stubs.s"),
@@ -46,69 +44,72 @@ unsafe extern "C" {
     static spurious_stub: u8;
 }
 
-static TASK_STATE: Once<TaskStateSegment> = Once::new();
-static DESCRIPTORS: Once<GlobalDescriptorTable> = Once::new();
-static INTERRUPTS: Once<InterruptDescriptorTable> = Once::new();
+static TASK_STATE: Mutex<TaskStateSegment> = Mutex::new(TaskStateSegment::new());
+/// Null, code, and the two halves of the task state.
+static DESCRIPTORS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+static GATES: [[AtomicU64; 2]; VECTORS] = [const { [const { AtomicU64::new(0) }; 2] }; VECTORS];
+
+const CODE: SegmentSelector = SegmentSelector::new(1, PrivilegeLevel::Ring0);
+const STATE: SegmentSelector = SegmentSelector::new(2, PrivilegeLevel::Ring0);
 
 /// Loads the descriptor tables: from here on a fault has an epitaph.
 pub(crate) fn start() {
-    let task_state = TASK_STATE.call_once(|| {
-        let mut state = TaskStateSegment::new();
-        let stacks = [layout::fault_stack(), layout::double_fault_stack(), layout::nmi_stack()];
-        let mut table = state.interrupt_stack_table;
-        for (slot, top) in table.iter_mut().zip(stacks) {
-            *slot = VirtAddr::new(top);
-        }
-        state.interrupt_stack_table = table;
-        state
-    });
-    let mut descriptors = GlobalDescriptorTable::new();
-    let code = descriptors.append(Descriptor::kernel_code_segment());
-    let state = descriptors.append(Descriptor::tss_segment(task_state));
-    DESCRIPTORS.call_once(|| descriptors).load();
-    // SAFETY: 1. `code` is a 64-bit code segment of the table just loaded, like the one in use; 2. the other segment
-    // registers are null already.
-    unsafe { segmentation::CS::set_reg(code) };
-    // SAFETY: `state` describes a task state that lives for ever.
-    unsafe { tables::load_tss(state) };
-    INTERRUPTS.call_once(interrupt_table).load();
+    let mut state = TASK_STATE.lock();
+    let stacks =
+        [layout::fault_stack(), layout::double_fault_stack(), layout::nmi_stack()].map(VirtAddr::new);
+    let mut table = [VirtAddr::zero(); 7];
+    for (slot, stack) in table.iter_mut().zip(stacks) {
+        *slot = stack;
+    }
+    state.interrupt_stack_table = table;
+    // SAFETY: the task state is a static and lives for ever.
+    if let Descriptor::SystemSegment(low, high) =
+        unsafe { Descriptor::tss_segment_unchecked(&raw const *state) }
+    {
+        store(&DESCRIPTORS[2], low);
+        store(&DESCRIPTORS[3], high);
+    }
+    if let Descriptor::UserSegment(code) = Descriptor::kernel_code_segment() {
+        store(&DESCRIPTORS[1], code);
+    }
+    // SAFETY: 1. the table is a static; 2. it holds a code segment and a task state, which do not change any more.
+    unsafe { tables::lgdt(&pointer(&DESCRIPTORS)) };
+    // SAFETY: 1. the selector names the 64-bit code segment of the table just loaded; 2. the other segment registers
+    // are null already.
+    unsafe { segmentation::CS::set_reg(CODE) };
+    // SAFETY: the selector names the task state of the table just loaded.
+    unsafe { tables::load_tss(STATE) };
+    set_gates();
+    // SAFETY: 1. the table is a static; 2. each gate leads to a stub that follows the processor's convention for its
+    // vector and returns only to a frame it got.
+    unsafe { tables::lidt(&pointer(&GATES)) };
 }
 
-fn interrupt_table() -> InterruptDescriptorTable {
-    let mut table = InterruptDescriptorTable::new();
+fn set_gates() {
     let exceptions = (&raw const exception_stubs).addr() as u64;
-    for vector in 0..32 {
-        let stub = VirtAddr::new(exceptions + vector * STUB_STRIDE);
-        let stack = match vector {
-            2 => NMI_STACK,
-            8 => DOUBLE_FAULT_STACK,
-            _ => FAULT_STACK,
-        };
-        set(&mut table, vector as usize, stub, Some(stack));
-    }
     let lines = (&raw const line_stubs).addr() as u64;
-    for line in 0..interrupt::LINES {
-        let stub = VirtAddr::new(lines + line as u64 * STUB_STRIDE);
-        set(&mut table, FIRST_LINE_VECTOR as usize + line, stub, None);
+    for (vector, gate) in GATES.iter().enumerate() {
+        let (stub, stack) = match vector as u64 {
+            2 => (exceptions + 2 * STUB_STRIDE, NMI_STACK),
+            8 => (exceptions + 8 * STUB_STRIDE, DOUBLE_FAULT_STACK),
+            vector @ 0..32 => (exceptions + vector * STUB_STRIDE, FAULT_STACK),
+            vector if vector < SPURIOUS_VECTOR.into() => (lines + (vector - 32) * STUB_STRIDE, 0),
+            _ => ((&raw const spurious_stub).addr() as u64, 0),
+        };
+        // A 64-bit interrupt gate (Intel SDM 3A, 6.14.1): present, type 14, interrupts off inside.
+        const PRESENT_INTERRUPT: u64 = 0x8e << 40;
+        let selector = u64::from(CODE.0) << 16;
+        let low = (stub & 0xffff) | selector | stack << 32 | PRESENT_INTERRUPT | (stub >> 16 & 0xffff) << 48;
+        store(&gate[0], low);
+        store(&gate[1], stub >> 32);
     }
-    let spurious = VirtAddr::new((&raw const spurious_stub).addr() as u64);
-    set(&mut table, SPURIOUS_VECTOR as usize, spurious, None);
-    table
 }
 
-/// Writes one gate. The table type has a different field type for each exception, but one layout.
-fn set(table: &mut InterruptDescriptorTable, vector: usize, stub: VirtAddr, stack: Option<u16>) {
-    const { assert!(size_of::<InterruptDescriptorTable>() == 256 * 16) };
-    type Gate = Entry<x86_64::structures::idt::HandlerFunc>;
-    let gates: *mut [Gate; 256] = (&raw mut *table).cast();
-    // SAFETY: 1. the table is 256 gates of 16 bytes, asserted above; 2. it is borrowed exclusively.
-    let gates = unsafe { &mut *gates };
-    let Some(gate) = gates.get_mut(vector) else { return };
-    // SAFETY: 1. the stub follows the processor's calling convention for its vector; 2. it never returns to a frame
-    // it did not get.
-    let options = unsafe { gate.set_handler_addr(stub) };
-    if let Some(index) = stack {
-        // SAFETY: the index is below the number of stacks set in the task state.
-        unsafe { options.set_stack_index(index) };
-    }
+fn store(word: &AtomicU64, value: u64) {
+    word.store(value, Ordering::Relaxed);
+}
+
+fn pointer<T>(table: &'static [T]) -> DescriptorTablePointer {
+    let limit = size_of_val(table) as u16 - 1;
+    DescriptorTablePointer { limit, base: VirtAddr::from_ptr(table.as_ptr()) }
 }

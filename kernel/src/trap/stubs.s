@@ -1,20 +1,19 @@
-// Interrupt stubs, 16 bytes apart. An exception builds one frame and calls Rust, which never returns. A device or timer
-// interrupt marks its line, ends the interrupt at the local APIC and returns: no Rust code runs inside an interrupted
-// program.
+// Interrupt stubs, 8 bytes apart: the return address that a stub's call pushes tells which one it was. An exception
+// builds one frame and calls Rust, which never returns. A device or timer interrupt marks its line, ends the interrupt
+// at the local APIC and returns: no Rust code runs inside an interrupted program.
 
 .pushsection .text.traps, "ax", @progbits
 .altmacro
 
 // Exceptions 0 to 31. Those for which the processor pushes no error code push a zero (Intel SDM 3A, 6.3.1).
 .macro exception_stub vector
-    .balign 16
+    .balign 8
     .if ((0x60227d00 >> \vector) & 1) == 0
     push 0
     .endif
-    push \vector
-    jmp exception_common
+    call exception_common
 .endm
-.balign 16
+.balign 8
 .global exception_stubs
 exception_stubs:
 .set number, 0
@@ -22,22 +21,16 @@ exception_stubs:
     exception_stub %number
     .set number, number + 1
 .endr
+.noaltmacro
 
 // Lines, at vectors from 32 on.
-.macro line_stub line
-    .balign 16
-    mov byte ptr [{pending} + \line], 1
-    jmp line_common
-.endm
-.balign 16
+.balign 8
 .global line_stubs
 line_stubs:
-.set number, 0
 .rept {lines}
-    line_stub %number
-    .set number, number + 1
+    .balign 8
+    call line_common
 .endr
-.noaltmacro
 
 exception_common:
     push rax
@@ -56,14 +49,22 @@ exception_common:
     push r14
     push r15
     mov rdi, rsp
+    // The return address, where the frame has its vector.
+    mov rax, [rdi + 15 * 8]
+    sub rax, offset exception_stubs
+    shr rax, 3
+    mov [rdi + 15 * 8], rax
     cld
     and rsp, -16
     call {fault}
     ud2
 
 line_common:
+    xchg rax, [rsp]
+    sub rax, offset line_stubs
+    shr rax, 3
+    mov byte ptr [rax + {pending}], 1
     mov byte ptr [{any}], 1
-    push rax
     mov eax, 0xfee000b0     // end of interrupt (Intel SDM 3A, 10.8.5)
     mov dword ptr [rax], 0
     pop rax

@@ -1,0 +1,173 @@
+//! Names as they stand in a message: where each label begins.
+//!
+//! [`Labels`] remembers offsets into the message and no bytes, so the suffixes of a name can be compared with the
+//! zone's tree from the root down, and any of them can be the target of a compression pointer later.
+
+use crate::tree::{MAX_LABEL, MAX_NAME};
+
+/// The most labels a name can have: each takes two of 255 octets, and the root one.
+const MAX_LABELS: usize = 127;
+/// The bits of a length octet that say "compression pointer" (RFC 1035, 4.1.4).
+const POINTER: u8 = 0xc0;
+
+/// The labels of one name of a message, the leftmost first.
+pub(crate) struct Labels {
+    /// Offsets of the length octets, the root's zero octet included.
+    offsets: [u16; MAX_LABELS + 1],
+    count: usize,
+}
+
+impl Labels {
+    /// Reads the name at `start`, which must hold no compression pointer, as the name of a question; gives also the
+    /// offset behind it.
+    pub(crate) fn read(message: &[u8], start: usize) -> Option<(Self, usize)> {
+        let mut labels = Self { offsets: [0; MAX_LABELS + 1], count: 0 };
+        let mut at = start;
+        loop {
+            let length = usize::from(*message.get(at)?);
+            labels.push(at)?;
+            if length == 0 {
+                break;
+            }
+            if length > MAX_LABEL {
+                return None;
+            }
+            at += 1 + length;
+        }
+        let end = at + 1;
+        (end - start <= MAX_NAME).then(|| (labels.without_root(), end))
+    }
+
+    /// Reads the name at `start`, following compression pointers, which must lead backwards.
+    pub(crate) fn follow(message: &[u8], start: usize) -> Option<Self> {
+        let mut labels = Self { offsets: [0; MAX_LABELS + 1], count: 0 };
+        let mut at = start;
+        let mut length = 0;
+        loop {
+            let octet = *message.get(at)?;
+            if octet >= POINTER {
+                let target = usize::from(octet & !POINTER) << 8 | usize::from(*message.get(at + 1)?);
+                if target >= at {
+                    return None;
+                }
+                at = target;
+                continue;
+            }
+            labels.push(at)?;
+            length += 1 + usize::from(octet);
+            if usize::from(octet) > MAX_LABEL || length > MAX_NAME {
+                return None;
+            }
+            at += 1 + usize::from(octet);
+            if octet == 0 {
+                break;
+            }
+        }
+        Some(labels.without_root())
+    }
+
+    /// Number of labels, the root not counted.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Where the name without its first `index` labels begins.
+    pub(crate) fn offset(&self, index: usize) -> u16 {
+        self.offsets.get(index).copied().unwrap_or(0)
+    }
+
+    /// Label `index` of the name in `message`, the leftmost being 0.
+    pub(crate) fn label<'m>(&self, message: &'m [u8], index: usize) -> &'m [u8] {
+        let label = || {
+            let rest = message.get(usize::from(*self.offsets.get(index)?)..)?;
+            rest.get(1..1 + usize::from(*rest.first()?))
+        };
+        label().unwrap_or(&[])
+    }
+
+    fn push(&mut self, at: usize) -> Option<()> {
+        *self.offsets.get_mut(self.count)? = u16::try_from(at).ok()?;
+        self.count += 1;
+        Some(())
+    }
+
+    fn without_root(mut self) -> Self {
+        self.count -= 1;
+        self
+    }
+}
+
+/// The offset behind the name at `at`, whatever a compression pointer in it points to.
+pub(crate) fn skip(message: &[u8], mut at: usize) -> Option<usize> {
+    let start = at;
+    loop {
+        let length = *message.get(at)?;
+        if length >= POINTER {
+            return message.get(at + 1).map(|_| at + 2);
+        }
+        at += 1 + usize::from(length);
+        if usize::from(length) > MAX_LABEL || at - start > MAX_NAME {
+            return None;
+        }
+        if length == 0 {
+            return Some(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_name_gives_its_labels() {
+        let message = b"??\x03www\x07example\x00rest";
+        let (labels, end) = Labels::read(message, 2).unwrap();
+        assert_eq!((labels.count(), end), (2, 15));
+        assert_eq!(labels.label(message, 0), b"www");
+        assert_eq!(labels.label(message, 1), b"example");
+        assert_eq!(labels.offset(2), 14);
+    }
+
+    #[test]
+    fn a_question_with_a_pointer_is_no_name() {
+        assert!(Labels::read(b"\x03www\xc0\x00", 0).is_none());
+    }
+
+    #[test]
+    fn pointers_lead_back_to_labels_read_before() {
+        let message = b"\x07example\x00\x03www\xc0\x00!";
+        let labels = Labels::follow(message, 9).unwrap();
+        assert_eq!(labels.count(), 2);
+        assert_eq!(labels.label(message, 1), b"example");
+        assert_eq!(skip(message, 9), Some(15));
+    }
+
+    #[test]
+    fn pointers_in_a_circle_are_no_name() {
+        assert!(Labels::follow(b"\xc0\x00", 0).is_none());
+        assert!(Labels::follow(b"\x01a\xc0\x00", 0).is_none());
+    }
+
+    #[test]
+    fn names_end_at_255_octets() {
+        let mut message = [1, b'a'].repeat(127);
+        message.push(0);
+        assert_eq!(Labels::read(&message, 0).unwrap().0.count(), 127);
+        assert_eq!(skip(&message, 0), Some(255));
+        message.splice(0..1, [2, b'a']);
+        assert!(Labels::read(&message, 0).is_none());
+        assert!(Labels::follow(&message, 0).is_none());
+        assert_eq!(skip(&message, 0), None);
+    }
+
+    #[test]
+    fn a_name_that_runs_out_of_the_message_is_no_name() {
+        for cut in 0..5 {
+            let message = b"\x03www\x00".get(..cut).unwrap();
+            assert!(Labels::read(message, 0).is_none());
+            assert!(Labels::follow(message, 0).is_none());
+            assert_eq!(skip(message, 0), None);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! An authoritative DNS server, without its sockets.
+//!
+//! [`Zone::parse`] reads a master file, [`Server`] holds zones and answers messages, [`Session`] is one TCP
+//! connection's share of the work. All of it is sans-IO: bytes in, bytes out, no clock but the `Instant`s handed
+//! in, so the same code runs in an image, in a Linux process, in tests and under a fuzzer.
+//!
+//! Neighbours: `service.rs` gives it sockets, `main.rs` a machine. Invariant: no input makes it panic, and answering
+//! a query allocates nothing.
+//!
+//! ```
+//! use unik_dns::{Server, Transport, Zone};
+//!
+//! let text = b"\
+//! $ORIGIN example.org.
+//! $TTL 1h
+//! @    SOA ns1 hostmaster 1 2h 30m 2w 5m
+//!      NS  ns1
+//! ns1  A   192.0.2.53
+//! ";
+//! let zone = Zone::parse("example.org.zone", text)?;
+//! let mut server = Server::new();
+//! server.add(zone)?;
+//!
+//! // Identifier 7, one question: ns1.example.org, type A, class IN.
+//! let query = b"\x00\x07\0\0\0\x01\0\0\0\0\0\0\x03ns1\x07example\x03org\0\0\x01\0\x01";
+//! let mut answer = [0; 512];
+//! let length = server.answer(query, Transport::UDP, &mut answer).expect("it is a query");
+//! assert_eq!(answer[..length].last_chunk(), Some(&[192, 0, 2, 53]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod counters;
+mod kind;
+mod labels;
+mod master;
+mod query;
+mod response;
+mod server;
+pub mod service;
+mod session;
+mod tree;
+mod writer;
+mod zone;
+
+pub use counters::Counters;
+pub use master::{MAX_FILE, Problem, ZoneError};
+pub use server::{Duplicate, Server, Transport, UDP_PAYLOAD};
+pub use session::{IDLE, MAX_ANSWER, MAX_QUERY, Session, Step};
+pub use zone::Zone;

@@ -1,0 +1,119 @@
+//! What can be wrong with a master file, and where.
+
+use core::fmt;
+
+/// A mistake in a master file. Displayed as `file:line:column: what was expected`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ZoneError<'f> {
+    /// What the caller named the file.
+    pub file: &'f str,
+    /// Line of the mistake, the first being 1.
+    pub line: u32,
+    /// Character in the line, the first being 1.
+    pub column: u32,
+    /// What was expected there.
+    pub problem: Problem,
+}
+
+impl fmt::Display for ZoneError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.file)?;
+        f.write_str(":")?;
+        fmt::Display::fmt(&self.line, f)?;
+        f.write_str(":")?;
+        fmt::Display::fmt(&self.column, f)?;
+        f.write_str(": ")?;
+        f.write_str(self.problem.text())
+    }
+}
+
+impl core::error::Error for ZoneError<'_> {}
+
+/// A mistake before its line and column are counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mistake {
+    /// Offset in the file.
+    pub(crate) at: usize,
+    pub(crate) problem: Problem,
+}
+
+impl Mistake {
+    /// Counts lines and characters up to the mistake.
+    pub(crate) fn locate<'f>(self, file: &'f str, bytes: &[u8]) -> ZoneError<'f> {
+        let (mut line, mut column) = (1, 1);
+        for &byte in bytes.iter().take(self.at) {
+            if byte == b'\n' {
+                (line, column) = (line + 1, 1);
+            } else if byte & 0xc0 != 0x80 {
+                column += 1; // the later octets of a UTF-8 character are not counted
+            }
+        }
+        ZoneError { file, line, column, problem: self.problem }
+    }
+}
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What a master file should have had at the place of a mistake.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[non_exhaustive]
+        pub enum Problem {
+            $($(#[$doc])* #[doc = $text] $name,)*
+        }
+
+        impl Problem {
+            /// The sentence for the operator.
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+problems! {
+    FileTooLong = "expected a file of at most 256 MiB",
+    // Words.
+    UnclosedQuote = "expected a closing quotation mark before the end of the line",
+    UnclosedParenthesis = "expected a closing parenthesis for this one before the end of the file",
+    UnopenedParenthesis = "expected no closing parenthesis, because none is open",
+    BadEscape = "expected a character or three digits up to 255 after the backslash",
+    ExpectedEnd = "expected the end of the line, because the record is complete",
+    // Entries.
+    ExpectedControl = "expected $ORIGIN or $TTL: other control entries are not supported",
+    ExpectedOwner = "expected an owner name at the start of the line, because no record before has one",
+    ExpectedType = "expected a TTL, the class IN or a type out of SOA NS A AAAA CNAME MX TXT PTR SRV CAA",
+    ExpectedClass = "expected the class IN, the only one served",
+    ExpectedTtl = "expected a time up to 2147483647 seconds, such as 3600 or 1h30m",
+    NoTtl = "expected a TTL before the type, because neither $TTL nor an earlier record gives one",
+    // Names.
+    ExpectedName = "expected a domain name",
+    NoOrigin = "expected a name that ends with a dot, because no $ORIGIN says what a relative name is relative to",
+    EmptyLabel = "expected a label of at least one character before the dot",
+    LabelTooLong = "expected a label of at most 63 characters",
+    NameTooLong = "expected a name of at most 255 octets, origin included",
+    ExpectedAscii = "expected an ASCII character: write an international name as xn--..., another octet as \\DDD",
+    MailboxWithAt = "expected a mailbox written as a name, as in hostmaster.example.org.: a dot in place of the @",
+    // Data.
+    ExpectedIpv4 = "expected an IPv4 address",
+    ExpectedIpv6 = "expected an IPv6 address",
+    ExpectedU8 = "expected a number from 0 to 255",
+    ExpectedU16 = "expected a number from 0 to 65535",
+    ExpectedU32 = "expected a number from 0 to 4294967295",
+    ExpectedText = "expected a text, in quotation marks if it has blanks",
+    TextTooLong = "expected a text of at most 255 octets: split it into several in quotation marks",
+    ExpectedTag = "expected a tag of 1 to 255 letters and digits, such as issue, issuewild or iodef",
+    DataTooLong = "expected data of at most 65535 octets",
+    // The zone as a whole.
+    NoSoa = "expected a SOA record somewhere in the file: it names the zone",
+    SecondSoa = "expected no second SOA record: a file holds one zone",
+    OutOfZone = "expected an owner at or below the owner of the SOA record",
+    NoNameServer = "expected at least one NS record at the owner of this SOA record",
+    CnameNotAlone = "expected no other record at this name, because it has a CNAME record",
+    WildcardCut = "expected no NS record at a wildcard: a delegation needs a name of its own (RFC 4592, 4.2)",
+    ServerIsAlias = "expected a name server with an address of its own: this one is a CNAME (RFC 2181, 10.3)",
+    ServerWithoutAddress = "expected an A or AAAA record for this name server, whose name lies in this zone",
+    TooManyServers = "expected at most 64 NS records at one name",
+    SetTooLong = "expected records of this name and type that fit together in one message of 65535 octets",
+}

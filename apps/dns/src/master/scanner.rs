@@ -1,0 +1,199 @@
+//! Words of a master file: blanks, comments, quotation marks, parentheses and escapes (RFC 1035, 5.1).
+
+use super::problem::{Mistake, Problem};
+
+/// Finds the words of a file, entry by entry.
+pub(super) struct Scanner<'b> {
+    bytes: &'b [u8],
+    at: usize,
+    /// Parentheses that are open. Inside them the end of a line is a blank.
+    depth: u32,
+    /// Where the outermost open parenthesis stands.
+    opened: usize,
+    /// Where the last word ended.
+    end_of_word: usize,
+    /// The entry has no more words.
+    has_ended: bool,
+}
+
+/// A word as it stands in the file, escapes unresolved, quotation marks taken off.
+#[derive(Clone, Copy)]
+pub(super) struct Word<'b> {
+    pub(super) text: &'b [u8],
+    /// Offset of its first character, or of its quotation mark.
+    pub(super) at: usize,
+    pub(super) is_quoted: bool,
+}
+
+impl<'b> Scanner<'b> {
+    pub(super) fn new(bytes: &'b [u8]) -> Self {
+        // Editors of some systems put a byte order mark first.
+        let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        Self { bytes, at, depth: 0, opened: 0, end_of_word: 0, has_ended: false }
+    }
+
+    /// Goes on to the next entry: whether it begins with a blank, and its first word. `None` at the end.
+    pub(super) fn entry(&mut self) -> Result<Option<(bool, Word<'b>)>, Mistake> {
+        while let Some(first) = self.bytes.get(self.at) {
+            let is_blank = matches!(first, b' ' | b'\t');
+            self.has_ended = false;
+            if let Some(word) = self.word()? {
+                return Ok(Some((is_blank, word)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next word of the entry. `None` where the entry ends, and from then on until [`Scanner::entry`].
+    pub(super) fn word(&mut self) -> Result<Option<Word<'b>>, Mistake> {
+        if self.has_ended {
+            return Ok(None);
+        }
+        while let Some(byte) = self.bytes.get(self.at) {
+            match byte {
+                b' ' | b'\t' | b'\r' => self.at += 1,
+                b';' => self.skip_comment(),
+                b'\n' => {
+                    self.at += 1;
+                    if self.depth == 0 {
+                        self.has_ended = true;
+                        return Ok(None);
+                    }
+                }
+                b'(' => {
+                    if self.depth == 0 {
+                        self.opened = self.at;
+                    }
+                    self.depth += 1;
+                    self.at += 1;
+                }
+                b')' => {
+                    let unopened = self.mistake(Problem::UnopenedParenthesis);
+                    self.depth = self.depth.checked_sub(1).ok_or(unopened)?;
+                    self.at += 1;
+                }
+                b'"' => return self.quoted().map(Some),
+                _ => return self.plain().map(Some),
+            }
+        }
+        match self.depth {
+            0 => Ok(None),
+            _ => Err(Mistake { at: self.opened, problem: Problem::UnclosedParenthesis }),
+        }
+    }
+
+    /// Where the last word ended: the place to name when one is missing.
+    pub(super) fn end_of_word(&self) -> usize {
+        self.end_of_word
+    }
+
+    fn mistake(&self, problem: Problem) -> Mistake {
+        Mistake { at: self.at, problem }
+    }
+
+    fn skip_comment(&mut self) {
+        while self.bytes.get(self.at).is_some_and(|&byte| byte != b'\n') {
+            self.at += 1;
+        }
+    }
+
+    fn plain(&mut self) -> Result<Word<'b>, Mistake> {
+        let start = self.at;
+        while let Some(byte) = self.bytes.get(self.at) {
+            match byte {
+                b' ' | b'\t' | b'\r' | b'\n' | b';' | b'(' | b')' | b'"' => break,
+                b'\\' => self.skip_escape()?,
+                _ => self.at += 1,
+            }
+        }
+        Ok(self.finish(start, start, false, 0))
+    }
+
+    fn quoted(&mut self) -> Result<Word<'b>, Mistake> {
+        let mark = self.at;
+        self.at += 1;
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b'"') => break,
+                Some(b'\\') => self.skip_escape()?,
+                Some(b'\n') | None => return Err(Mistake { at: mark, problem: Problem::UnclosedQuote }),
+                Some(_) => self.at += 1,
+            }
+        }
+        Ok(self.finish(mark, mark + 1, true, 1))
+    }
+
+    /// Goes past a backslash and the character that it keeps from having a meaning.
+    fn skip_escape(&mut self) -> Result<(), Mistake> {
+        match self.bytes.get(self.at + 1) {
+            None | Some(b'\n' | b'\r') => Err(self.mistake(Problem::BadEscape)),
+            Some(_) => {
+                self.at += 2;
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self, at: usize, start: usize, is_quoted: bool, behind: usize) -> Word<'b> {
+        let text = self.bytes.get(start..self.at).unwrap_or(&[]);
+        self.at += behind;
+        self.end_of_word = self.at;
+        Word { text, at, is_quoted }
+    }
+}
+
+impl<'b> Word<'b> {
+    /// The mistake that this word is.
+    pub(super) fn mistake(&self, problem: Problem) -> Mistake {
+        Mistake { at: self.at, problem }
+    }
+
+    /// The characters, escapes resolved.
+    pub(super) fn letters(&self) -> Letters<'b> {
+        Letters { text: self.text, at: 0, start: self.at + usize::from(self.is_quoted) }
+    }
+}
+
+/// The characters of a word one after the other.
+pub(super) struct Letters<'b> {
+    text: &'b [u8],
+    at: usize,
+    /// Offset of the text in the file.
+    start: usize,
+}
+
+/// One character of a word.
+pub(super) struct Letter {
+    pub(super) byte: u8,
+    pub(super) is_escaped: bool,
+    /// Offset in the word.
+    pub(super) at: usize,
+}
+
+impl Letters<'_> {
+    /// The next character: itself, `\X` for X, or `\DDD` for the octet with that decimal number.
+    pub(super) fn next(&mut self) -> Result<Option<Letter>, Mistake> {
+        let at = self.at;
+        let Some(&byte) = self.text.get(at) else { return Ok(None) };
+        if byte != b'\\' {
+            self.at += 1;
+            return Ok(Some(Letter { byte, is_escaped: false, at }));
+        }
+        let bad = Mistake { at: self.start + at, problem: Problem::BadEscape };
+        let first = *self.text.get(at + 1).ok_or(bad)?;
+        if !first.is_ascii_digit() {
+            self.at += 2;
+            return Ok(Some(Letter { byte: first, is_escaped: true, at }));
+        }
+        let mut number = 0;
+        for digit in self.text.get(at + 1..at + 4).ok_or(bad)? {
+            if !digit.is_ascii_digit() {
+                return Err(bad);
+            }
+            number = number * 10 + u32::from(digit - b'0');
+        }
+        self.at += 4;
+        let byte = u8::try_from(number).map_err(|_| bad)?;
+        Ok(Some(Letter { byte, is_escaped: true, at }))
+    }
+}

@@ -1,0 +1,218 @@
+//! The server: its zones, found by the longest name that matches, and the answer to one message.
+//!
+//! [`Server::answer`] takes a message and gives its answer; nothing else happens, so the same code serves UDP, TCP,
+//! tests and fuzzing. It allocates nothing: an answer is written straight into the caller's buffer.
+
+use crate::counters::Counters;
+use crate::kind::{Kind, Purpose};
+use crate::labels::Labels;
+use crate::query::{CLASS_IN, Code, Edns, HEADER, Query, Rejected, flag, header};
+use crate::response::Response;
+use crate::tree::{NodeId, Tree};
+use crate::zone::Zone;
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// The longest message over UDP in octets, asked for and sent: it passes every path of the Internet in one piece
+/// (RFC 9715, 3.1).
+pub const UDP_PAYLOAD: u16 = 1232;
+/// The longest message over UDP to a client without EDNS (RFC 1035, 4.2.1).
+const UDP_PLAIN: u16 = 512;
+/// Octets of an OPT record without options.
+const OPT: usize = 11;
+
+/// The way on which a message came, which bounds the length of its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// One datagram.
+    Udp {
+        /// The longest answer in octets that may be sent, whatever the client takes: at most [`UDP_PAYLOAD`] unless
+        /// the path is known. Never less than 512.
+        limit: u16,
+    },
+    /// A stream with lengths in front of messages.
+    Tcp,
+}
+
+impl Transport {
+    /// UDP over a path that nobody knows.
+    pub const UDP: Self = Self::Udp { limit: UDP_PAYLOAD };
+
+    fn limit(self, edns: Option<Edns>) -> usize {
+        let limit = match (self, edns) {
+            (Self::Tcp, _) => u16::MAX,
+            (Self::Udp { .. }, None) => UDP_PLAIN,
+            // RFC 6891, 6.2.3: less than 512 means 512.
+            (Self::Udp { limit }, Some(edns)) => edns.payload.min(limit).max(UDP_PLAIN),
+        };
+        limit.into()
+    }
+}
+
+/// A zone was not taken, because the server has one of this name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Duplicate;
+
+impl fmt::Display for Duplicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another file holds a zone of the same name")
+    }
+}
+
+impl core::error::Error for Duplicate {}
+
+/// An authoritative name server without its sockets.
+pub struct Server {
+    zones: Vec<Zone>,
+    /// The names of the zones and all names above them.
+    tree: Tree,
+    /// For each node of `tree` the place in `zones`, or [`NO_ZONE`].
+    places: Vec<u32>,
+    counters: Rc<Counters>,
+}
+
+const NO_ZONE: u32 = u32::MAX;
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Server {
+    /// A server without zones: it refuses every question.
+    pub fn new() -> Self {
+        Self {
+            zones: Vec::new(),
+            tree: Tree::new(),
+            places: vec![NO_ZONE],
+            counters: Rc::new(Counters::new()),
+        }
+    }
+
+    /// Serves `zone` too.
+    ///
+    /// # Errors
+    /// [`Duplicate`] if a zone of that name is served already; it goes on being served.
+    pub fn add(&mut self, zone: Zone) -> Result<(), Duplicate> {
+        let mut labels = Vec::new();
+        let mut node = zone.apex;
+        while node != NodeId::ROOT {
+            labels.push(zone.tree.label(node));
+            node = zone.tree.parent(node);
+        }
+        let mut node = NodeId::ROOT;
+        for label in labels.iter().rev() {
+            // The name was good enough for the zone's own tree.
+            node = self.tree.intern(node, label).ok_or(Duplicate)?;
+        }
+        self.places.resize(self.tree.len(), NO_ZONE);
+        match self.places.get_mut(node.index()) {
+            Some(place) if *place == NO_ZONE => *place = self.zones.len() as u32, // fewer than nodes
+            _ => return Err(Duplicate),
+        }
+        self.zones.push(zone);
+        Ok(())
+    }
+
+    /// The zones, in the order in which they were added.
+    pub fn zones(&self) -> &[Zone] {
+        &self.zones
+    }
+
+    /// What has been counted; a registry may keep a clone.
+    pub fn counters(&self) -> &Rc<Counters> {
+        &self.counters
+    }
+
+    /// Answers `query` into `out`, and gives the length of the answer in octets.
+    ///
+    /// `None` asks for silence: the message is shorter than a header, or is no query, or `out` is shorter than a
+    /// header. An answer longer than the transport, the client or `out` allows is cut short and says so (TC).
+    pub fn answer(&self, query: &[u8], transport: Transport, out: &mut [u8]) -> Option<usize> {
+        let counters = &self.counters;
+        counters.queries.increment();
+        if transport == Transport::Tcp {
+            counters.tcp_queries.increment();
+        }
+        let (length, code) = match Query::parse(query) {
+            Ok(parsed) => self.respond(query, parsed, transport, out)?,
+            Err(Rejected::Code(code)) => (reject(query, code, out)?, code),
+            Err(Rejected::Silence) => {
+                counters.ignored.increment();
+                return None;
+            }
+        };
+        match code {
+            Code::NoError => counters.answered.increment(),
+            Code::FormatError => counters.malformed.increment(),
+            Code::NameError => counters.name_errors.increment(),
+            Code::NotImplemented => counters.not_implemented.increment(),
+            Code::Refused => counters.refused.increment(),
+            Code::BadVersion => counters.bad_versions.increment(),
+        }
+        Some(length)
+    }
+
+    fn respond(
+        &self,
+        query: &[u8],
+        parsed: Query,
+        transport: Transport,
+        out: &mut [u8],
+    ) -> Option<(usize, Code)> {
+        let limit = transport.limit(parsed.edns);
+        let reserved = if parsed.edns.is_some() { OPT } else { 0 };
+        let question = query.get(..parsed.question_end)?;
+        let mut response = Response::begin(self, question, out, limit, reserved)?;
+        let is_current = parsed.edns.is_none_or(|edns| edns.version == 0);
+        let is_answerable = parsed.class == CLASS_IN && parsed.kind.purpose() == Purpose::Records;
+        if !is_current {
+            response.code = Code::BadVersion;
+        } else if is_answerable {
+            response.resolve(parsed.name, parsed.kind, transport == Transport::Tcp);
+        } else {
+            response.code = Code::Refused;
+        }
+        let code = response.code;
+        if response.is_truncated {
+            self.counters.truncated.increment();
+        }
+        Some((response.finish(parsed.edns, reserved), code))
+    }
+
+    /// The zone that a question for `name` belongs to: the one with the longest name that ends `name`; for a
+    /// question of type DS the one above, if it is ours (RFC 4035, 3.1.4.1).
+    pub(crate) fn zone(&self, name: &Labels, message: &[u8], kind: Kind) -> Option<&Zone> {
+        let mut node = NodeId::ROOT;
+        let mut left = name.count();
+        let mut zone = self.zone_at(node);
+        while let Some(index) = left.checked_sub(1) {
+            let Some(child) = self.tree.child(node, name.label(message, index)) else { break };
+            (node, left) = (child, index);
+            if zone.is_none() || left > 0 || kind != Kind::DS {
+                zone = self.zone_at(node).or(zone);
+            }
+        }
+        zone
+    }
+
+    fn zone_at(&self, node: NodeId) -> Option<&Zone> {
+        self.zones.get(*self.places.get(node.index())? as usize)
+    }
+}
+
+/// A header that answers `query` with `code` and nothing else.
+fn reject(query: &[u8], code: Code, out: &mut [u8]) -> Option<usize> {
+    let [id, flags, ..] = header(query)?;
+    let flags = flag::RESPONSE | flags & (flag::OPCODE | flag::RECURSION_DESIRED) | code as u16;
+    let out: &mut [u8; HEADER] = out.first_chunk_mut()?;
+    *out = [0; HEADER];
+    let (pairs, _) = out.as_chunks_mut();
+    for (pair, value) in pairs.iter_mut().zip([id, flags]) {
+        *pair = value.to_be_bytes();
+    }
+    Some(HEADER)
+}

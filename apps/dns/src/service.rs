@@ -1,0 +1,173 @@
+//! The service: zones out of files, answers over UDP and TCP.
+//!
+//! UDP is answered by the task that calls [`serve`]; TCP has a task that accepts, and one for each connection, at most
+//! [`CONNECTION_LIMIT`] at the same time (RFC 7766, 6.2.2). All share one [`Server`].
+
+use crate::server::{Server, Transport};
+use crate::session::{MAX_ANSWER, MAX_QUERY, Session, Step};
+use crate::zone::Zone;
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use unik::Files;
+use unik::Spawner;
+use unik::io::{Read, Write};
+use unik::log;
+use unik::net::{self, Net, TcpListener, TcpStream};
+use unik::time::Time;
+
+/// The port of the protocol, for both transports.
+const PORT: u16 = 53;
+/// Connections served at the same time; further ones are reset.
+pub const CONNECTION_LIMIT: usize = 32;
+/// The ending of a master file's name.
+const SUFFIX: &str = ".zone";
+
+/// Why the service ended or never began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// No file of the data is a zone that can be served.
+    NoZones,
+    /// A socket failed.
+    Net(net::Error),
+    /// The task for TCP cannot be started.
+    TooManyTasks,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoZones => {
+                f.write_str("there is no zone to serve: the data needs a file NAME.zone without mistakes")
+            }
+            Self::Net(error) => error.fmt(f),
+            Self::TooManyTasks => f.write_str("the limit on tasks is reached"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<net::Error> for Error {
+    fn from(error: net::Error) -> Self {
+        Self::Net(error)
+    }
+}
+
+/// Reads every `*.zone` of `files`. A file with a mistake is named in the log, and the others are served.
+///
+/// # Errors
+/// [`Error::NoZones`] where none is left.
+pub fn load(files: &Files) -> Result<Server, Error> {
+    let mut server = Server::new();
+    for (path, contents) in files.iter().filter(|(path, _)| path.ends_with(SUFFIX)) {
+        match Zone::parse(path, contents) {
+            Ok(zone) => {
+                log::info!(
+                    "{path}: zone {}, serial {}, {} records",
+                    zone.name(),
+                    zone.serial(),
+                    zone.records()
+                );
+                if let Err(error) = server.add(zone) {
+                    log::error!("{path}: {error}; this one is not served");
+                }
+            }
+            Err(error) => log::error!("{error}; this zone is not served"),
+        }
+    }
+    if server.zones().is_empty() { Err(Error::NoZones) } else { Ok(server) }
+}
+
+/// Answers queries on port 53 for ever.
+///
+/// # Errors
+/// [`Error::Net`] where the port cannot be opened, [`Error::TooManyTasks`].
+pub async fn serve(net: &Net, server: Rc<Server>, spawner: &Spawner, time: &Time) -> Result<(), Error> {
+    let mut socket = net.udp(PORT).await?;
+    let listener = net.listen(PORT).await?;
+    let acceptor = accept(listener, server.clone(), spawner.clone(), time.clone());
+    spawner.spawn("dns-tcp", acceptor).map_err(|_| Error::TooManyTasks)?;
+    let (mut query, mut answer) = (vec![0; MAX_QUERY], vec![0; usize::from(crate::UDP_PAYLOAD)]);
+    loop {
+        let (length, client) = socket.receive_from(&mut query).await?;
+        let query = query.get(..length).unwrap_or_default();
+        let Some(length) = server.answer(query, Transport::UDP, &mut answer) else { continue };
+        if let Err(error) = socket.send_to(answer.get(..length).unwrap_or_default(), client).await {
+            // One client that cannot be reached does not end the service.
+            log::debug!("no answer to {client}: {error}");
+        }
+    }
+}
+
+/// What the connections share.
+struct Shared {
+    server: Rc<Server>,
+    time: Time,
+    connections: Cell<usize>,
+    /// Room for one answer: it is built and copied without a wait in between.
+    scratch: RefCell<Vec<u8>>,
+}
+
+async fn accept(mut listener: TcpListener, server: Rc<Server>, spawner: Spawner, time: Time) {
+    let scratch = RefCell::new(vec![0; MAX_ANSWER]);
+    let shared = Rc::new(Shared { server, time, connections: Cell::new(0), scratch });
+    loop {
+        let (mut stream, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                log::error!("TCP is not served any more: {error}");
+                return;
+            }
+        };
+        let count = shared.connections.get();
+        if count >= CONNECTION_LIMIT {
+            log::debug!("connection of {client} refused: {count} are open");
+            stream.abort();
+            continue;
+        }
+        shared.connections.set(count + 1);
+        let task = {
+            let shared = shared.clone();
+            async move {
+                if let Err(error) = converse(&mut stream, &shared).await {
+                    log::debug!("connection of {client}: {error}");
+                }
+                shared.connections.set(shared.connections.get() - 1);
+            }
+        };
+        if spawner.spawn("dns-tcp-client", task).is_err() {
+            shared.connections.set(count);
+        }
+    }
+}
+
+/// Serves one connection until either side has had enough.
+async fn converse(stream: &mut TcpStream, shared: &Shared) -> Result<(), net::Error> {
+    let time = &shared.time;
+    let mut session = Session::new(time.now());
+    loop {
+        let step = session.advance(&shared.server, time.now(), &mut shared.scratch.borrow_mut());
+        let left = session.deadline().duration_since(time.now());
+        match step {
+            Step::Read => match time.timeout(left, stream.read(session.space())).await {
+                Ok(Ok(0)) | Err(_) => return Ok(()),
+                Ok(received) => session.received(received?),
+            },
+            Step::Write => match time.timeout(left, stream.write_all(session.output())).await {
+                Ok(written) => {
+                    written?;
+                    session.sent();
+                }
+                Err(_) => {
+                    stream.abort();
+                    return Ok(());
+                }
+            },
+            Step::Close => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A zone as it is served: every name a node, every node its record sets, nothing to change any more.
+//!
+//! [`Zone::parse`] makes one from a master file and checks it (see [`crate::master`]); from then on it is a few
+//! tables without holes. Looking a name up walks the tree down from the apex and stops at a delegation, at the
+//! name, or where the tree ends (RFC 1034, 4.3.2; RFC 4592 for what a wildcard then does).
+//!
+//! Names that only stand in data are nodes too, but do not *exist*: questions for them find nothing.
+
+use crate::kind::Kind;
+use crate::labels::Labels;
+use crate::master::{self, ZoneError};
+use crate::tree::{NodeId, Tree};
+use crate::writer::Known;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A zone, ready to be served.
+pub struct Zone {
+    pub(crate) tree: Tree,
+    pub(crate) apex: NodeId,
+    /// For each node of the tree, and one more that marks the end.
+    pub(crate) info: Vec<Info>,
+    pub(crate) sets: Vec<Set>,
+    /// Each record's data after its length in two octets.
+    pub(crate) data: Vec<u8>,
+    pub(crate) records: usize,
+    pub(crate) serial: u32,
+    /// How long the absence of something may be remembered, in seconds (RFC 2308, 5).
+    pub(crate) negative_ttl: u32,
+}
+
+/// What the zone knows of a node.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Info {
+    /// The first of the node's sets; they end where the next node's begin.
+    pub(crate) first_set: u32,
+    /// The name owns records, or a name below it does.
+    pub(crate) exists: bool,
+    /// The name servers of another zone are named here.
+    pub(crate) is_cut: bool,
+    /// A `*` exists right below.
+    pub(crate) has_wildcard: bool,
+}
+
+/// All records of one type at one name.
+#[derive(Clone, Copy)]
+pub(crate) struct Set {
+    pub(crate) kind: Kind,
+    pub(crate) records: u16,
+    /// Seconds.
+    pub(crate) time_to_live: u32,
+    pub(crate) data: u32,
+}
+
+/// How the walk to a name ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    /// At the name itself.
+    Name(NodeId),
+    /// At a delegation; the question's first `above` labels lie below it.
+    Cut { node: NodeId, above: usize },
+    /// At the closest name above that exists (RFC 4592, 3.3.1).
+    Missing { encloser: NodeId },
+}
+
+impl Zone {
+    /// Reads the master file `bytes` (RFC 1035, 5). `file` is what errors call it.
+    ///
+    /// # Errors
+    /// The first mistake in the file: where it is, and what was expected there.
+    pub fn parse<'f>(file: &'f str, bytes: &[u8]) -> Result<Self, ZoneError<'f>> {
+        master::parse(file, bytes)
+    }
+
+    /// The name of the zone, as text that ends in a dot.
+    pub fn name(&self) -> impl fmt::Display {
+        NameText { tree: &self.tree, node: self.apex }
+    }
+
+    /// Number of records, without the duplicates that the file may hold.
+    pub fn records(&self) -> usize {
+        self.records
+    }
+
+    /// The version of the zone that its SOA tells (RFC 1035, 3.3.13).
+    pub fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    pub(crate) fn info(&self, node: NodeId) -> Info {
+        self.info.get(node.index()).copied().unwrap_or_default()
+    }
+
+    /// Walks down to `name`, which stands in `message` and lies at or below the apex, and lets `known` know the
+    /// names on the way.
+    pub(crate) fn find(&self, name: &Labels, message: &[u8], known: &mut Known) -> Found {
+        let mut node = self.apex;
+        let mut left = name.count().saturating_sub(self.tree.depth(node));
+        known.remember(node, name.offset(left).into());
+        while let Some(index) = left.checked_sub(1) {
+            let child = self.tree.child(node, name.label(message, index));
+            let Some((child, info)) =
+                child.map(|child| (child, self.info(child))).filter(|(_, info)| info.exists)
+            else {
+                return Found::Missing { encloser: node };
+            };
+            (node, left) = (child, index);
+            known.remember(node, name.offset(left).into());
+            if info.is_cut {
+                return Found::Cut { node, above: left };
+            }
+        }
+        Found::Name(node)
+    }
+
+    /// The name under `encloser` that answers for those that do not exist, if there is one.
+    pub(crate) fn wildcard(&self, encloser: NodeId) -> Option<NodeId> {
+        self.info(encloser).has_wildcard.then(|| self.tree.child(encloser, b"*")).flatten()
+    }
+
+    /// The record sets of `node`.
+    pub(crate) fn sets(&self, node: NodeId) -> &[Set] {
+        let sets = || {
+            let first = self.info.get(node.index())?.first_set as usize;
+            let end = self.info.get(node.index() + 1)?.first_set as usize;
+            self.sets.get(first..end)
+        };
+        sets().unwrap_or(&[])
+    }
+
+    /// The records of type `kind` at `node`.
+    pub(crate) fn set(&self, node: NodeId, kind: Kind) -> Option<&Set> {
+        self.sets(node).iter().find(|set| set.kind == kind)
+    }
+
+    /// The data of each record of `set`.
+    pub(crate) fn data(&self, set: &Set) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.data.get(set.data as usize..).unwrap_or(&[]);
+        (0..set.records).map_while(move |_| {
+            let (length, behind) = rest.split_first_chunk()?;
+            let (data, behind) = behind.split_at_checked(u16::from_le_bytes(*length).into())?;
+            rest = behind;
+            Some(data)
+        })
+    }
+
+    /// The names that the records of `set` point to: name servers, mail servers or hosts of a service.
+    pub(crate) fn targets(&self, set: &Set) -> impl Iterator<Item = NodeId> {
+        let shape = set.kind.shape();
+        self.data(set).filter_map(move |data| {
+            let (node, _) = data.get(shape.prefix..)?.split_first_chunk()?;
+            (shape.names > 0).then_some(NodeId::from_bytes(*node))
+        })
+    }
+}
+
+/// A name as text (RFC 1035, 5.1): absolute, special characters escaped.
+pub(crate) struct NameText<'t> {
+    pub(crate) tree: &'t Tree,
+    pub(crate) node: NodeId,
+}
+
+impl fmt::Display for NameText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        let mut node = self.node;
+        if node == NodeId::ROOT {
+            return f.write_char('.');
+        }
+        while node != NodeId::ROOT {
+            for &byte in self.tree.label(node) {
+                match byte {
+                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => f.write_char('\\')?,
+                    b'!'..=b'~' => {}
+                    _ => {
+                        f.write_char('\\')?;
+                        for digit in [byte / 100, byte / 10 % 10, byte % 10] {
+                            f.write_char(char::from(b'0' + digit))?;
+                        }
+                        continue;
+                    }
+                }
+                f.write_char(char::from(byte))?;
+            }
+            f.write_char('.')?;
+            node = self.tree.parent(node);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! Questions as text and answers as text, read by another implementation of DNS than ours.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use domain::base::iana::{Class, Rcode, Rtype};
+use domain::base::{Message, MessageBuilder, Name, ParsedName, Record, ToName};
+use domain::rdata::AllRecordData;
+use std::fmt::Write;
+use std::str::FromStr;
+use unik_dns::{Server, Transport, Zone};
+
+/// A server of one zone per text.
+pub(crate) fn server(zones: &[&str]) -> Server {
+    let mut server = Server::new();
+    for zone in zones {
+        let zone = Zone::parse("test.zone", zone.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+        server.add(zone).unwrap_or_else(|error| panic!("{error}"));
+    }
+    server
+}
+
+/// A server of the example zones.
+pub(crate) fn example() -> Server {
+    server(&[
+        include_str!("../../zones/example.org.zone"),
+        include_str!("../../zones/2.0.192.in-addr.arpa.zone"),
+    ])
+}
+
+/// A zone `example.org` of the usual beginning and `rest`.
+pub(crate) fn zone(rest: &str) -> String {
+    format!(
+        "$ORIGIN example.org.\n$TTL 1h\n@ SOA ns hostmaster 1 2h 30m 2w 5m\n@ NS ns\nns A 192.0.2.53\n{rest}\n"
+    )
+}
+
+/// A query for `question`, written `name TYPE`, with identifier 0x0123 and RD set.
+pub(crate) fn query(question: &str) -> Vec<u8> {
+    let (name, kind) = question.split_once(' ').expect("a name and a type");
+    let mut message = MessageBuilder::new_vec();
+    message.header_mut().set_id(0x0123);
+    message.header_mut().set_rd(true);
+    let mut message = message.question();
+    let name = Name::<Vec<u8>>::from_str(name).expect("a name");
+    message.push((name, Rtype::from_str(kind).expect("a type"), Class::IN)).expect("room");
+    message.finish()
+}
+
+/// The same with an OPT record.
+pub(crate) fn query_with_edns(question: &str, payload: u16, version: u8, dnssec_ok: bool) -> Vec<u8> {
+    let mut query = query(question);
+    query[11] = 1;
+    let [p0, p1] = payload.to_be_bytes();
+    query.extend([0, 0, 41, p0, p1, 0, version, if dnssec_ok { 0x80 } else { 0 }, 0, 0, 0]);
+    query
+}
+
+/// The answer to `query`, if there is one.
+pub(crate) fn answer(server: &Server, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    let mut out = vec![0xa5; 65_535];
+    let length = server.answer(query, transport, &mut out)?;
+    out.truncate(length);
+    Some(out)
+}
+
+/// Asks over UDP without EDNS, and gives the answer as text.
+pub(crate) fn ask(server: &Server, question: &str) -> String {
+    text(&answer(server, &query(question), Transport::UDP).expect("an answer"))
+}
+
+/// Asks over TCP.
+pub(crate) fn ask_tcp(server: &Server, question: &str) -> String {
+    text(&answer(server, &query(question), Transport::Tcp).expect("an answer"))
+}
+
+/// A message as text: its code and flags, then a line for each record, `=`, `^` or `+` standing for answer, authority and
+/// additional section, then what EDNS says.
+pub(crate) fn text(message: &[u8]) -> String {
+    let message = Message::from_octets(message).expect("a header");
+    let header = message.header();
+    assert!(header.qr() && !header.ra() && !header.ad() && !header.cd() && !header.z());
+    let mut out = String::new();
+    let opt = message.opt();
+    let code = opt.as_ref().map_or_else(|| header.rcode().into(), |opt| opt.rcode(header));
+    write!(out, "{code}").expect("text");
+    if header.aa() {
+        out.push_str(" aa");
+    }
+    if header.tc() {
+        out.push_str(" tc");
+    }
+    out.push('\n');
+    assert!(message.question().count() <= 1);
+    let Ok((_, answer, authority, additional)) = message.sections() else { panic!("broken sections") };
+    for (sign, section) in [('=', answer), ('^', authority), ('+', additional)] {
+        for record in section {
+            let record = record.expect("a record");
+            if record.rtype() == Rtype::OPT {
+                assert_eq!(sign, '+');
+                continue;
+            }
+            let record: Record<ParsedName<_>, AllRecordData<_, ParsedName<_>>> =
+                record.into_any_record().expect("data");
+            assert_eq!(record.class(), Class::IN);
+            let (owner, ttl) = (record.owner(), record.ttl().as_secs());
+            writeln!(out, "{sign} {} {ttl} {} {}", owner.fmt_with_dot(), record.rtype(), record.data())
+                .expect("text");
+        }
+    }
+    if let Some(opt) = opt {
+        let dnssec_ok = if opt.dnssec_ok() { " do" } else { "" };
+        writeln!(out, "edns {} {}{dnssec_ok}", opt.version(), opt.udp_payload_size()).expect("text");
+    }
+    out
+}
+
+/// The code of a message without a question section, for those with nothing but a header.
+pub(crate) fn code(message: &[u8]) -> Rcode {
+    Message::from_octets(message).expect("a header").header().rcode()
+}
+
+/// Compares an answer with what it should be; lines are trimmed, so that tests can indent.
+#[track_caller]
+pub(crate) fn expect(answer: &str, expected: &str) {
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    };
+    assert_eq!(lines(answer), lines(expected), "\nthe answer was:\n{answer}");
+}

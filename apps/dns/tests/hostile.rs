@@ -1,0 +1,202 @@
+//! Input that nobody means well with. Seeds are printed, so a failure can be had again.
+
+mod checks;
+mod common;
+
+use common::{example, query, query_with_edns, server, zone};
+use std::path::{Path, PathBuf};
+use unik_dns::Server;
+
+/// A generator of numbers that look random (xorshift, 64 bits).
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        println!("seed {seed}");
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % limit.max(1)
+    }
+
+    fn one<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
+        choices[self.below(choices.len())]
+    }
+
+    /// Changes, inserts, removes or repeats a few bytes.
+    fn mutate(&mut self, bytes: &mut Vec<u8>) {
+        for _ in 0..=self.below(4) {
+            let at = self.below(bytes.len());
+            match self.below(6) {
+                0 if at < bytes.len() => bytes[at] = self.below(256) as u8,
+                1 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+                2 => bytes.insert(at, *self.one(&[&0, &1, &63, &64, &0xc0, &0xff, &b'*', &b'a'])),
+                3 if at < bytes.len() => drop(bytes.remove(at)),
+                4 => bytes.truncate(at),
+                _ => {
+                    let from = self.below(bytes.len());
+                    let part = bytes[from.min(at)..from.max(at)].to_vec();
+                    bytes.splice(at..at, part);
+                    bytes.truncate(3000);
+                }
+            }
+        }
+    }
+}
+
+/// Zones with everything in them that answers can be made of.
+fn everything() -> Server {
+    let many: String = (0..100).map(|i| format!("many A 10.0.0.{i}\nmany MX {i} many\n")).collect();
+    let rest = format!(
+        "{many}*.w TXT wild\n*.w MX 1 a.w\na.b.c CNAME x.w\nl CNAME l\nsub NS ns.sub\nsub NS ns.else.\nns.sub A 10.0.0.1\nx CNAME www.example.net.\n*.alias CNAME q.alias\nlong TXT {}",
+        "z".repeat(255)
+    );
+    let other = zone("www CNAME x.example.org.\n").replace("example.org", "example.net");
+    server(&[
+        &zone(&rest),
+        &other.replace("x.example.net", "x.example.org"),
+        include_str!("../zones/2.0.192.in-addr.arpa.zone"),
+    ])
+}
+
+fn queries() -> Vec<Vec<u8>> {
+    let names = "many a.w b.w a.b.c b.c l sub x.sub x www alias y.alias long deep.down.w nothing";
+    let kinds =
+        ["A", "NS", "CNAME", "SOA", "PTR", "MX", "TXT", "AAAA", "SRV", "DS", "ANY", "AXFR", "OPT", "TYPE999"];
+    let mut queries = Vec::new();
+    for name in names.split(' ') {
+        for kind in kinds {
+            for zone in ["example.org", "example.net", "2.0.192.in-addr.arpa", "else"] {
+                queries.push(query(&format!("{name}.{zone} {kind}")));
+            }
+            queries.push(query_with_edns(&format!("{name}.example.org {kind}"), 1400, 0, true));
+        }
+    }
+    queries
+}
+
+#[test]
+fn every_ordinary_query_is_answered_in_good_order() {
+    let server = everything();
+    for query in queries() {
+        checks::message(&server, &query);
+    }
+}
+
+#[test]
+fn mutated_queries_do_no_harm() {
+    let server = everything();
+    let queries = queries();
+    let mut random = Random::new(1);
+    for _ in 0..30_000 {
+        let mut query = queries[random.below(queries.len())].clone();
+        random.mutate(&mut query);
+        checks::message(&server, &query);
+    }
+}
+
+#[test]
+fn random_messages_do_no_harm() {
+    let server = everything();
+    let mut random = Random::new(2);
+    for _ in 0..10_000 {
+        let mut message: Vec<u8> = (0..random.below(100)).map(|_| random.below(256) as u8).collect();
+        // Half of them begin like a query.
+        if random.below(2) == 0 && message.len() > 12 {
+            message[2..12].copy_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0, 0, random.below(3) as u8]);
+        }
+        checks::message(&server, &message);
+    }
+}
+
+#[test]
+fn queries_of_thousands_of_records_do_no_harm() {
+    let server = example();
+    let mut query = query("www.example.org A");
+    query[10..12].copy_from_slice(&[0xff, 0xff]);
+    query.extend([0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0].repeat(5900));
+    checks::message(&server, &query);
+}
+
+#[test]
+fn mutated_master_files_do_no_harm() {
+    let mut random = Random::new(3);
+    let examples = [
+        include_str!("../zones/example.org.zone").to_owned(),
+        include_str!("../zones/2.0.192.in-addr.arpa.zone").to_owned(),
+        zone("a CNAME b\n*.c MX 1 d\ne NS f.e\nf.e A 1.2.3.4"),
+    ];
+    for round in 0..10_000 {
+        let mut file = examples[round % examples.len()].clone().into_bytes();
+        random.mutate(&mut file);
+        checks::master_file(&file);
+    }
+}
+
+#[test]
+fn master_files_of_random_words_do_no_harm() {
+    let mut random = Random::new(4);
+    let words = [
+        "@", ".", "a", "b.", "*", "a.b", "\n", "\n", "\n", " ", "(", ")", "\"", ";", "\\", "\\000", "IN",
+        "5", "1h", "65536", "SOA", "NS", "A", "AAAA", "CNAME", "MX", "TXT", "PTR", "SRV", "CAA", "$ORIGIN",
+        "$TTL", "1.2.3.4", "::1", "\u{e9}", "\t", "\r\n",
+    ];
+    for _ in 0..10_000 {
+        let mut file = String::new();
+        if random.below(3) > 0 {
+            file.push_str("$TTL 5\n$ORIGIN a.\n@ SOA b c 1 2 3 4 5\n@ NS b.\n");
+        }
+        for _ in 0..random.below(60) {
+            file.push_str(random.one(&words));
+            if random.below(5) > 0 {
+                file.push(' ');
+            }
+        }
+        checks::master_file(file.as_bytes());
+    }
+}
+
+#[test]
+fn a_zone_of_records_upon_records_is_read_in_a_moment() {
+    let mut text = zone("");
+    for i in 0..100_000 {
+        text.push_str(&format!("h{i}.d{}.x A 10.{}.{}.{}\n", i % 100, i >> 16, i >> 8 & 255, i & 255));
+    }
+    let server = server(&[&text]);
+    assert!(common::ask(&server, "h99999.d99.x.example.org A").contains("A 10.1.134.159"));
+    checks::message(&server, &query("h99999.d98.x.example.org A"));
+}
+
+/// Each file of `fuzz/corpus/<target>`.
+fn corpus(target: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+#[test]
+fn the_corpus_of_messages_does_no_harm() {
+    let server = everything();
+    let example = example();
+    for file in corpus("dns_message") {
+        println!("{}", file.display());
+        let message = std::fs::read(file).expect("readable");
+        checks::message(&server, &message);
+        checks::message(&example, &message);
+    }
+}
+
+#[test]
+fn the_corpus_of_master_files_does_no_harm() {
+    for file in corpus("dns_master_file") {
+        println!("{}", file.display());
+        checks::master_file(&std::fs::read(file).expect("readable"));
+    }
+}

@@ -1,0 +1,247 @@
+//! Time: the one trait through which it enters, and the handle that sleeps are asked of.
+//!
+//! [`Platform`] is what a machine, a host process or a test supplies; [`Time`] is the handle that components keep,
+//! a platform together with the queue of timers ([`timers`](crate::timers)). The executor fires the timers at the
+//! start of each turn. Invariant: a [`Sleep`] never completes before its deadline, and dropping it takes its timer
+//! out of the queue.
+
+use alloc::rc::Rc;
+use core::cell::RefCell;
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+
+pub use core::time::Duration;
+
+use crate::counter::CounterSet;
+pub use crate::instant::Instant;
+use crate::timers::{Key, TimerQueue};
+
+crate::counters! {
+    /// What the timer queue of one [`Time`] has done.
+    struct TimeCounters {
+        /// Timers put into the queue.
+        set,
+        /// Timers that reached their deadline.
+        fired,
+        /// Timers taken out before their deadline.
+        cancelled,
+        /// Polls of a sleep that found the queue full: the sleep then asks again in every turn.
+        refused,
+    }
+}
+
+/// Timers that [`Time::new`] admits at the same time; [`Time::with_timer_limit`] takes another number.
+pub const TIMER_LIMIT: usize = 4096;
+
+/// What the scheduler needs of the machine below it.
+///
+/// All methods are called on the thread of the executor, never while the scheduler holds a borrow: an
+/// implementation may set events, wake tasks and spawn.
+pub trait Platform {
+    /// The time since boot. Never goes backwards.
+    fn now(&self) -> Instant;
+
+    /// Turns pending device interrupts into wakes; called once at the start of each turn of the executor.
+    fn poll_events(&self) {}
+
+    /// Called when nothing is ready: waits for an event of a device or for `until`, whichever comes first.
+    ///
+    /// May return early, and must return at once when `until` has passed or an event came after the last
+    /// [`poll_events`](Self::poll_events): otherwise that event is slept through.
+    fn idle(&self, until: Option<Instant>);
+
+    /// Tells which task is polled from here on, `None` when none is: what a report of a crash names.
+    fn running(&self, task: Option<&'static str>) {
+        let _ = task;
+    }
+}
+
+/// A handle of a clock and its timers; clones share both.
+#[derive(Clone)]
+pub struct Time(Rc<Shared>);
+
+struct Shared {
+    platform: Rc<dyn Platform>,
+    timers: RefCell<TimerQueue>,
+    counters: TimeCounters,
+}
+
+impl Time {
+    /// A clock on `platform` for at most [`TIMER_LIMIT`] timers.
+    pub fn new(platform: Rc<dyn Platform>) -> Self {
+        Self::with_timer_limit(platform, TIMER_LIMIT)
+    }
+
+    /// A clock on `platform` for at most `limit` timers at the same time.
+    ///
+    /// A sleep that finds the queue full still ends at the right time, but its task is polled in every turn until
+    /// then; `refused` counts that.
+    pub fn with_timer_limit(platform: Rc<dyn Platform>, limit: usize) -> Self {
+        let timers = RefCell::new(TimerQueue::new(limit));
+        Self(Rc::new(Shared { platform, timers, counters: TimeCounters::new() }))
+    }
+
+    /// The time since boot.
+    pub fn now(&self) -> Instant {
+        self.0.platform.now()
+    }
+
+    /// Completes when `duration` has passed, counted from this call.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        self.sleep_until(self.now() + duration)
+    }
+
+    /// Completes at `deadline`, at once when that has passed and never at [`Instant::MAX`].
+    pub fn sleep_until(&self, deadline: Instant) -> Sleep {
+        Sleep { time: self.clone(), deadline, timer: None }
+    }
+
+    /// Runs `future` for at most `duration`, counted from this call; then drops it.
+    ///
+    /// # Errors
+    /// [`TimedOut`] when the time is over and `future` is not ready in that same poll.
+    pub fn timeout<F: Future>(
+        &self,
+        duration: Duration,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, TimedOut>> + use<F> {
+        let mut sleep = self.sleep(duration);
+        async move {
+            let mut future = pin!(future);
+            poll_fn(|cx| match future.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Ok(output)),
+                Poll::Pending => Pin::new(&mut sleep).poll(cx).map(|()| Err(TimedOut)),
+            })
+            .await
+        }
+    }
+
+    /// When the next timer is due, if there is any.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.0.timers.borrow().next_deadline()
+    }
+
+    /// Timers waiting now.
+    pub fn timers(&self) -> usize {
+        self.0.timers.borrow().len()
+    }
+
+    /// Wakes whoever waits for a timer that is due, earliest first; returns the time. The executor does so in every
+    /// turn; only another executor needs to call it.
+    pub fn expire(&self) -> Instant {
+        let now = self.now();
+        loop {
+            // Its own statement: the queue must not be borrowed while foreign code runs in `wake`.
+            let due = self.0.timers.borrow_mut().pop_due(now);
+            let Some(waker) = due else { return now };
+            self.0.counters.fired.increment();
+            waker.wake();
+        }
+    }
+
+    /// The counters of the timers: `set`, `fired`, `cancelled`, and `refused` for polls of
+    /// sleeps that found the queue full.
+    pub fn counters(&self) -> Rc<dyn CounterSet> {
+        self.0.clone()
+    }
+
+    pub(crate) fn platform(&self) -> &dyn Platform {
+        &*self.0.platform
+    }
+
+    /// Arranges that `waker` is woken at `deadline`, with the timer of `key` if that still waits.
+    fn set(&self, key: &mut Option<Key>, deadline: Instant, waker: &Waker) {
+        let mut timers = self.0.timers.borrow_mut();
+        if let Some(known) = key.and_then(|key| timers.waker_mut(key)) {
+            let replaced = (!known.will_wake(waker)).then(|| core::mem::replace(known, waker.clone()));
+            drop(timers);
+            drop(replaced);
+            return;
+        }
+        *key = timers.insert(deadline, waker.clone());
+        drop(timers);
+        if key.is_some() {
+            self.0.counters.set.increment();
+        } else {
+            self.0.counters.refused.increment();
+            waker.wake_by_ref();
+        }
+    }
+
+    fn cancel(&self, key: Key) {
+        let cancelled = self.0.timers.borrow_mut().cancel(key);
+        if cancelled.is_some() {
+            self.0.counters.cancelled.increment();
+        }
+    }
+}
+
+impl CounterSet for Shared {
+    fn visit(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+        self.counters.visit(visit);
+    }
+}
+
+/// Waits for a moment; made by [`Time::sleep`] and [`Time::sleep_until`]. Dropping it cancels the timer.
+#[must_use = "a sleep does nothing unless awaited"]
+pub struct Sleep {
+    time: Time,
+    deadline: Instant,
+    timer: Option<Key>,
+}
+
+impl Sleep {
+    /// The moment at which it completes.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Moves the moment to `deadline`; takes effect at the next poll.
+    pub fn reset(&mut self, deadline: Instant) {
+        self.cancel();
+        self.deadline = deadline;
+    }
+
+    fn cancel(&mut self) {
+        if let Some(key) = self.timer.take() {
+            self.time.cancel(key);
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if this.deadline == Instant::MAX {
+            return Poll::Pending;
+        }
+        if this.time.now() >= this.deadline {
+            this.cancel();
+            return Poll::Ready(());
+        }
+        this.time.set(&mut this.timer, this.deadline, cx.waker());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// The time given to [`Time::timeout`] was over first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not finished in the time allowed")
+    }
+}
+
+impl core::error::Error for TimedOut {}

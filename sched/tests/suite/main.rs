@@ -1,0 +1,10 @@
+//! The scheduler seen from outside, as traces: which task was polled when, and never once more than needed.
+
+mod channel;
+mod executor;
+mod mutex;
+mod signal;
+mod support;
+mod tasks;
+mod timers;
+mod wakers;

@@ -1,0 +1,171 @@
+//! An image on its machine.
+
+use crate::config::Config;
+use crate::outcome::Failure;
+use crate::startup::Startup;
+use crate::system::{System, TASK_LIMIT};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::{OnceCell, RefCell};
+use core::fmt;
+use unik_kernel::bus::{self, DeviceType, KernelHal, MachineTransport};
+use unik_kernel::interrupt::{self, Line};
+use unik_kernel::power::Exit;
+use unik_kernel::{Machine, clock, command_line, console, entropy};
+use unik_net::{Nic, VirtioNet};
+use unik_sched::Executor;
+use unik_sched::sync::Event;
+use unik_sched::time::{Duration, Instant, Platform, Time};
+use unik_virtio::{Device, Direction, Pool};
+
+/// Packet buffers of a network device: its receive queue, what waits to be sent, and what sockets hold.
+const NIC_BUFFERS: usize = 128;
+/// How long a random number device may take.
+const RANDOM_PATIENCE: u64 = 10_000_000;
+
+/// The machine's part of a system.
+pub(crate) struct Backend {
+    machine: Machine,
+    platform: Rc<MachinePlatform>,
+    devices: OnceCell<RefCell<Vec<bus::Device>>>,
+}
+
+/// Runs an appliance on the machine; what it returns is the exit code.
+pub fn run<F>(name: &'static str, machine: Machine, application: impl FnOnce(System) -> F) -> Exit
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let startup = Rc::new(Startup::new(name));
+    let platform = Rc::new(MachinePlatform { startup: startup.clone(), lines: RefCell::default() });
+    let time = Time::new(platform.clone());
+    let mut executor = Executor::new(&time, TASK_LIMIT);
+    let words = command_line::words(machine.command_line).map(|word| (word.key, word.value));
+    let backend = Backend { machine, platform, devices: OnceCell::new() };
+    let system = System::new(&time, &executor, Config::new(words), startup.clone(), backend);
+    let outcome = executor.block_on("main", application(system));
+    // The machine ends with the image: what tears tasks and devices down is left out of it.
+    core::mem::forget((executor, time.clone()));
+    match outcome {
+        Ok(()) => {
+            startup.waits(|| time.now());
+            Exit::Done
+        }
+        Err(Failure::Error(error)) => {
+            print(format_args!("error: {error}\n"));
+            Exit::Error
+        }
+        Err(Failure::Configuration(sentence)) => {
+            print(format_args!("error: {sentence}\n"));
+            Exit::Configuration
+        }
+    }
+}
+
+struct MachinePlatform {
+    startup: Rc<Startup>,
+    lines: RefCell<Vec<(Line, Event)>>,
+}
+
+impl Platform for MachinePlatform {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(clock::now())
+    }
+
+    fn poll_events(&self) {
+        interrupt::poll(|pending| {
+            for (_, event) in self.lines.borrow().iter().filter(|(line, _)| *line == pending) {
+                event.set();
+            }
+        });
+    }
+
+    fn idle(&self, until: Option<Instant>) {
+        self.startup.waits(|| self.now());
+        interrupt::wait(until.map(Instant::as_nanos));
+    }
+
+    fn running(&self, task: Option<&'static str>) {
+        unik_kernel::set_task(task.unwrap_or("executor"));
+    }
+}
+
+/// Writes to the console.
+pub(crate) fn print(text: fmt::Arguments<'_>) {
+    console::print(text);
+}
+
+/// Time since the Unix epoch.
+pub(crate) fn wall_clock() -> Option<Duration> {
+    clock::wall()
+}
+
+/// The archive that the hypervisor handed over.
+pub(crate) fn archive(backend: &Backend) -> Option<&'static [u8]> {
+    backend.machine.module
+}
+
+impl Backend {
+    fn devices(&self) -> &RefCell<Vec<bus::Device>> {
+        self.devices.get_or_init(|| RefCell::new(bus::devices(self.machine.command_line)))
+    }
+
+    /// Takes the first device of a kind.
+    fn take_device(&self, kind: DeviceType) -> Option<bus::Device> {
+        let mut devices = self.devices().borrow_mut();
+        let index = devices.iter().position(|device| device.kind() == kind)?;
+        Some(devices.remove(index))
+    }
+}
+
+/// Whether there is a network device.
+pub(crate) fn has_nic(backend: &Backend) -> bool {
+    backend.devices().borrow().iter().any(|device| device.kind() == DeviceType::Network)
+}
+
+/// Opens the first network device.
+pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
+    let device = backend.take_device(DeviceType::Network).ok_or(
+        "this image needs a network device: start it with -device virtio-net-device (microvm) or \
+         virtio-net-pci (q35, pc)",
+    )?;
+    let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
+    let event = Event::new();
+    backend.platform.lines.borrow_mut().push((opened.line, event.clone()));
+    let pool = Pool::try_new::<KernelHal>(NIC_BUFFERS)
+        .map_err(|error| format!("no memory for the network device: {error}"))?;
+    let nic = VirtioNet::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)
+        .map_err(|error| format!("the network device cannot be used: {error}"))?;
+    Ok(Box::new(nic))
+}
+
+/// Unpredictable bits: from the processor, or from a virtio-rng device.
+pub(crate) fn random_seed(backend: &Backend) -> u64 {
+    let mut seed = [0];
+    if entropy::fill(&mut seed) {
+        return seed[0];
+    }
+    random_device(backend).unwrap_or_else(|| {
+        log::warn!("no source of random numbers: give the machine one with -device virtio-rng or -cpu max");
+        clock::now()
+    })
+}
+
+/// Eight bytes of a virtio-rng device (virtio 1.2, 5.4).
+fn random_device(backend: &Backend) -> Option<u64> {
+    let opened = backend.take_device(DeviceType::EntropySource)?.open().ok()?;
+    let mut device = Device::<KernelHal, _>::try_new(opened.transport, 0, &[1]).ok()?;
+    let pool = Pool::try_new::<KernelHal>(1).ok()?;
+    device.start();
+    device.submit(0, pool.allocate()?, Direction::FromDevice).ok()?;
+    device.kick(0);
+    let deadline = clock::now() + RANDOM_PATIENCE;
+    while clock::now() < deadline {
+        if let Some(buffer) = device.complete(0).ok()? {
+            return buffer.get(..8)?.try_into().ok().map(u64::from_le_bytes);
+        }
+    }
+    None
+}

@@ -1,0 +1,15 @@
+//! What is below: a machine for images, a Linux process otherwise. Both offer the same functions.
+
+#[cfg(target_os = "none")]
+mod machine;
+#[cfg(target_os = "none")]
+pub use machine::run;
+#[cfg(target_os = "none")]
+pub(crate) use machine::{Backend, archive, has_nic, open_nic, print, random_seed, wall_clock};
+
+#[cfg(not(target_os = "none"))]
+mod process;
+#[cfg(not(target_os = "none"))]
+pub use process::run;
+#[cfg(not(target_os = "none"))]
+pub(crate) use process::{Backend, archive, has_nic, open_nic, print, random_seed, wall_clock};

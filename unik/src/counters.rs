@@ -1,0 +1,71 @@
+//! The registry of counters: everything that components count, by name.
+
+use crate::outcome::Failure;
+use crate::resource::Resource;
+use crate::system::System;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use unik_sched::counter::CounterSet;
+
+/// The registry; clones share it. A counter's full name is `group.name`, for example `net0.rx_frames`.
+#[derive(Clone, Default)]
+pub struct Counters(Rc<RefCell<Vec<(&'static str, Rc<dyn CounterSet>)>>>);
+
+impl Counters {
+    /// Adds a component's counters under `group`. Several sets may share a group.
+    pub fn register(&self, group: &'static str, set: Rc<dyn CounterSet>) {
+        self.0.borrow_mut().push((group, set));
+    }
+
+    /// Calls `visit` with group, name and value of every counter, in the order of registration.
+    pub fn visit(&self, visit: &mut dyn FnMut(&'static str, &'static str, u64)) {
+        for (group, set) in self.0.borrow().iter() {
+            set.visit(&mut |name, value| visit(group, name, value));
+        }
+    }
+
+    /// The value of one counter; `None` where there is none of that name.
+    pub fn get(&self, group: &str, name: &str) -> Option<u64> {
+        let mut found = None;
+        self.visit(&mut |its_group, its_name, value| {
+            if its_group == group && its_name == name {
+                found = Some(value);
+            }
+        });
+        found
+    }
+}
+
+impl Resource for Counters {
+    async fn take(system: &System) -> Result<Self, Failure> {
+        Ok(system.counters().clone())
+    }
+
+    fn is_present(_: &System) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unik_sched::counters! {
+        /// For the test.
+        struct DoorCounters {
+            /// Times that it was opened.
+            opened,
+        }
+    }
+
+    #[test]
+    fn a_counter_is_found_by_group_and_name() {
+        let (registry, door) = (Counters::default(), Rc::new(DoorCounters::new()));
+        registry.register("door", door.clone());
+        door.opened.add(3);
+        assert_eq!(registry.get("door", "opened"), Some(3));
+        assert_eq!(registry.get("door", "closed"), None);
+        assert_eq!(registry.get("window", "opened"), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! unik: an application, its drivers and its network stack as one program that boots on a hypervisor.
+//!
+//! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`Files`],
+//! [`Spawner`], [`time::Time`], [`Clock`], [`Config`], [`Counters`]. Each is a [`Resource`], taken before `main` starts, and one
+//! that is missing is a sentence on the console. `Option<T>` takes what may be missing. The same file builds as an
+//! image and as an ordinary Linux process.
+//!
+//! ```no_run
+//! #![cfg_attr(target_os = "none", no_std, no_main)]
+//! use unik::net::{Error, Net};
+//!
+//! #[unik::main]
+//! async fn main(net: Net) -> Result<(), Error> {
+//!     let mut socket = net.udp(7).await?;
+//!     let mut datagram = [0; 1500];
+//!     loop {
+//!         let (length, peer) = socket.receive_from(&mut datagram).await?;
+//!         socket.send_to(&datagram[..length], peer).await?;
+//!     }
+//! }
+//! ```
+//!
+//! This is the only crate that knows all others. Invariant: an image links only what `main`'s parameters ask for;
+//! every resource is reached through its own [`Resource::take`], and nothing else names its driver.
+#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
+
+#[cfg(target_os = "none")]
+extern crate alloc;
+#[cfg(not(target_os = "none"))]
+extern crate std as alloc;
+
+mod backend;
+mod clock;
+mod config;
+mod counters;
+mod files;
+pub mod net;
+mod outcome;
+mod resource;
+mod startup;
+mod system;
+
+pub mod time {
+    //! Time and timers: a monotonic clock that starts with the image.
+
+    pub use unik_sched::time::{Duration, Instant, Sleep, Time, TimedOut};
+}
+
+pub mod sync {
+    //! What tasks pass values and take turns with.
+
+    pub use unik_sched::sync::*;
+}
+
+pub use backend::run;
+pub use clock::Clock;
+pub use config::Config;
+pub use counters::Counters;
+pub use embedded_io_async as io;
+pub use files::Files;
+pub use log;
+pub use outcome::{Failure, Outcome};
+pub use resource::Resource;
+pub use system::System;
+pub use unik_macros::main;
+pub use unik_sched::counter::CounterSet;
+pub use unik_sched::{Spawner, counters};
+
+#[cfg(target_os = "none")]
+pub use unik_kernel::{Machine, entry, power::Exit};

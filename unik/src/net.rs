@@ -1,0 +1,40 @@
+//! The network: a TCP/IP stack on each network device, and its sockets.
+
+use crate::backend;
+use crate::outcome::Failure;
+use crate::resource::Resource;
+use crate::system::System;
+use alloc::string::ToString;
+use unik_net::Config;
+pub use unik_net::{Error, Net, TcpListener, TcpReader, TcpStream, TcpWriter, UdpSocket};
+
+const NAME: &str = "net0";
+
+/// The first network device with a stack on it, configured by `net0.ip=` and its siblings, or by DHCP. `main` starts
+/// when it has an address.
+impl Resource for Net {
+    async fn take(system: &System) -> Result<Self, Failure> {
+        let words = system.config();
+        let config = Config::parse(NAME, &mut |key| words.get(key))
+            .map_err(|error| Failure::Configuration(error.to_string()))?;
+        if config.nat() {
+            log::info!("{NAME}: all clients share one address, so limits per client apply to all together");
+        }
+        let seed = backend::random_seed(system.backend());
+        let nic = backend::open_nic(system.backend()).map_err(Failure::Configuration)?;
+        let (net, driver) = Net::new(NAME, nic, config, system.time().clone(), seed);
+        system.counters().register(NAME, net.counters());
+        system.counters().register(NAME, net.nic_counters());
+        let spawned = system.spawner().spawn(NAME, driver.run());
+        spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
+        net.configured().await;
+        if let Some((address, prefix)) = net.address() {
+            system.note_ready(format_args!("{NAME} {address}/{prefix}"));
+        }
+        Ok(net)
+    }
+
+    fn is_present(system: &System) -> bool {
+        backend::has_nic(system.backend())
+    }
+}

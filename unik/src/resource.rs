@@ -1,0 +1,53 @@
+//! Resources: what the parameters of `main` are.
+
+use crate::outcome::Failure;
+use crate::system::System;
+
+/// Something that an appliance asks for by naming its type as a parameter of `main`.
+///
+/// An image contains the code of those resources whose `take` it calls, and of no others.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a resource that `main` can ask for",
+    note = "resources are Net, Files, Spawner, Time, Clock, Config, Counters, and Option<T> of them"
+)]
+pub trait Resource: Sized {
+    /// Takes it from the system, waiting until it is usable (an address, for example).
+    ///
+    /// # Errors
+    /// [`Failure::Configuration`] with a sentence where the machine or the configuration lacks it.
+    fn take(system: &System) -> impl Future<Output = Result<Self, Failure>>;
+
+    /// Whether the machine has it at all: what decides over `Some` and `None` for `Option<Self>`.
+    fn is_present(system: &System) -> bool;
+}
+
+/// `None` where the machine lacks it; a configuration mistake is still a failure.
+impl<T: Resource> Resource for Option<T> {
+    async fn take(system: &System) -> Result<Self, Failure> {
+        Ok(if T::is_present(system) { Some(T::take(system).await?) } else { None })
+    }
+
+    fn is_present(_: &System) -> bool {
+        true
+    }
+}
+
+impl Resource for unik_sched::Spawner {
+    async fn take(system: &System) -> Result<Self, Failure> {
+        Ok(system.spawner().clone())
+    }
+
+    fn is_present(_: &System) -> bool {
+        true
+    }
+}
+
+impl Resource for unik_sched::time::Time {
+    async fn take(system: &System) -> Result<Self, Failure> {
+        Ok(system.time().clone())
+    }
+
+    fn is_present(_: &System) -> bool {
+        true
+    }
+}

@@ -1,0 +1,56 @@
+//! The ready line: when an appliance may be used, and how long that took.
+
+use crate::backend;
+use alloc::string::String;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use unik_sched::time::Instant;
+
+/// What is known of a start until it is over.
+pub(crate) struct Startup {
+    name: &'static str,
+    main: Cell<Option<Instant>>,
+    notes: RefCell<String>,
+    over: Cell<bool>,
+}
+
+impl Startup {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, main: Cell::new(None), notes: RefCell::new(String::new()), over: Cell::new(false) }
+    }
+
+    /// Adds what the ready line says about a resource.
+    pub(crate) fn note(&self, note: fmt::Arguments<'_>) {
+        let mut notes = self.notes.borrow_mut();
+        notes.push_str(", ");
+        // Writing to a string never fails.
+        let _ = fmt::write(&mut *notes, note);
+    }
+
+    /// `main` starts now.
+    pub(crate) fn start_main(&self, now: Instant) {
+        self.main.set(Some(now));
+    }
+
+    /// Nothing is ready to run, or `main` has returned: if it was started, it is as ready as it gets.
+    pub(crate) fn waits(&self, now: impl FnOnce() -> Instant) {
+        if self.over.get() {
+            return;
+        }
+        let Some(main) = self.main.get() else { return };
+        self.over.set(true);
+        let (ready, main) = (Milliseconds(now()), Milliseconds(main));
+        let notes = self.notes.borrow();
+        backend::print(format_args!("ready: {} in {ready} ms (main {main} ms{notes})\n", self.name));
+    }
+}
+
+/// Displays a moment in milliseconds with three decimals.
+struct Milliseconds(Instant);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let microseconds = self.0.as_nanos() / 1_000;
+        write!(f, "{}.{:03}", microseconds / 1_000, microseconds % 1_000)
+    }
+}

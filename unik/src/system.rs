@@ -1,0 +1,73 @@
+//! The system: what is there before `main`, and what resources are taken from.
+
+use crate::backend::Backend;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::startup::Startup;
+use alloc::rc::Rc;
+use core::fmt;
+use unik_sched::time::Time;
+use unik_sched::{Executor, Spawner};
+
+/// Tasks beside `main` that an appliance may have at the same time.
+pub(crate) const TASK_LIMIT: usize = 1024;
+
+/// The parts of a running system; clones share them.
+#[derive(Clone)]
+pub struct System(Rc<Parts>);
+
+struct Parts {
+    time: Time,
+    spawner: Spawner,
+    config: Config,
+    counters: Counters,
+    startup: Rc<Startup>,
+    backend: Backend,
+}
+
+impl System {
+    pub(crate) fn new(
+        time: &Time,
+        executor: &Executor,
+        config: Config,
+        startup: Rc<Startup>,
+        backend: Backend,
+    ) -> Self {
+        let counters = Counters::default();
+        counters.register("sched", executor.counters());
+        counters.register("timers", time.counters());
+        let spawner = executor.spawner();
+        Self(Rc::new(Parts { time: time.clone(), spawner, config, counters, startup, backend }))
+    }
+
+    /// All resources are taken: `main` starts.
+    pub fn start_main(&self) {
+        self.0.config.report_unclaimed();
+        self.0.startup.start_main(self.0.time.now());
+    }
+
+    pub(crate) fn time(&self) -> &Time {
+        &self.0.time
+    }
+
+    pub(crate) fn spawner(&self) -> &Spawner {
+        &self.0.spawner
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.0.backend
+    }
+
+    /// Adds a resource to what the ready line says.
+    pub(crate) fn note_ready(&self, note: fmt::Arguments<'_>) {
+        self.0.startup.note(note);
+    }
+}

@@ -1,0 +1,301 @@
+//! A device: its transport, its queues, and the order of birth and death that keeps memory safe.
+//!
+//! Invariant: the memory of queues and of buffers in them is given back only after the device was reset and said so.
+//! If it never says so, the memory is not given back at all.
+
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+use core::mem;
+
+use virtio_drivers::transport::{DeviceStatus, InterruptStatus, Transport};
+use virtio_drivers::{Hal, PAGE_SIZE};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::queue::Queue;
+use crate::rings::SIZE_LIMIT;
+use crate::{Buffer, Counters, Direction, Error, Rejected};
+
+/// How often the status is read before a reset counts as failed.
+const RESET_POLLS: usize = 100_000;
+/// How often a configuration field is read before a device that keeps changing it is given up.
+const CONFIGURATION_READS: usize = 16;
+
+/// Feature bits 24 to 41 belong to queues and transports (virtio 1.2, 2.2): this crate decides on them.
+const RESERVED_FEATURES: u64 = ((1 << 18) - 1) << 24;
+/// A legacy device takes any arrangement of descriptors (virtio 1.2, 6.3).
+const ANY_LAYOUT: u64 = 1 << 27;
+/// Both sides say from where they want to be notified (virtio 1.2, 2.7.10).
+const EVENT_INDEX: u64 = 1 << 29;
+/// The device follows the standard, not the legacy interface.
+const VERSION_1: u64 = 1 << 32;
+
+/// A virtio device with its queues, driven through the memory of `H` and the registers of `T`.
+pub struct Device<H: Hal + 'static, T: Transport> {
+    transport: T,
+    queues: Vec<Queue>,
+    features: u64,
+    legacy: bool,
+    started: bool,
+    hal: PhantomData<fn() -> H>,
+}
+
+/// What a device's interrupt was about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interrupt {
+    /// Some queue has completions.
+    pub queue: bool,
+    /// The configuration space changed.
+    pub configuration: bool,
+}
+
+impl<H: Hal + 'static, T: Transport> Device<H, T> {
+    /// Resets the device, agrees on features and sets up one queue per entry of `queue_sizes`.
+    ///
+    /// `supported` are the feature bits of its type that the driver understands; those of queues and transports are
+    /// decided here. A queue gets the size wished for, less if the device offers less, rounded down to a power of two.
+    /// The device does not run before [`Device::start`]; buffers may be submitted before that.
+    ///
+    /// # Errors
+    /// [`Error::ResetTimeout`], [`Error::FeaturesRefused`], [`Error::NoSuchQueue`], [`Error::NoMemory`].
+    pub fn try_new(transport: T, supported: u64, queue_sizes: &[u16]) -> Result<Self, Error> {
+        let legacy = transport.requires_legacy_layout();
+        let mut device =
+            Self { transport, queues: Vec::new(), features: 0, legacy, started: false, hal: PhantomData };
+        // virtio 1.2, 3.1.1 gives the order of the steps.
+        if !device.reset() {
+            return Err(Error::ResetTimeout);
+        }
+        device.negotiate(supported)?;
+        device.queues.reserve_exact(queue_sizes.len());
+        for (index, &size) in (0_u16..).zip(queue_sizes) {
+            device.add_queue(index, size)?;
+        }
+        Ok(device)
+    }
+
+    fn negotiate(&mut self, supported: u64) -> Result<(), Error> {
+        self.transport.set_status(DeviceStatus::ACKNOWLEDGE);
+        self.transport.set_status(DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER);
+        let ours = if self.legacy { ANY_LAYOUT } else { VERSION_1 } | EVENT_INDEX;
+        let understood = supported & !RESERVED_FEATURES | ours;
+        self.features = self.transport.read_device_features() & understood;
+        if !self.legacy && self.features & VERSION_1 == 0 {
+            return Err(Error::FeaturesRefused);
+        }
+        self.transport.write_driver_features(self.features);
+        if self.legacy {
+            // A legacy device has no FEATURES_OK (virtio 1.2, 3.1.2), but wants the page size (4.2.4).
+            self.transport.set_guest_page_size(PAGE_SIZE as u32);
+            return Ok(());
+        }
+        self.transport.set_status(self.accepted());
+        if self.transport.get_status().contains(DeviceStatus::FEATURES_OK) {
+            Ok(())
+        } else {
+            Err(Error::FeaturesRefused)
+        }
+    }
+
+    /// The status before [`Device::start`].
+    fn accepted(&self) -> DeviceStatus {
+        let driver = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
+        if self.legacy { driver } else { driver | DeviceStatus::FEATURES_OK }
+    }
+
+    fn add_queue(&mut self, index: u16, wished: u16) -> Result<(), Error> {
+        let offered = self.transport.max_queue_size(index).min(u32::from(SIZE_LIMIT)) as u16;
+        let size = wished.min(offered);
+        if size == 0 || self.transport.queue_used(index) {
+            return Err(Error::NoSuchQueue);
+        }
+        let queue = Queue::try_new::<H>(size, self.legacy, self.features & EVENT_INDEX != 0)?;
+        let (descriptors, available, used) = queue.rings().addresses();
+        let size = u32::from(queue.rings().size());
+        // From here on the device knows the memory: the queue belongs to `self`, whose drop resets first.
+        self.queues.push(queue);
+        self.transport.queue_set(index, size, descriptors, available, used);
+        Ok(())
+    }
+
+    /// Resets the device; whether it says that it is done (virtio 1.2, 4.1.4.3.2).
+    fn reset(&mut self) -> bool {
+        self.transport.set_status(DeviceStatus::empty());
+        (0..RESET_POLLS).any(|_| self.transport.get_status() == DeviceStatus::empty())
+    }
+
+    /// The feature bits agreed on, those of queues and transports included.
+    #[inline]
+    pub fn features(&self) -> u64 {
+        self.features
+    }
+
+    /// Whether one descriptor may hold a header and what follows it; if not, [`Device::submit_split`] is needed.
+    #[inline]
+    pub fn any_layout(&self) -> bool {
+        self.features & (VERSION_1 | ANY_LAYOUT) != 0
+    }
+
+    /// Reads a field of the device's configuration space, `offset` bytes from its start.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchConfiguration`] if it is not there or not aligned, or changed each time it was read.
+    pub fn read_config<X: FromBytes + IntoBytes>(&self, offset: usize) -> Result<X, Error> {
+        let aligned = align_of::<X>() <= 4 && offset.is_multiple_of(align_of::<X>());
+        if !aligned || offset.checked_add(size_of::<X>()).is_none() {
+            return Err(Error::NoSuchConfiguration);
+        }
+        for _ in 0..CONFIGURATION_READS {
+            let before = self.generation();
+            let value = self.transport.read_config_space(offset).map_err(|_| Error::NoSuchConfiguration)?;
+            if before == self.generation() {
+                return Ok(value);
+            }
+        }
+        Err(Error::NoSuchConfiguration)
+    }
+
+    /// Legacy devices have no generation (virtio 1.2, 2.5.4).
+    fn generation(&self) -> u32 {
+        if self.legacy { 0 } else { self.transport.read_config_generation() }
+    }
+
+    /// Lets the device run, and tells it of what was submitted before.
+    pub fn start(&mut self) {
+        self.transport.set_status(self.accepted() | DeviceStatus::DRIVER_OK);
+        self.started = true;
+        for queue in 0..self.queues.len() {
+            self.kick(queue);
+        }
+    }
+
+    /// Hands a buffer to the device: its data ([`Direction::ToDevice`]) or, to be written, all the room from the start
+    /// of its data to its end ([`Direction::FromDevice`]). The device may not notice before [`Device::kick`].
+    ///
+    /// # Errors
+    /// [`Rejected`] holds the buffer and the reason.
+    #[inline]
+    pub fn submit(&mut self, queue: usize, buffer: Buffer, direction: Direction) -> Result<(), Rejected> {
+        let Some(queue) = self.queues.get_mut(queue) else { return reject(buffer, Error::NoSuchQueue) };
+        if !buffer.pool().reached_by::<H>() {
+            return reject(buffer, Error::ForeignBuffer);
+        }
+        queue.submit(buffer, direction)
+    }
+
+    /// As [`Device::submit`], with a descriptor of its own for the first `header` bytes, as legacy devices want it
+    /// unless [`Device::any_layout`].
+    ///
+    /// # Errors
+    /// [`Rejected`]; [`Error::BadLength`] unless the header is shorter than the whole and not empty.
+    pub fn submit_split(
+        &mut self,
+        queue: usize,
+        buffer: Buffer,
+        header: usize,
+        direction: Direction,
+    ) -> Result<(), Rejected> {
+        let Some(queue) = self.queues.get_mut(queue) else { return reject(buffer, Error::NoSuchQueue) };
+        if !buffer.pool().reached_by::<H>() {
+            return reject(buffer, Error::ForeignBuffer);
+        }
+        queue.submit_split(buffer, header, direction)
+    }
+
+    /// Takes back the next buffer that the device is done with, in the order the device chose.
+    ///
+    /// Of a buffer submitted with [`Direction::FromDevice`] the length is what the device says it wrote.
+    ///
+    /// # Errors
+    /// [`Error::DeviceBroken`] if the device returned what it does not have or wrote more than there was room for; the
+    /// queue is dead from then on and keeps its buffers. [`Error::NoSuchQueue`].
+    #[inline]
+    pub fn complete(&mut self, queue: usize) -> Result<Option<Buffer>, Error> {
+        self.queues.get_mut(queue).ok_or(Error::NoSuchQueue)?.complete()
+    }
+
+    /// Notifies the device of all that was submitted to the queue since the last kick, if it wants to know.
+    ///
+    /// Before [`Device::start`] it does nothing; `start` makes up for it.
+    #[inline]
+    pub fn kick(&mut self, queue: usize) {
+        if !self.started {
+            return;
+        }
+        if self.queues.get_mut(queue).is_some_and(Queue::wants_kick) {
+            self.transport.notify(queue as u16);
+        }
+    }
+
+    /// Asks the device for no interrupts about this queue; single ones may still come.
+    #[inline]
+    pub fn mask(&mut self, queue: usize) {
+        if let Some(queue) = self.queues.get_mut(queue) {
+            queue.mask();
+        }
+    }
+
+    /// Asks the device for an interrupt at the next completion of this queue.
+    ///
+    /// True if there are completions already: the caller must go on with them, the interrupt may never come.
+    #[inline]
+    pub fn unmask(&mut self, queue: usize) -> bool {
+        self.queues.get_mut(queue).is_some_and(Queue::unmask)
+    }
+
+    /// Acknowledges the device's interrupt and says what it was about.
+    #[inline]
+    pub fn acknowledge(&mut self) -> Interrupt {
+        let status = self.transport.ack_interrupt();
+        Interrupt {
+            queue: status.contains(InterruptStatus::QUEUE_INTERRUPT),
+            configuration: status.contains(InterruptStatus::DEVICE_CONFIGURATION_INTERRUPT),
+        }
+    }
+
+    /// Descriptors of the queue that are free: that many more buffers it takes (half as many if split).
+    #[inline]
+    pub fn free(&self, queue: usize) -> usize {
+        self.queues.get(queue).map_or(0, |queue| usize::from(queue.free()))
+    }
+
+    /// Entries of the queue.
+    pub fn queue_size(&self, queue: usize) -> usize {
+        self.queues.get(queue).map_or(0, |queue| usize::from(queue.rings().size()))
+    }
+
+    /// Whether some queue is dead because the device broke the rules.
+    pub fn is_broken(&self) -> bool {
+        self.queues.iter().any(Queue::is_broken)
+    }
+
+    /// What happened on one queue since the device was set up.
+    pub fn queue_counters(&self, queue: usize) -> Counters {
+        self.queues.get(queue).map_or_else(Counters::default, Queue::counters)
+    }
+
+    /// What happened on all queues since the device was set up.
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for queue in self.queues.iter().map(Queue::counters) {
+            sum.kicks += queue.kicks;
+            sum.kicks_saved += queue.kicks_saved;
+            sum.completions += queue.completions;
+            sum.device_errors += queue.device_errors;
+        }
+        sum
+    }
+}
+
+impl<H: Hal + 'static, T: Transport> Drop for Device<H, T> {
+    fn drop(&mut self) {
+        if !self.reset() {
+            // The device may go on writing: better to lose the memory than to share it.
+            mem::forget(mem::take(&mut self.queues));
+        }
+    }
+}
+
+#[cold]
+fn reject(buffer: Buffer, reason: Error) -> Result<(), Rejected> {
+    Err(Rejected { buffer, reason })
+}

@@ -1,0 +1,16 @@
+//! Queues and buffers through the public API, against rust-vmm's `virtio-queue` as the device.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod exchange;
+#[cfg(test)]
+mod liar;
+#[cfg(test)]
+mod lifetime;
+#[cfg(test)]
+mod notification;
+#[cfg(test)]
+mod pool;
+#[cfg(test)]
+mod threads;
