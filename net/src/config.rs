@@ -1,0 +1,226 @@
+//! How an interface is configured: the words `net0.ip=`, `net0.gateway=` and `net0.nat=`, or the same by hand.
+
+use alloc::string::{String, ToString};
+use core::{fmt, net::Ipv4Addr};
+
+/// Configuration of one stack. The default takes its address from DHCP.
+///
+/// ```
+/// use unik_net::Config;
+///
+/// let words = [("net0.ip", "10.0.2.15/24"), ("net0.gateway", "10.0.2.2")];
+/// let find = |key: &str| words.iter().find(|word| word.0 == key).map(|word| word.1);
+/// let config = Config::parse("net0", &mut { find }).unwrap();
+/// assert_eq!(config.address(), Some(([10, 0, 2, 15].into(), 24)));
+/// ```
+#[derive(Clone, Default)]
+pub struct Config {
+    address: Option<(Ipv4Addr, u8)>,
+    gateway: Option<Ipv4Addr>,
+    nat: bool,
+    limits: Limits,
+}
+
+/// The limits of one stack; reaching one is counted in [`crate::NetCounters`].
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// Received frames handled in one turn of the driver task, before other tasks run.
+    pub budget: usize,
+    /// TCP connections, those that are closing included.
+    pub connections: usize,
+    /// Connections of one listener that are not accepted yet.
+    pub backlog: usize,
+    /// Receive buffer of a TCP connection, in bytes: the largest window offered.
+    pub tcp_receive: usize,
+    /// Transmit buffer of a TCP connection, in bytes.
+    pub tcp_transmit: usize,
+    /// Datagrams queued in a UDP socket.
+    pub udp_datagrams: usize,
+    /// Bytes of datagrams queued in a UDP socket.
+    pub udp_bytes: usize,
+    /// Datagrams of all sockets waiting for the hardware address of their next hop.
+    pub parked: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            budget: 64,
+            connections: 64,
+            backlog: 16,
+            tcp_receive: 16 * 1024,
+            tcp_transmit: 16 * 1024,
+            udp_datagrams: 32,
+            udp_bytes: 16 * 1024,
+            parked: 32,
+        }
+    }
+}
+
+impl Config {
+    /// An address from DHCP (RFC 2131).
+    pub fn dhcp() -> Self {
+        Self::default()
+    }
+
+    /// A fixed address with the length of its network prefix in bits. `None` when the address is not one that a
+    /// host can have, or the prefix is longer than 32 bits.
+    pub fn fixed(address: Ipv4Addr, prefix: u8) -> Option<Self> {
+        (is_host(address) && prefix <= 32)
+            .then(|| Config { address: Some((address, prefix)), ..Self::default() })
+    }
+
+    /// Sends what leaves the network of the fixed address to `gateway`. `None` when the gateway is not in it.
+    pub fn with_gateway(mut self, gateway: Ipv4Addr) -> Option<Self> {
+        let (address, prefix) = self.address?;
+        (is_host(gateway) && gateway != address && mask(gateway, prefix) == mask(address, prefix)).then(
+            || {
+                self.gateway = Some(gateway);
+                self
+            },
+        )
+    }
+
+    /// Replaces the limits.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Reads `PREFIX.ip`, `PREFIX.gateway` and `PREFIX.nat` (for example `net0.ip`) by asking `get` for each.
+    /// Without an address, DHCP is used.
+    ///
+    /// # Errors
+    /// A word that is not understood; the error's text names it and what was expected.
+    pub fn parse<'a>(
+        prefix: &str,
+        get: &mut dyn FnMut(&str) -> Option<&'a str>,
+    ) -> Result<Config, ConfigError> {
+        let mut read = |name: &str| {
+            let mut key = String::with_capacity(prefix.len() + 1 + name.len());
+            key.push_str(prefix);
+            key.push('.');
+            key.push_str(name);
+            get(&key).map(|value| Word { key, value })
+        };
+        let mut config = match read("ip") {
+            None => Config::dhcp(),
+            Some(word) => parse_network(word.value)
+                .and_then(|(address, length)| Config::fixed(address, length))
+                .ok_or_else(|| word.wrong("an IPv4 address with a prefix length, like 10.0.2.15/24"))?,
+        };
+        if let Some(word) = read("gateway") {
+            if config.address.is_none() {
+                return Err(word.wrong("a gateway only together with a fixed address (ip=)"));
+            }
+            let gateway =
+                parse_address(word.value).ok_or_else(|| word.wrong("an IPv4 address, like 10.0.2.2"))?;
+            config = config
+                .with_gateway(gateway)
+                .ok_or_else(|| word.wrong("an address of another host in the network of ip="))?;
+        }
+        if let Some(word) = read("nat") {
+            config.nat = match word.value {
+                "0" => false,
+                "1" => true,
+                _ => return Err(word.wrong("0 or 1")),
+            };
+        }
+        Ok(config)
+    }
+
+    /// The fixed address and the length of its prefix; `None` means DHCP.
+    pub fn address(&self) -> Option<(Ipv4Addr, u8)> {
+        self.address
+    }
+
+    /// The gateway of the fixed address.
+    pub fn gateway(&self) -> Option<Ipv4Addr> {
+        self.gateway
+    }
+
+    /// Whether all clients share one address (`net0.nat=1`): a limit per client then applies to all together.
+    pub fn nat(&self) -> bool {
+        self.nat
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+}
+
+/// A word of the configuration that was not understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigError {
+    key: String,
+    value: String,
+    expected: &'static str,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)?;
+        f.write_str("=")?;
+        f.write_str(&self.value)?;
+        f.write_str(": expected ")?;
+        f.write_str(self.expected)
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// A word as it was found.
+struct Word<'a> {
+    key: String,
+    value: &'a str,
+}
+
+impl Word<'_> {
+    fn wrong(&self, expected: &'static str) -> ConfigError {
+        ConfigError { key: self.key.clone(), value: self.value.to_string(), expected }
+    }
+}
+
+/// Whether a host can have the address: not 0.0.0.0, loopback, multicast or the limited broadcast.
+pub(crate) fn is_host(address: Ipv4Addr) -> bool {
+    let [first, ..] = address.octets();
+    first != 0 && first != 127 && first < 224
+}
+
+/// The bits of the address that name its network.
+pub(crate) fn mask(address: Ipv4Addr, prefix: u8) -> u32 {
+    let bits = 32u32.saturating_sub(u32::from(prefix));
+    u32::from(address).checked_shr(bits).unwrap_or(0)
+}
+
+/// `10.0.2.15/24`.
+fn parse_network(text: &str) -> Option<(Ipv4Addr, u8)> {
+    let ([a, b, c, d, prefix], 5) = parse_numbers(text)? else { return None };
+    Some((Ipv4Addr::new(a, b, c, d), prefix))
+}
+
+/// `10.0.2.2`.
+fn parse_address(text: &str) -> Option<Ipv4Addr> {
+    let ([a, b, c, d, _], 4) = parse_numbers(text)? else { return None };
+    Some(Ipv4Addr::new(a, b, c, d))
+}
+
+/// Up to four decimal numbers of one byte, without leading zeros and with dots between them, and perhaps a fifth
+/// behind a slash; and how many there were. `core`'s own parser brings IPv6 and several kilobytes with it.
+fn parse_numbers(text: &str) -> Option<([u8; 5], usize)> {
+    let (mut numbers, mut index, mut digits) = ([0u8; 5], 0, 0);
+    for byte in text.bytes() {
+        let number = numbers.get_mut(index)?;
+        match byte {
+            b'0'..=b'9' if digits == 0 || *number > 0 => {
+                *number = number.checked_mul(10)?.checked_add(byte - b'0')?;
+                digits += 1;
+            }
+            b'.' if digits > 0 && index < 3 => (index, digits) = (index + 1, 0),
+            b'/' if digits > 0 && index == 3 => (index, digits) = (index + 1, 0),
+            _ => return None,
+        }
+    }
+    (digits > 0).then_some((numbers, index + 1))
+}

@@ -1,0 +1,61 @@
+//! What a stack counts: frames, bytes, sockets, and everything it had to drop, by reason.
+
+unik_sched::counters! {
+    /// The counters of one stack.
+    pub struct NetCounters {
+        /// Frames taken from the card.
+        rx_frames,
+        /// Bytes of these frames.
+        rx_bytes,
+        /// Frames given to the card.
+        tx_frames,
+        /// Bytes of these frames.
+        tx_bytes,
+        /// Turns of the driver task.
+        turns,
+        /// Turns that ended with received frames left for the next one.
+        rx_budget_spent,
+        /// Times the transmit queue or the buffer pool had no room.
+        tx_blocked,
+        /// Answers (ARP, ICMP, TCP acknowledgements) dropped for want of room to transmit.
+        tx_replies_dropped,
+        /// Datagrams dropped because the queue of their socket was full.
+        udp_rx_dropped,
+        /// Datagrams dropped because nobody could answer their sender (address 0.0.0.0 or port 0).
+        udp_rx_unanswerable,
+        /// Datagrams cut because the reader's buffer was smaller.
+        udp_rx_truncated,
+        /// Datagrams dropped for want of an address or a route.
+        udp_tx_unroutable,
+        /// Datagrams that waited for the hardware address of their next hop.
+        udp_tx_parked,
+        /// Datagrams dropped because the next hop did not answer, or because too many waited.
+        udp_tx_no_neighbor,
+        /// UDP sockets opened.
+        udp_opened,
+        /// UDP sockets closed.
+        udp_closed,
+        /// TCP connections begun from here.
+        tcp_connects,
+        /// TCP connections handed to the application by a listener.
+        tcp_accepted,
+        /// TCP connections removed, however they ended.
+        tcp_closed,
+        /// TCP connections that a peer reset.
+        tcp_resets,
+        /// Connection attempts refused because the listener's backlog was full.
+        tcp_backlog_full,
+        /// Connection attempts refused because the limit on connections was reached.
+        tcp_limit_reached,
+        /// Connection attempts refused because there was no memory for their buffers.
+        tcp_no_memory,
+        /// Connections in TIME-WAIT given up early to make room.
+        tcp_time_wait_evicted,
+        /// Connections cut because they did not finish closing in time.
+        tcp_close_overdue,
+        /// DHCP leases taken or changed.
+        dhcp_leases,
+        /// DHCP leases lost.
+        dhcp_lost,
+    }
+}

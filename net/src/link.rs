@@ -1,0 +1,142 @@
+//! smoltcp's view of the card: tokens over owned buffers, no copy in between.
+//!
+//! A received frame stays in the buffer that the device filled while smoltcp parses it; a frame to send is written
+//! by smoltcp into the buffer that the device will read. When there is no room to send, received frames are still
+//! handled and only the answers to them are dropped (and counted): a full transmit queue must not stop the stack
+//! from hearing the acknowledgements that it waits for.
+
+use alloc::{boxed::Box, rc::Rc, vec};
+
+use smoltcp::{
+    phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
+    time::Instant,
+};
+use unik_virtio::Buffer;
+
+use crate::{counters::NetCounters, nic::Nic};
+
+/// Bytes of an Ethernet header: two addresses and a type.
+pub(crate) const ETHERNET_HEADER: usize = 14;
+
+/// The card and the frames on their way between it and smoltcp.
+pub(crate) struct Link {
+    pub(crate) nic: Box<dyn Nic>,
+    /// The received frame to be handled next.
+    incoming: Option<Buffer>,
+    /// The buffer that the next frame to send will be written to.
+    spare: Option<Buffer>,
+    /// A complete frame that the card had no room for.
+    held: Option<Buffer>,
+    /// The card had no room when it was last asked.
+    blocked: bool,
+    frame_limit: usize,
+    counters: Rc<NetCounters>,
+}
+
+impl Link {
+    pub(crate) fn new(nic: Box<dyn Nic>, counters: Rc<NetCounters>) -> Self {
+        let frame_limit = nic.mtu().min(Buffer::CAPACITY - ETHERNET_HEADER) + ETHERNET_HEADER;
+        Link { nic, incoming: None, spare: None, held: None, blocked: false, frame_limit, counters }
+    }
+
+    /// Takes the next frame from the card and shows it. It is then handled by `receive`.
+    pub(crate) fn take_in(&mut self) -> Option<&[u8]> {
+        let frame = self.nic.receive()?;
+        self.counters.rx_frames.increment();
+        self.counters.rx_bytes.add(frame.len() as u64);
+        Some(self.incoming.insert(frame))
+    }
+
+    /// Makes sure that one frame can be sent. False when the card has no room: it will tell when it has.
+    pub(crate) fn reserve(&mut self) -> bool {
+        if let Some(frame) = self.held.take()
+            && !self.transmit(frame)
+        {
+            return false;
+        }
+        if self.spare.is_none() {
+            self.spare = self.nic.allocate();
+        }
+        let ready = self.spare.is_some();
+        if !ready && !self.blocked {
+            self.counters.tx_blocked.increment();
+        }
+        self.blocked = !ready;
+        ready
+    }
+
+    /// Whether the card had no room when it was last asked.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    fn transmit(&mut self, frame: Buffer) -> bool {
+        let bytes = frame.len() as u64;
+        match self.nic.transmit(frame) {
+            Ok(()) => {
+                self.counters.tx_frames.increment();
+                self.counters.tx_bytes.add(bytes);
+                true
+            }
+            Err(frame) => {
+                self.held = Some(frame);
+                if !self.blocked {
+                    self.counters.tx_blocked.increment();
+                }
+                self.blocked = true;
+                false
+            }
+        }
+    }
+}
+
+impl Device for Link {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = Slot<'a>;
+
+    fn receive(&mut self, _: Instant) -> Option<(Received, Slot<'_>)> {
+        let frame = self.incoming.take()?;
+        self.reserve();
+        Some((Received(frame), Slot(self)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Slot<'_>> {
+        self.reserve().then_some(Slot(self))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = self.frame_limit;
+        capabilities
+    }
+}
+
+/// A received frame.
+pub(crate) struct Received(Buffer);
+
+impl RxToken for Received {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, handle: F) -> R {
+        handle(&self.0)
+    }
+}
+
+/// Room for one frame to send, or the lack of it.
+pub(crate) struct Slot<'a>(&'a mut Link);
+
+impl TxToken for Slot<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
+        let link = self.0;
+        if link.held.is_none()
+            && let Some(mut frame) = link.spare.take()
+            && frame.set_len(length).is_ok()
+        {
+            let result = fill(&mut frame);
+            link.transmit(frame);
+            return result;
+        }
+        link.counters.tx_replies_dropped.increment();
+        let mut discarded = vec![0; length];
+        fill(&mut discarded)
+    }
+}

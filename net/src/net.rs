@@ -1,0 +1,191 @@
+//! The handle of a stack that applications hold, and the task that drives it.
+
+use alloc::{boxed::Box, rc::Rc};
+use core::{
+    cell::RefCell,
+    future::poll_fn,
+    net::{Ipv4Addr, SocketAddr},
+    pin::pin,
+    task::Poll,
+};
+
+use unik_sched::{
+    counter::CounterSet,
+    sync::Event,
+    time::{Instant, Time},
+};
+
+use crate::{
+    config::Config,
+    counters::NetCounters,
+    error::Error,
+    nic::Nic,
+    stack::{Next, Shared, Stack},
+    tcp::{TcpListener, TcpStream},
+    udp::{UdpSocket, to_v4},
+};
+
+/// A handle of one TCP/IP stack. Clones are handles of the same stack.
+#[derive(Clone)]
+pub struct Net {
+    stack: Shared,
+    time: Time,
+    nat: bool,
+}
+
+impl Net {
+    /// Makes a stack on `nic`, called `name` in log lines. Nothing moves until the [`Driver`] runs. `seed` makes
+    /// ports and sequence numbers unpredictable: give it entropy, except in tests.
+    pub fn new(
+        name: &'static str,
+        nic: Box<dyn Nic>,
+        config: Config,
+        time: Time,
+        seed: u64,
+    ) -> (Net, Driver) {
+        let event = nic.event();
+        let stack = Rc::new(RefCell::new(Stack::new(name, nic, &config, time.now(), seed)));
+        let driver = Driver { stack: stack.clone(), time: time.clone(), event };
+        (Net { stack, time, nat: config.nat() }, driver)
+    }
+
+    /// The name given to [`Net::new`].
+    pub fn name(&self) -> &'static str {
+        self.stack.borrow().name
+    }
+
+    /// Waits until there is an address: none with a fixed one, a lease with DHCP.
+    pub async fn configured(&self) {
+        poll_fn(|context| {
+            let mut stack = self.stack.borrow_mut();
+            if stack.address.is_some() {
+                return Poll::Ready(());
+            }
+            stack.register_unconfigured(context.waker());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The address and the length of its network prefix in bits.
+    pub fn address(&self) -> Option<(Ipv4Addr, u8)> {
+        self.stack.borrow().address
+    }
+
+    /// Where packets to other networks go.
+    pub fn gateway(&self) -> Option<Ipv4Addr> {
+        self.stack.borrow().gateway
+    }
+
+    /// The Ethernet address.
+    pub fn hardware_address(&self) -> [u8; 6] {
+        self.stack.borrow().hardware_address
+    }
+
+    /// Whether all clients share one address (`net0.nat=1`), so that a limit per client would apply to all together.
+    pub fn is_nat(&self) -> bool {
+        self.nat
+    }
+
+    /// Opens a UDP socket on `port`, or on a free one when it is 0.
+    ///
+    /// # Errors
+    /// [`Error::PortInUse`], [`Error::NoPortLeft`], [`Error::TooManySockets`].
+    pub async fn udp(&self, port: u16) -> Result<UdpSocket, Error> {
+        let (handle, port) = self.stack.borrow_mut().open_udp(port)?;
+        Ok(UdpSocket { stack: self.stack.clone(), time: self.time.clone(), handle, port })
+    }
+
+    /// Listens for TCP connections to `port`, with the backlog of [`crate::Limits::backlog`].
+    ///
+    /// # Errors
+    /// [`Error::PortInUse`], [`Error::InvalidAddress`] for port 0.
+    pub async fn listen(&self, port: u16) -> Result<TcpListener, Error> {
+        let backlog = self.stack.borrow().limits.backlog;
+        self.listen_with(port, backlog).await
+    }
+
+    /// Listens for TCP connections to `port`. Of those that are not accepted yet, `backlog` wait; more are reset.
+    ///
+    /// # Errors
+    /// See [`Net::listen`].
+    pub async fn listen_with(&self, port: u16, backlog: usize) -> Result<TcpListener, Error> {
+        let id = self.stack.borrow_mut().open_listener(port, backlog)?;
+        Ok(TcpListener { stack: self.stack.clone(), time: self.time.clone(), id, port })
+    }
+
+    /// Connects to a TCP listener elsewhere. Cancelling the wait gives the attempt up.
+    ///
+    /// # Errors
+    /// [`Error::ConnectionRefused`], [`Error::TimedOut`], [`Error::Unreachable`], [`Error::NotConfigured`],
+    /// [`Error::InvalidAddress`], [`Error::TooManySockets`], [`Error::NoPortLeft`].
+    pub async fn connect(&self, address: SocketAddr) -> Result<TcpStream, Error> {
+        let peer = to_v4(address).ok_or(Error::InvalidAddress)?;
+        let handle = self.stack.borrow_mut().begin_connect(peer)?;
+        TcpStream::new(self.stack.clone(), self.time.clone(), handle, peer).established().await
+    }
+
+    /// What the stack has counted.
+    pub fn counters(&self) -> Rc<NetCounters> {
+        self.stack.borrow().counters.clone()
+    }
+
+    /// What the card has counted.
+    pub fn nic_counters(&self) -> Rc<dyn CounterSet> {
+        self.stack.borrow().link.nic.counters()
+    }
+}
+
+/// The task that moves frames between the card and the sockets. Spawn [`Driver::run`] once.
+#[must_use = "without its driver task a stack does nothing"]
+pub struct Driver {
+    stack: Shared,
+    time: Time,
+    event: Event,
+}
+
+impl Driver {
+    /// Runs the stack for ever.
+    pub async fn run(self) {
+        loop {
+            let next = self.stack.borrow_mut().turn(self.time.now());
+            match next {
+                Next::Again => let_others_run().await,
+                Next::Sleep(until) => self.sleep(until).await,
+            }
+        }
+    }
+
+    /// Waits for a request of a socket, the card's event, or the deadline.
+    async fn sleep(&self, until: Option<Instant>) {
+        let mut timer = pin!(until.map(|until| self.time.sleep_until(until)));
+        poll_fn(|context| {
+            if self.stack.borrow_mut().await_request(context.waker()) {
+                return Poll::Ready(());
+            }
+            if self.event.poll_wait(context).is_ready() {
+                // The turn takes it.
+                self.event.set();
+                return Poll::Ready(());
+            }
+            match timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.poll(context).map(drop),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+/// Gives way to other tasks once.
+async fn let_others_run() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if core::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,284 @@
+//! One stack: the card, smoltcp's interface, the tables of sockets, and the turn that moves them all on.
+//!
+//! Everything lives in one [`Stack`] behind `Rc<RefCell<..>>`; sockets and the driver task borrow it for the length
+//! of one call and never across a wait. The driver task ([`crate::Driver`]) calls [`Stack::turn`]; sockets change
+//! the state and then [`Stack::request`] a turn.
+//!
+//! Invariant: whatever a turn leaves undone is either due at the returned deadline, or announced by the card's
+//! event, or requested.
+
+use alloc::{boxed::Box, rc::Rc, vec::Vec};
+use core::{cell::RefCell, net::Ipv4Addr, task::Waker};
+
+use smoltcp::{
+    iface::{Interface, PollResult, SocketHandle, SocketSet},
+    wire::{EthernetAddress, HardwareAddress, IpCidr},
+};
+use unik_sched::{
+    sync::Event,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::{Config, Limits, mask},
+    counters::NetCounters,
+    glance::Glance,
+    link::Link,
+    nic::Nic,
+    tcp::table::TcpTable,
+    udp::{outbox::Outbox, table::UdpTable},
+};
+
+/// Rounds of sending in one turn, each of at most one frame a socket.
+const EGRESS_ROUNDS: usize = 16;
+
+/// The pause after a turn that could do nothing although something seemed due, or while the card has no room.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A stack as its handles share it.
+pub(crate) type Shared = Rc<RefCell<Stack>>;
+
+/// One stack.
+pub(crate) struct Stack {
+    pub(crate) name: &'static str,
+    pub(crate) link: Link,
+    pub(crate) interface: Interface,
+    /// The sockets that receive: UDP, TCP, DHCP.
+    pub(crate) sockets: SocketSet<'static>,
+    pub(crate) udp: UdpTable,
+    pub(crate) outbox: Outbox,
+    pub(crate) tcp: TcpTable,
+    pub(crate) dhcp: Option<SocketHandle>,
+    pub(crate) address: Option<(Ipv4Addr, u8)>,
+    pub(crate) gateway: Option<Ipv4Addr>,
+    pub(crate) hardware_address: [u8; 6],
+    pub(crate) limits: Limits,
+    pub(crate) counters: Rc<NetCounters>,
+    /// Tasks that wait for an address.
+    unconfigured: Vec<Waker>,
+    /// What the card sets.
+    event: Event,
+    driver: Option<Waker>,
+    requested: bool,
+}
+
+/// What the driver task does after a turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    /// There is more to do: let other tasks run, then take another turn.
+    Again,
+    /// Wait for the card's event or a request, at most until this instant.
+    Sleep(Option<Instant>),
+}
+
+impl Stack {
+    pub(crate) fn new(
+        name: &'static str,
+        nic: Box<dyn Nic>,
+        config: &Config,
+        now: Instant,
+        seed: u64,
+    ) -> Self {
+        let counters = Rc::new(NetCounters::new());
+        let hardware_address = unicast(nic.hardware_address());
+        let event = nic.event();
+        let mut link = Link::new(nic, counters.clone());
+        let mut settings =
+            smoltcp::iface::Config::new(HardwareAddress::Ethernet(EthernetAddress(hardware_address)));
+        settings.random_seed = seed;
+        let interface = Interface::new(settings, &mut link, instant(now));
+        let limits = config.limits();
+        let mut stack = Stack {
+            name,
+            link,
+            interface,
+            sockets: SocketSet::new(Vec::new()),
+            udp: UdpTable::new(seed),
+            outbox: Outbox::new(),
+            tcp: TcpTable::new(seed),
+            dhcp: None,
+            address: None,
+            gateway: None,
+            hardware_address,
+            limits,
+            counters,
+            unconfigured: Vec::new(),
+            event,
+            driver: None,
+            requested: false,
+        };
+        match config.address() {
+            Some(address) => stack.configure(Some(address), config.gateway()),
+            None => stack.start_dhcp(),
+        }
+        stack
+    }
+
+    /// Takes or gives up an address. Connections that used another one end.
+    pub(crate) fn configure(&mut self, address: Option<(Ipv4Addr, u8)>, gateway: Option<Ipv4Addr>) {
+        self.address = address;
+        self.gateway = gateway;
+        self.interface.update_ip_addrs(|list| {
+            list.clear();
+            if let Some((address, prefix)) = address {
+                // The list is empty and has room for at least one.
+                let _ = list.push(IpCidr::new(address.into(), prefix));
+            }
+        });
+        self.interface.routes_mut().remove_default_ipv4_route();
+        if let Some(gateway) = gateway {
+            let _ = self.interface.routes_mut().add_default_ipv4_route(gateway);
+        }
+        if address.is_some() {
+            self.unconfigured.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// Wakes the task once there is an address.
+    pub(crate) fn register_unconfigured(&mut self, waker: &Waker) {
+        register(&mut self.unconfigured, waker);
+    }
+
+    /// Asks the driver task for a turn.
+    pub(crate) fn request(&mut self) {
+        self.requested = true;
+        if let Some(driver) = self.driver.take() {
+            driver.wake();
+        }
+    }
+
+    /// Notes whom a request wakes. True when one came in the meantime.
+    pub(crate) fn await_request(&mut self, waker: &Waker) -> bool {
+        if !self.requested {
+            self.driver = Some(waker.clone());
+        }
+        self.requested
+    }
+
+    /// Handles received frames up to the budget, sends what can be sent, and says when to come back.
+    pub(crate) fn turn(&mut self, now: Instant) -> Next {
+        self.counters.turns.increment();
+        self.requested = false;
+        self.link.nic.disarm();
+        // Taken back only now, before the rings are looked at: a card may want to know whether it was set.
+        self.event.try_take();
+        let mut received = 0;
+        while received < self.limits.budget && self.ingress(now) {
+            received += 1;
+        }
+        self.follow_dhcp();
+        let sent = self.egress(now);
+        self.send_parked(now);
+        self.sweep_connections(now);
+        if self.link.reserve() {
+            self.outbox.wake_senders();
+        }
+        self.link.nic.flush();
+        if received == self.limits.budget {
+            self.counters.rx_budget_spent.increment();
+            return Next::Again;
+        }
+        self.rest(now, sent || received > 0)
+    }
+
+    /// Decides between another turn and sleep.
+    fn rest(&mut self, now: Instant, progress: bool) -> Next {
+        let due = self.interface.poll_at(instant(now), &self.sockets).map(deadline);
+        let due = earlier(due, self.outbox.due());
+        let mut due = earlier(due, self.tcp.due());
+        if due.is_some_and(|due| due <= now) && (self.link.is_blocked() || !progress) {
+            // Nothing moves before the card has room, or something is due that cannot be done yet: never spin.
+            due = Some(now + PAUSE);
+        }
+        if self.requested || due.is_some_and(|due| due <= now) || self.link.nic.arm() {
+            return Next::Again;
+        }
+        Next::Sleep(due)
+    }
+
+    /// Handles one received frame. False when there is none.
+    fn ingress(&mut self, now: Instant) -> bool {
+        let Some(frame) = self.link.take_in() else { return false };
+        let glance = Glance::of(frame);
+        match glance {
+            Glance::Syn(flow) => self.prepare_for_syn(&flow),
+            Glance::Reset(flow) => self.prepare_for_reset(&flow),
+            Glance::Udp(port) => self.prepare_for_datagram(port),
+            Glance::Arp | Glance::Other => {}
+        }
+        self.interface.poll_ingress_single(instant(now), &mut self.link, &mut self.sockets);
+        match glance {
+            Glance::Syn(_) => self.settle_syn(),
+            Glance::Reset(_) => self.settle_reset(),
+            Glance::Udp(_) => self.settle_datagram(),
+            Glance::Arp => self.outbox.neighbor_answered(),
+            Glance::Other => {}
+        }
+        true
+    }
+
+    /// Sends what the sockets have to send. True when something was sent.
+    fn egress(&mut self, now: Instant) -> bool {
+        let mut sent = false;
+        for _ in 0..EGRESS_ROUNDS {
+            match self.interface.poll_egress(instant(now), &mut self.link, &mut self.sockets) {
+                PollResult::None => return sent,
+                PollResult::SocketStateChanged => sent = true,
+            }
+        }
+        self.requested = true;
+        sent
+    }
+
+    /// The address on the wire that a packet to `destination` goes to. `None` when no route leads there.
+    pub(crate) fn next_hop(&self, destination: Ipv4Addr) -> Option<Ipv4Addr> {
+        let (address, prefix) = self.address?;
+        if destination.is_broadcast()
+            || destination.is_multicast()
+            || mask(destination, prefix) == mask(address, prefix)
+        {
+            return Some(destination);
+        }
+        self.gateway
+    }
+}
+
+/// smoltcp counts microseconds.
+pub(crate) fn instant(now: Instant) -> smoltcp::time::Instant {
+    smoltcp::time::Instant::from_micros((now.as_nanos() / 1000) as i64)
+}
+
+/// The first instant at which smoltcp's clock shows `due`.
+fn deadline(due: smoltcp::time::Instant) -> Instant {
+    Instant::from_micros(due.total_micros().max(0) as u64)
+}
+
+/// smoltcp's durations are microseconds too.
+pub(crate) fn duration(duration: Duration) -> smoltcp::time::Duration {
+    smoltcp::time::Duration::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// The earlier of two deadlines, where `None` is never.
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Adds a waker unless the same task waits already.
+pub(crate) fn register(wakers: &mut Vec<Waker>, waker: &Waker) {
+    if !wakers.iter().any(|known| known.will_wake(waker)) {
+        wakers.push(waker.clone());
+    }
+}
+
+/// A card that claims a group address or none cannot be addressed: a locally administered address stands in.
+fn unicast(address: [u8; 6]) -> [u8; 6] {
+    let [first, second, third, fourth, fifth, sixth] = address;
+    if first & 1 == 0 && address != [0; 6] {
+        return address;
+    }
+    log::warn!("the network card has no unicast hardware address: using a local one");
+    [(first & !1) | 2, second, third, fourth, fifth, sixth]
+}

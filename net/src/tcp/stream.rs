@@ -1,0 +1,296 @@
+//! A connection as the application holds it.
+
+use core::{
+    cell::Cell,
+    future::poll_fn,
+    net::{SocketAddr, SocketAddrV4},
+    task::{Context, Poll},
+};
+
+use embedded_io_async::{ErrorType, Read, Write};
+use smoltcp::{
+    iface::SocketHandle,
+    socket::tcp::{RecvError, Socket, State},
+};
+use unik_sched::time::{Duration, Time};
+
+use crate::{
+    error::Error,
+    stack::{Shared, Stack, duration},
+    tcp::table::has_fin,
+};
+
+/// A TCP connection.
+///
+/// * `read` returns 0 once the peer has closed its half and everything before that was read.
+/// * `write` queues bytes; [`Write::flush`] waits until the peer has acknowledged them.
+/// * [`TcpStream::close`] closes this half only: reading goes on.
+/// * Dropping a stream sends what is queued and a FIN in the background, for a bounded time.
+///
+/// All waits can be cancelled without losing bytes.
+pub struct TcpStream {
+    end: End,
+}
+
+/// The reading half of a [`TcpStream::split`].
+pub struct TcpReader<'a> {
+    end: &'a End,
+}
+
+/// The writing half of a [`TcpStream::split`].
+pub struct TcpWriter<'a> {
+    end: &'a End,
+}
+
+impl TcpStream {
+    pub(crate) fn new(stack: Shared, time: Time, handle: SocketHandle, peer: SocketAddrV4) -> Self {
+        let (eof, closed) = (Cell::new(false), Cell::new(false));
+        TcpStream { end: End { stack, time, handle, peer, eof, closed } }
+    }
+
+    /// Waits until the connection that was begun is established.
+    pub(crate) async fn established(self) -> Result<TcpStream, Error> {
+        poll_fn(|context| self.end.poll_established(context)).await?;
+        Ok(self)
+    }
+
+    /// The other end.
+    pub fn peer_address(&self) -> SocketAddr {
+        self.end.peer.into()
+    }
+
+    /// Resets the connection when nothing was heard from the peer for so long; operations then fail with
+    /// [`Error::TimedOut`]. `None`, the default, waits forever. With [`TcpStream::set_keep_alive`] a silent but
+    /// living peer is heard from.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.end.with(|socket| socket.set_timeout(timeout.map(duration)));
+    }
+
+    /// Probes the peer after so long a silence (RFC 9293, 3.8.4). `None`, the default, does not.
+    pub fn set_keep_alive(&mut self, interval: Option<Duration>) {
+        self.end.with(|socket| socket.set_keep_alive(interval.map(duration)));
+    }
+
+    /// Holds back small segments while others are unacknowledged (RFC 896), which costs time and saves packets. Off
+    /// by default: what is written in one turn goes out together in any case.
+    pub fn set_nagle(&mut self, enabled: bool) {
+        self.end.with(|socket| socket.set_nagle_enabled(enabled));
+    }
+
+    /// Closes this half of the connection: FIN after everything written. Waits until the peer has acknowledged it.
+    /// Reading goes on until the peer closes its half.
+    ///
+    /// # Errors
+    /// [`Error::ConnectionReset`] or [`Error::TimedOut`] when the peer did not take everything.
+    pub async fn close(&mut self) -> Result<(), Error> {
+        self.end.begin_close();
+        poll_fn(|context| self.end.poll_closed(context)).await
+    }
+
+    /// Resets the connection: the peer sees an error, and what is queued is dropped.
+    pub fn abort(&mut self) {
+        self.end.closed.set(true);
+        self.end.with(Socket::abort);
+    }
+
+    /// Two halves for two concurrent futures of one task.
+    pub fn split(&mut self) -> (TcpReader<'_>, TcpWriter<'_>) {
+        (TcpReader { end: &self.end }, TcpWriter { end: &self.end })
+    }
+}
+
+impl TcpWriter<'_> {
+    /// See [`TcpStream::close`].
+    ///
+    /// # Errors
+    /// See [`TcpStream::close`].
+    pub async fn close(&mut self) -> Result<(), Error> {
+        self.end.begin_close();
+        poll_fn(|context| self.end.poll_closed(context)).await
+    }
+}
+
+/// The operations, by shared reference, so that two halves can use them.
+struct End {
+    stack: Shared,
+    time: Time,
+    handle: SocketHandle,
+    peer: SocketAddrV4,
+    /// The peer's FIN has come, and everything before it was read.
+    eof: Cell<bool>,
+    /// This end has closed or aborted.
+    closed: Cell<bool>,
+}
+
+impl End {
+    /// Changes the socket and lets the driver see to the consequences.
+    fn with(&self, change: impl FnOnce(&mut Socket<'static>)) {
+        let stack = &mut *self.stack.borrow_mut();
+        change(stack.sockets.get_mut(self.handle));
+        stack.request();
+    }
+
+    /// Why a closed connection is closed.
+    fn failure(&self, stack: &mut Stack) -> Error {
+        if stack.was_reset(self.handle) {
+            Error::ConnectionReset
+        } else if self.closed.get() {
+            Error::Closed
+        } else if stack.address.is_none() {
+            Error::NotConfigured
+        } else {
+            Error::TimedOut
+        }
+    }
+
+    fn poll_established(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let stack = &mut *self.stack.borrow_mut();
+        let socket = stack.sockets.get_mut::<Socket<'_>>(self.handle);
+        match socket.state() {
+            State::SynSent | State::SynReceived => {
+                socket.register_recv_waker(context.waker());
+                Poll::Pending
+            }
+            State::Closed => Poll::Ready(Err(match self.failure(stack) {
+                Error::ConnectionReset => Error::ConnectionRefused,
+                error => error,
+            })),
+            _ => {
+                socket.set_timeout(None);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    fn poll_read(&self, context: &mut Context<'_>, bytes: &mut [u8]) -> Poll<Result<usize, Error>> {
+        if bytes.is_empty() || self.eof.get() {
+            return Poll::Ready(Ok(0));
+        }
+        let stack = &mut *self.stack.borrow_mut();
+        let socket = stack.sockets.get_mut::<Socket<'_>>(self.handle);
+        let queued = socket.recv_queue();
+        match socket.recv_slice(bytes) {
+            Ok(0) => {
+                socket.register_recv_waker(context.waker());
+                Poll::Pending
+            }
+            Ok(length) => {
+                // The window offered to the peer grows noticeably only when at least half of it was used up.
+                let wide = queued >= socket.recv_capacity() / 2;
+                self.eof.set(has_fin(socket.state()) && !socket.can_recv());
+                if wide {
+                    stack.request();
+                }
+                Poll::Ready(Ok(length))
+            }
+            Err(error) => {
+                let length = stack.read_leftover(self.handle, bytes);
+                if length == 0 && error != RecvError::Finished && !stack.was_finished(self.handle) {
+                    return Poll::Ready(Err(self.failure(stack)));
+                }
+                self.eof.set(length == 0);
+                Poll::Ready(Ok(length))
+            }
+        }
+    }
+
+    fn poll_write(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Error>> {
+        let stack = &mut *self.stack.borrow_mut();
+        let socket = stack.sockets.get_mut::<Socket<'_>>(self.handle);
+        match socket.send_slice(bytes) {
+            Ok(0) if !bytes.is_empty() => {
+                socket.register_send_waker(context.waker());
+                Poll::Pending
+            }
+            Ok(length) => {
+                stack.request();
+                Poll::Ready(Ok(length))
+            }
+            Err(_) => Poll::Ready(Err(self.failure(stack))),
+        }
+    }
+
+    fn poll_flush(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let stack = &mut *self.stack.borrow_mut();
+        let socket = stack.sockets.get_mut::<Socket<'_>>(self.handle);
+        if socket.send_queue() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if socket.state() == State::Closed {
+            return Poll::Ready(Err(self.failure(stack)));
+        }
+        socket.register_send_waker(context.waker());
+        Poll::Pending
+    }
+
+    fn begin_close(&self) {
+        self.closed.set(true);
+        self.with(Socket::close);
+    }
+
+    fn poll_closed(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let stack = &mut *self.stack.borrow_mut();
+        let reset = stack.was_reset(self.handle);
+        let socket = stack.sockets.get_mut::<Socket<'_>>(self.handle);
+        match socket.state() {
+            State::FinWait1 | State::Closing | State::LastAck => {
+                socket.register_send_waker(context.waker());
+                Poll::Pending
+            }
+            State::Closed if reset => Poll::Ready(Err(Error::ConnectionReset)),
+            State::Closed if socket.send_queue() > 0 => Poll::Ready(Err(Error::TimedOut)),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let now = self.time.now();
+        self.stack.borrow_mut().part(self.handle, now);
+    }
+}
+
+impl ErrorType for TcpStream {
+    type Error = Error;
+}
+
+impl ErrorType for TcpReader<'_> {
+    type Error = Error;
+}
+
+impl ErrorType for TcpWriter<'_> {
+    type Error = Error;
+}
+
+impl Read for TcpStream {
+    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Error> {
+        poll_fn(|context| self.end.poll_read(context, bytes)).await
+    }
+}
+
+impl Read for TcpReader<'_> {
+    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Error> {
+        poll_fn(|context| self.end.poll_read(context, bytes)).await
+    }
+}
+
+impl Write for TcpStream {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        poll_fn(|context| self.end.poll_write(context, bytes)).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|context| self.end.poll_flush(context)).await
+    }
+}
+
+impl Write for TcpWriter<'_> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        poll_fn(|context| self.end.poll_write(context, bytes)).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|context| self.end.poll_flush(context)).await
+    }
+}

@@ -1,0 +1,230 @@
+//! Sending datagrams: at once where the next hop is known, parked for a while where it is not.
+//!
+//! One smoltcp socket, the carrier, writes every datagram of every UDP socket into a frame. It stands in a socket
+//! set of its own, so that sending costs the same however many sockets there are, and it never keeps a datagram:
+//! one whose next hop is not known yet is parked with a bound on number and time. With a queue in each socket
+//! instead, the first datagram to a dead address would hold up all that follow it.
+
+use alloc::{boxed::Box, vec, vec::Vec};
+use core::{
+    net::{Ipv4Addr, SocketAddrV4},
+    task::{Poll, Waker},
+};
+
+use smoltcp::{
+    iface::{SocketHandle, SocketSet},
+    phy::{Device, TxToken},
+    socket::udp::{PacketBuffer, PacketMetadata, Socket},
+    wire::UDP_HEADER_LEN,
+};
+use unik_sched::time::{Duration, Instant};
+
+use crate::{
+    error::Error,
+    link::ETHERNET_HEADER,
+    stack::{Stack, instant, register},
+    udp::endpoint,
+};
+
+/// Bytes of an IPv4 header without options.
+const IPV4_HEADER: usize = 20;
+
+/// How often the next hop of a parked datagram is asked for, and how long after each request.
+const ATTEMPTS: u8 = 3;
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A broadcast ARP request for an IPv4 address over Ethernet (RFC 826), but for the addresses.
+const ARP_REQUEST: [u8; 42] = [
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0x08, 0x06, // to all, from, ARP
+    0, 1, 0x08, 0x00, 6, 4, 0, 1, // Ethernet, IPv4, lengths of their addresses, request
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // the sender's addresses
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // the target's addresses, the first unknown
+];
+
+/// What is on its way out.
+pub(crate) struct Outbox {
+    set: SocketSet<'static>,
+    carrier: Option<SocketHandle>,
+    parked: Vec<Parked>,
+    /// An ARP frame came in: parked datagrams may be sendable now.
+    answered: bool,
+    /// Tasks that wait for the card to have room.
+    waiting: Vec<Waker>,
+}
+
+/// A datagram whose next hop has not answered yet.
+struct Parked {
+    port: u16,
+    destination: SocketAddrV4,
+    payload: Box<[u8]>,
+    attempts: u8,
+    retry_at: Instant,
+}
+
+impl Outbox {
+    pub(crate) fn new() -> Self {
+        Outbox {
+            set: SocketSet::new(Vec::new()),
+            carrier: None,
+            parked: Vec::new(),
+            answered: false,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// When a parked datagram is to be tried again.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.parked.iter().map(|parked| parked.retry_at).min()
+    }
+
+    /// Notes that an ARP frame came in.
+    pub(crate) fn neighbor_answered(&mut self) {
+        self.answered = true;
+    }
+
+    /// Wakes the tasks that wait for room.
+    pub(crate) fn wake_senders(&mut self) {
+        self.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    /// The carrier, made for the first datagram.
+    fn carrier(&mut self, limit: usize) -> SocketHandle {
+        *self.carrier.get_or_insert_with(|| {
+            let unused = PacketBuffer::new(Vec::new(), Vec::new());
+            let one = PacketBuffer::new(vec![PacketMetadata::EMPTY], vec![0; limit]);
+            self.set.add(Socket::new(unused, one))
+        })
+    }
+}
+
+/// What became of a datagram.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Sent,
+    /// The next hop's hardware address is unknown. smoltcp may have asked for it.
+    NoNeighbor {
+        asked: bool,
+    },
+}
+
+impl Stack {
+    /// The largest UDP payload of one packet.
+    pub(crate) fn datagram_limit(&self) -> usize {
+        self.interface_mtu().saturating_sub(IPV4_HEADER + UDP_HEADER_LEN)
+    }
+
+    fn interface_mtu(&self) -> usize {
+        self.link.capabilities().max_transmission_unit.saturating_sub(ETHERNET_HEADER)
+    }
+
+    /// Sends a datagram, or waits for the card to have room.
+    pub(crate) fn poll_send(
+        &mut self,
+        waker: &Waker,
+        now: Instant,
+        port: u16,
+        payload: &[u8],
+        destination: SocketAddrV4,
+    ) -> Poll<Result<(), Error>> {
+        if payload.len() > self.datagram_limit() {
+            return Poll::Ready(Err(Error::MessageTooLong));
+        }
+        if self.next_hop(*destination.ip()).is_none() {
+            self.counters.udp_tx_unroutable.increment();
+            return Poll::Ready(Ok(()));
+        }
+        if !self.link.reserve() {
+            register(&mut self.outbox.waiting, waker);
+            self.request();
+            return Poll::Pending;
+        }
+        if let Outcome::NoNeighbor { asked } = self.carry(now, port, payload, destination) {
+            self.park(now, port, payload, destination, asked);
+        }
+        self.request();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Lets the carrier write the datagram into a frame.
+    fn carry(&mut self, now: Instant, port: u16, payload: &[u8], destination: SocketAddrV4) -> Outcome {
+        let limit = self.datagram_limit();
+        let handle = self.outbox.carrier(limit);
+        let socket = self.outbox.set.get_mut::<Socket<'_>>(handle);
+        socket.close();
+        let written = socket.bind(port).is_ok() && socket.send_slice(payload, endpoint(destination)).is_ok();
+        debug_assert!(written, "the carrier is empty and large enough");
+        let frames = self.counters.tx_frames.get();
+        self.interface.poll_egress(instant(now), &mut self.link, &mut self.outbox.set);
+        if self.outbox.set.get::<Socket<'_>>(handle).can_send() {
+            return Outcome::Sent;
+        }
+        // smoltcp keeps a socket silent after it missed a neighbour; put back afresh, it is not.
+        let carrier = self.outbox.set.remove(handle);
+        self.outbox.carrier = Some(self.outbox.set.add(carrier));
+        Outcome::NoNeighbor { asked: self.counters.tx_frames.get() != frames }
+    }
+
+    fn park(&mut self, now: Instant, port: u16, payload: &[u8], destination: SocketAddrV4, asked: bool) {
+        if self.outbox.parked.len() >= self.limits.parked {
+            self.counters.udp_tx_no_neighbor.increment();
+            return;
+        }
+        self.counters.udp_tx_parked.increment();
+        self.outbox.parked.push(Parked {
+            port,
+            destination,
+            payload: payload.into(),
+            attempts: 1,
+            retry_at: now + RETRY,
+        });
+        if !asked {
+            self.ask(*destination.ip());
+        }
+    }
+
+    /// Tries the parked datagrams whose next hop may have answered, and gives up those it did not answer for.
+    pub(crate) fn send_parked(&mut self, now: Instant) {
+        let answered = core::mem::take(&mut self.outbox.answered);
+        let mut index = 0;
+        while let Some(parked) = self.outbox.parked.get(index) {
+            let due = parked.retry_at <= now;
+            if !(due || answered) || !self.link.reserve() {
+                index += 1;
+                continue;
+            }
+            let mut parked = self.outbox.parked.swap_remove(index);
+            match self.carry(now, parked.port, &parked.payload, parked.destination) {
+                Outcome::Sent => continue,
+                Outcome::NoNeighbor { .. } if due && parked.attempts >= ATTEMPTS => {
+                    self.counters.udp_tx_no_neighbor.increment();
+                    continue;
+                }
+                Outcome::NoNeighbor { asked } if due => {
+                    parked.attempts += 1;
+                    parked.retry_at = now + RETRY;
+                    if !asked {
+                        self.ask(*parked.destination.ip());
+                    }
+                }
+                Outcome::NoNeighbor { .. } => {}
+            }
+            self.outbox.parked.push(parked);
+            let last = self.outbox.parked.len() - 1;
+            self.outbox.parked.swap(index, last);
+            index += 1;
+        }
+    }
+
+    /// Asks who has the next hop towards `destination` (RFC 826). smoltcp asks too, but for all neighbours together
+    /// at most once a second.
+    fn ask(&mut self, destination: Ipv4Addr) {
+        let (Some(target), Some((address, _))) = (self.next_hop(destination), self.address) else { return };
+        let Some(slot) = self.link.transmit(smoltcp::time::Instant::ZERO) else { return };
+        let mut request = ARP_REQUEST;
+        request[6..12].copy_from_slice(&self.hardware_address);
+        request[22..28].copy_from_slice(&self.hardware_address);
+        request[28..32].copy_from_slice(&address.octets());
+        request[38..42].copy_from_slice(&target.octets());
+        slot.consume(request.len(), |frame| frame.copy_from_slice(&request));
+    }
+}

@@ -1,0 +1,16 @@
+//! The network as its users see it: two stacks on a simulated wire, or one stack and a hand-made peer, in virtual
+//! time.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic, in its helpers as well")]
+
+mod config;
+mod dhcp;
+mod driver;
+mod frames;
+mod icmp;
+mod tcp;
+mod tcp_loss;
+mod udp;
+mod virtio;
+mod wire;
+mod world;
