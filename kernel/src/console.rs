@@ -42,6 +42,12 @@ impl Write for Console {
         write(text.as_bytes());
         Ok(())
     }
+
+    // Padding is all that arrives by the character.
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        write(&[u8::try_from(character).unwrap_or(b'?')]);
+        Ok(())
+    }
 }
 
 struct Sink;

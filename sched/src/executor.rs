@@ -10,13 +10,14 @@ use core::task::{Context, Poll};
 
 use crate::counter::CounterSet;
 use crate::spawner::Spawner;
-use crate::task::MainFuture;
+use crate::task::{MainFuture, Task};
 use crate::tasks::{MAIN, TASK_LIMIT_MAX, Tasks};
 use crate::time::Time;
 
 /// Runs tasks on the calling thread. Dropping it drops all tasks.
 pub struct Executor {
     tasks: Rc<Tasks>,
+    main: Rc<Task>,
     time: Time,
     /// Where the next entry of the ready ring is taken.
     head: usize,
@@ -27,7 +28,8 @@ impl Executor {
     ///
     /// Four bytes per possible task are set aside at once; more than [`TASK_LIMIT_MAX`] are not admitted.
     pub fn new(time: &Time, task_limit: usize) -> Self {
-        Self { tasks: Tasks::new(task_limit.min(TASK_LIMIT_MAX)), time: time.clone(), head: 0 }
+        let (tasks, main) = Tasks::new(task_limit.min(TASK_LIMIT_MAX));
+        Self { tasks, main, time: time.clone(), head: 0 }
     }
 
     /// A handle that adds tasks and tells about them, for the tasks themselves.
@@ -51,11 +53,11 @@ impl Executor {
     /// to idle until the next timer when no task is ready. The spawned tasks stay for the next call.
     pub fn block_on<F: Future>(&mut self, name: &'static str, future: F) -> F::Output {
         let mut main = Main { future: pin!(future), output: None };
-        self.tasks.main().begin_main(name);
+        self.main.begin_main(name);
         loop {
             let ready = self.turn_with(Some(Pin::<&mut Main<'_, F>>::new(&mut main)));
             if let Some(output) = main.output {
-                self.tasks.main().end_main();
+                self.main.end_main();
                 return output;
             }
             if !ready {
@@ -91,8 +93,10 @@ impl Executor {
             let future = task.start();
             let main = if slot == MAIN { main.as_mut() } else { None };
             if future.is_none() && main.is_none() {
-                // The task has finished and left this entry behind.
-                self.tasks.release(slot);
+                // A wake after the end: of the main task, or of a task that thereby left this entry behind.
+                if slot != MAIN {
+                    self.tasks.release(slot);
+                }
                 continue;
             }
             platform.running(Some(task.name()));

@@ -37,7 +37,7 @@ impl Spawner {
             return;
         };
         let mut slot = 0;
-        while slot < tasks.slots() {
+        while slot < tasks.len() {
             if let Some(task) = tasks.get(slot)
                 && !task.is_idle_main()
             {

@@ -5,6 +5,7 @@
 
 use alloc::rc::Rc;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
@@ -37,53 +38,49 @@ pub(crate) const MAIN: u32 = 0;
 pub(crate) struct Tasks {
     pub(crate) ready: Arc<Ready>,
     pub(crate) counters: ExecutorCounters,
-    main: Rc<Task>,
-    /// Slot 1 and the following.
-    spawned: RefCell<Vec<Option<Rc<Task>>>>,
+    slots: RefCell<Vec<Option<Rc<Task>>>>,
+    /// The main task does not count.
     limit: usize,
     last_id: Cell<u64>,
 }
 
 impl Tasks {
-    pub(crate) fn new(limit: usize) -> Rc<Self> {
+    /// The table with the main task in it, and the main task.
+    pub(crate) fn new(limit: usize) -> (Rc<Self>, Rc<Task>) {
         let ready = Arc::new(Ready::new(limit + 1));
         let main = Rc::new(Task::new(Header::new(ready.clone(), MAIN), "", TaskId(0), None));
+        let slots = RefCell::new(vec![Some(main.clone())]);
         let counters = ExecutorCounters::new();
-        Rc::new(Self { ready, counters, main, spawned: RefCell::default(), limit, last_id: Cell::new(0) })
-    }
-
-    pub(crate) fn main(&self) -> &Task {
-        &self.main
+        (Rc::new(Self { ready, counters, slots, limit, last_id: Cell::new(0) }), main)
     }
 
     /// The task in `slot`, if there is one.
     pub(crate) fn get(&self, slot: u32) -> Option<Rc<Task>> {
-        match slot.checked_sub(1) {
-            None => Some(self.main.clone()),
-            Some(index) => self.spawned.borrow().get(index as usize)?.clone(),
-        }
+        self.slots.borrow().get(slot as usize)?.clone()
     }
 
     /// The number of the slots that are or were in use.
-    pub(crate) fn slots(&self) -> u32 {
-        self.spawned.borrow().len() as u32 + 1
+    pub(crate) fn len(&self) -> u32 {
+        self.slots.borrow().len() as u32
     }
 
     pub(crate) fn spawn(&self, name: &'static str, future: BoxedFuture) -> Result<TaskId, Error> {
-        let mut spawned = self.spawned.borrow_mut();
-        let index = spawned.iter().position(Option::is_none).unwrap_or(spawned.len());
-        if index >= self.limit {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.iter().position(Option::is_none).unwrap_or(slots.len());
+        if slot > self.limit {
             self.counters.tasks_refused.increment();
             return Err(Error::TooManyTasks);
         }
         let id = TaskId(self.last_id.get() + 1);
         self.last_id.set(id.0);
-        let header = Header::new(self.ready.clone(), index as u32 + 1);
+        let header = Header::new(self.ready.clone(), slot as u32);
         let task = Rc::new(Task::new(header, name, id, Some(future)));
         task.schedule();
-        match spawned.get_mut(index) {
-            Some(slot) => *slot = Some(task),
-            None => spawned.push(Some(task)),
+        if slot == slots.len() {
+            slots.push(None);
+        }
+        if let Some(place) = slots.get_mut(slot) {
+            *place = Some(task);
         }
         self.counters.tasks_spawned.increment();
         Ok(id)
@@ -91,10 +88,7 @@ impl Tasks {
 
     /// Gives up the slot of a spawned task that is done.
     pub(crate) fn release(&self, slot: u32) {
-        let Some(index) = slot.checked_sub(1) else {
-            return;
-        };
-        let task = self.spawned.borrow_mut().get_mut(index as usize).and_then(Option::take);
+        let task = self.slots.borrow_mut().get_mut(slot as usize).and_then(Option::take);
         if let Some(task) = task {
             // Known already, unless it ended by a panic that somebody caught.
             task.finish();

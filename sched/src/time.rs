@@ -1,9 +1,8 @@
 //! Time: the one trait through which it enters, and the handle that sleeps are asked of.
 //!
-//! [`Platform`] is what a machine, a host process or a test supplies; [`Time`] is the handle that components keep,
-//! a platform together with the queue of timers ([`timers`](crate::timers)). The executor fires the timers at the
-//! start of each turn. Invariant: a [`Sleep`] never completes before its deadline, and dropping it takes its timer
-//! out of the queue.
+//! [`Platform`] is what a machine, a host process or a test supplies; [`Time`] is the handle that components keep, a
+//! platform together with a queue of timers. The executor fires the timers at the start of each turn. Invariant: a
+//! [`Sleep`] never completes before its deadline, and dropping it takes its timer out of the queue.
 
 use alloc::rc::Rc;
 use core::cell::RefCell;

@@ -12,11 +12,11 @@ use core::task::Waker;
 
 use crate::instant::Instant;
 
-/// Names one timer from its insertion until it fired or was cancelled; a stale one is recognised by its order.
+/// Names one timer from its insertion until it fired or was cancelled; a stale one is recognised.
 #[derive(Clone, Copy)]
 pub(crate) struct Key {
     slot: u32,
-    order: u128,
+    sequence: u64,
 }
 
 pub(crate) struct TimerQueue {
@@ -68,22 +68,22 @@ impl TimerQueue {
             self.timers.push(Timer::UNUSED);
         }
         self.sequence += 1;
-        let order = (u128::from(deadline.as_nanos()) << 64) | u128::from(self.sequence);
+        let sequence = self.sequence;
         let timer = self.timers.get_mut(slot)?;
         self.free = timer.parent;
-        timer.order = order;
+        timer.order = (u128::from(deadline.as_nanos()) << 64) | u128::from(sequence);
         timer.waker = Some(waker);
         self.len += 1;
         let root = self.timers.first()?.left;
         let slot = slot as u32;
         self.meld(TOP, false, root, slot);
-        Some(Key { slot, order })
+        Some(Key { slot, sequence })
     }
 
     /// The waker of a timer that still waits.
     pub(crate) fn waker_mut(&mut self, key: Key) -> Option<&mut Waker> {
         let timer = self.timers.get_mut(key.slot as usize)?;
-        if timer.order == key.order { timer.waker.as_mut() } else { None }
+        if timer.order as u64 == key.sequence { timer.waker.as_mut() } else { None }
     }
 
     /// Takes a timer out; `None` when it has fired or was cancelled before.

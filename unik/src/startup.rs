@@ -1,6 +1,7 @@
 //! The ready line: when an appliance may be used, and how long that took.
 
 use crate::backend;
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -15,8 +16,10 @@ pub(crate) struct Startup {
 }
 
 impl Startup {
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, main: Cell::new(None), notes: RefCell::new(String::new()), over: Cell::new(false) }
+    /// A start of the appliance `name`; there is one, so it is never freed.
+    pub(crate) fn begin(name: &'static str) -> &'static Self {
+        let (main, notes, over) = (Cell::new(None), RefCell::new(String::new()), Cell::new(false));
+        Box::leak(Box::new(Self { name, main, notes, over }))
     }
 
     /// Adds what the ready line says about a resource.

@@ -4,7 +4,7 @@ use crate::backend::Backend;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::startup::Startup;
-use alloc::rc::Rc;
+use alloc::boxed::Box;
 use core::fmt;
 use unik_sched::time::Time;
 use unik_sched::{Executor, Spawner};
@@ -12,16 +12,17 @@ use unik_sched::{Executor, Spawner};
 /// Tasks beside `main` that an appliance may have at the same time.
 pub(crate) const TASK_LIMIT: usize = 1024;
 
-/// The parts of a running system; clones share them.
-#[derive(Clone)]
-pub struct System(Rc<Parts>);
+/// The parts of a running system. There is one in an image or process, and it stays until the end: nothing of it is ever
+/// torn down, and the code that would do so is not linked.
+#[derive(Clone, Copy)]
+pub struct System(&'static Parts);
 
 struct Parts {
     time: Time,
     spawner: Spawner,
     config: Config,
     counters: Counters,
-    startup: Rc<Startup>,
+    startup: &'static Startup,
     backend: Backend,
 }
 
@@ -30,14 +31,14 @@ impl System {
         time: &Time,
         executor: &Executor,
         config: Config,
-        startup: Rc<Startup>,
+        startup: &'static Startup,
         backend: Backend,
     ) -> Self {
         let counters = Counters::default();
         counters.register("sched", executor.counters());
         counters.register("timers", time.counters());
         let spawner = executor.spawner();
-        Self(Rc::new(Parts { time: time.clone(), spawner, config, counters, startup, backend }))
+        Self(Box::leak(Box::new(Parts { time: time.clone(), spawner, config, counters, startup, backend })))
     }
 
     /// All resources are taken: `main` starts.

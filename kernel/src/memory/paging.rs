@@ -86,7 +86,7 @@ pub(super) fn start(ram: &Regions, image: Region, kept: &[Region], spare: Region
         tables.map(low, READ)?;
         tables.map(Region { start: region.start.max(image.end), end: region.end }, READ_WRITE)?;
     }
-    let frame = PhysFrame::containing_address(PhysAddr::new(tables.root.addr().get() as u64));
+    let frame = PhysFrame::containing_address(PhysAddr::new_truncate(tables.root.addr().get() as u64));
     // SAFETY: 1. the tables map code, constants, variables and the current stack where they were before; 2. they live
     // in memory that nothing else uses.
     unsafe { Cr3::write(frame, Cr3Flags::empty()) };

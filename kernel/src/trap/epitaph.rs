@@ -205,4 +205,10 @@ impl Write for Serial {
         self.text(text);
         Ok(())
     }
+
+    // Padding is all that arrives by the character.
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        self.byte(u8::try_from(character).unwrap_or(b'?'));
+        Ok(())
+    }
 }

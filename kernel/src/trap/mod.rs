@@ -14,7 +14,7 @@ use x86_64::{
     PrivilegeLevel, VirtAddr,
     instructions::{segmentation, tables},
     registers::segmentation::{Segment, SegmentSelector},
-    structures::{DescriptorTablePointer, gdt::Descriptor, tss::TaskStateSegment},
+    structures::{DescriptorTablePointer, gdt::DescriptorFlags, tss::TaskStateSegment},
 };
 
 /// The first vector behind the exceptions.
@@ -55,23 +55,20 @@ const STATE: SegmentSelector = SegmentSelector::new(2, PrivilegeLevel::Ring0);
 /// Loads the descriptor tables: from here on a fault has an epitaph.
 pub(crate) fn start() {
     let mut state = TASK_STATE.lock();
-    let stacks =
-        [layout::fault_stack(), layout::double_fault_stack(), layout::nmi_stack()].map(VirtAddr::new);
+    let stacks = [layout::fault_stack(), layout::double_fault_stack(), layout::nmi_stack()];
     let mut table = [VirtAddr::zero(); 7];
     for (slot, stack) in table.iter_mut().zip(stacks) {
-        *slot = stack;
+        *slot = VirtAddr::new_truncate(stack);
     }
     state.interrupt_stack_table = table;
-    // SAFETY: the task state is a static and lives for ever.
-    if let Descriptor::SystemSegment(low, high) =
-        unsafe { Descriptor::tss_segment_unchecked(&raw const *state) }
-    {
-        store(&DESCRIPTORS[2], low);
-        store(&DESCRIPTORS[3], high);
-    }
-    if let Descriptor::UserSegment(code) = Descriptor::kernel_code_segment() {
-        store(&DESCRIPTORS[1], code);
-    }
+    store(&DESCRIPTORS[1], DescriptorFlags::KERNEL_CODE64.bits());
+    // An available 64-bit task state (Intel SDM 3A, 8.2.3): present, type 9, base in four pieces.
+    const PRESENT_TASK_STATE: u64 = 0x89 << 40;
+    let base = (&raw const *state).addr() as u64;
+    let limit = size_of::<TaskStateSegment>() as u64 - 1;
+    let pieces = (base & 0xff_ffff) << 16 | (base >> 24 & 0xff) << 56;
+    store(&DESCRIPTORS[2], pieces | limit | PRESENT_TASK_STATE);
+    store(&DESCRIPTORS[3], base >> 32);
     // SAFETY: 1. the table is a static; 2. it holds a code segment and a task state, which do not change any more.
     unsafe { tables::lgdt(&pointer(&DESCRIPTORS)) };
     // SAFETY: 1. the selector names the 64-bit code segment of the table just loaded; 2. the other segment registers
@@ -111,5 +108,5 @@ fn store(word: &AtomicU64, value: u64) {
 
 fn pointer<T>(table: &'static [T]) -> DescriptorTablePointer {
     let limit = size_of_val(table) as u16 - 1;
-    DescriptorTablePointer { limit, base: VirtAddr::from_ptr(table.as_ptr()) }
+    DescriptorTablePointer { limit, base: VirtAddr::new_truncate(table.as_ptr().addr() as u64) }
 }

@@ -1,8 +1,9 @@
 //! The queue of those who wait for one thing, which the other modules here share.
 //!
 //! A [`Ticket`] is a place in the queue for as long as it lives. Only the first in the queue is woken, and it stays
-//! first until it has taken what it was woken for or is dropped, which wakes the next. Invariant: no waker is woken
-//! or dropped while the queue is borrowed, since foreign wakers may come back here.
+//! first until it has taken what it was woken for or is dropped, which wakes the next. Those who use the queue let
+//! nobody take anything past it, so the first finds what it was woken for. Invariant: no waker is woken or dropped
+//! while the queue is borrowed, since foreign wakers may come back here.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -101,9 +102,6 @@ impl<'a> Ticket<'a> {
             queue.waiting.push(Waiter { number: self.number, waker: waker.clone() });
             return;
         };
-        if place == 0 {
-            queue.woken = false;
-        }
         let mut replaced = None;
         if let Some(waiter) = queue.waiting.get_mut(place)
             && !waiter.waker.will_wake(waker)

@@ -130,19 +130,18 @@ fn a_late_wake_of_a_finished_task_does_not_reach_its_successor() {
 
 #[test]
 fn a_task_that_wakes_itself_and_finishes_is_not_polled_again() {
-    let (_, _, mut executor) = machine(1);
+    let (_, _, mut executor) = machine(2);
     let (trace, spawner) = (Trace::default(), executor.spawner());
     let last_words = poll_fn(|cx| {
         cx.waker().wake_by_ref();
         Poll::Ready(())
     });
     spawner.spawn("old", trace.clone().polls("old", last_words)).unwrap();
-    executor.turn();
-    executor.turn();
+    assert!(executor.turn(), "the wake is still to be looked at");
     spawner.spawn("new", trace.clone().polls("new", pending())).unwrap();
-    executor.turn();
     assert!(!executor.turn());
-    assert_eq!(trace.take(), "old! new");
+    assert_eq!(trace.take(), "old! new", "and does not reach the new task");
+    spawner.spawn("newer", pending()).expect("the slot of the old task is free by now");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod channel;
 mod executor;
 mod mutex;
 mod signal;
+mod stress;
 mod support;
 mod tasks;
 mod timers;

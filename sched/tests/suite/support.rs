@@ -140,3 +140,21 @@ pub(crate) fn count(counters: &dyn CounterSet, name: &str) -> u64 {
     });
     found.expect("a counter of that name")
 }
+
+/// Pseudo-random numbers from a seed; clones draw from the same sequence.
+#[derive(Clone)]
+pub(crate) struct Random(Rc<Cell<u64>>);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Rc::new(Cell::new(seed)))
+    }
+
+    pub(crate) fn below(&self, bound: u64) -> u64 {
+        // Knuth, The Art of Computer Programming 2, 3.3.4: the multiplier of MMIX.
+        let next =
+            self.0.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0.set(next);
+        (next >> 33) % bound
+    }
+}

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::future::pending;
 use std::rc::Rc;
 
-use unik_sched::{Error, Spawner, yield_now};
+use unik_sched::{Error, Spawner, select, yield_now};
 
 use crate::support::{Puppet, Trace, count, machine, millis};
 
@@ -188,13 +188,24 @@ fn dropping_the_executor_drops_its_tasks_and_orphans_its_spawners() {
 #[test]
 fn a_panic_that_is_caught_ends_only_its_task() {
     let (_, _, mut executor) = machine(2);
-    let (trace, spawner) = (Trace::default(), executor.spawner());
-    spawner.spawn("bad", async { panic!("on purpose") }).unwrap();
+    let (trace, spawner, puppet) = (Trace::default(), executor.spawner(), Puppet::default());
+    let strings = puppet.clone();
+    let bad = async move {
+        select(strings.future(), async { panic!("on purpose") }).await;
+    };
+    spawner.spawn("bad", bad).unwrap();
     spawner.spawn("good", trace.clone().polls("good", async {})).unwrap();
     let turn = std::panic::AssertUnwindSafe(|| executor.turn());
     assert!(std::panic::catch_unwind(turn).is_err());
     executor.turn();
     assert_eq!(trace.take(), "good!");
+    puppet.wake();
+    executor.turn();
+    spawner.spawn("heir", trace.clone().polls("heir", pending())).unwrap();
+    executor.turn();
+    puppet.wake();
+    executor.turn();
+    assert_eq!(trace.take(), "heir", "wakes of the dead do not reach it");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Instant, Platform, Time, TimedOut};
 use unik_sched::{Executor, select, yield_now};
 
-use crate::support::{Clock, Trace, count, machine, millis};
+use crate::support::{Clock, Random, Trace, count, machine, millis};
 
 /// Spawns a task that sleeps and leaves a trace of its polls.
 fn sleeper(executor: &Executor, trace: &Trace, time: &Time, name: &'static str, length: u64) {
@@ -214,28 +214,23 @@ type Modelled = (Instant, Option<unik_sched::time::Sleep>);
 fn a_thousand_random_timers_behave_like_a_sorted_list() {
     const SEED: u64 = 0x5eed_0000_0007;
     let (clock, time, _) = machine(0);
-    let mut state = SEED;
-    let mut random = |below: u64| {
-        // Knuth, The Art of Computer Programming 2, 3.3.4: the multiplier of MMIX.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below
-    };
+    let random = Random::new(SEED);
     let mut model: Vec<Modelled> = Vec::new();
     let mut cx = Context::from_waker(std::task::Waker::noop());
     for step in 0..5_000 {
-        match random(4) {
+        match random.below(4) {
             0 | 1 => {
-                let deadline = clock.now() + millis(1 + random(50));
+                let deadline = clock.now() + millis(1 + random.below(50));
                 let mut sleep = time.sleep_until(deadline);
                 assert!(Pin::new(&mut sleep).poll(&mut cx).is_pending());
                 model.push((deadline, Some(sleep)));
             }
             2 if !model.is_empty() => {
-                let victim = random(model.len() as u64) as usize;
+                let victim = random.below(model.len() as u64) as usize;
                 model.swap_remove(victim);
             }
             _ => {
-                clock.advance(millis(random(3)));
+                clock.advance(millis(random.below(3)));
                 time.expire();
                 model.retain(|(deadline, _)| *deadline > clock.now());
             }

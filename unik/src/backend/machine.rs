@@ -38,13 +38,13 @@ pub fn run<F>(name: &'static str, machine: Machine, application: impl FnOnce(Sys
 where
     F: Future<Output = Result<(), Failure>>,
 {
-    let startup = Rc::new(Startup::new(name));
-    let platform = Rc::new(MachinePlatform { startup: startup.clone(), lines: RefCell::default() });
+    let startup = Startup::begin(name);
+    let platform = Rc::new(MachinePlatform { startup, lines: RefCell::default() });
     let time = Time::new(platform.clone());
     let mut executor = Executor::new(&time, TASK_LIMIT);
     let words = command_line::words(machine.command_line).map(|word| (word.key, word.value));
     let backend = Backend { machine, platform, devices: OnceCell::new() };
-    let system = System::new(&time, &executor, Config::new(words), startup.clone(), backend);
+    let system = System::new(&time, &executor, Config::new(words), startup, backend);
     let outcome = executor.block_on("main", application(system));
     // The machine ends with the image: what tears tasks and devices down is left out of it.
     core::mem::forget((executor, time.clone()));
@@ -65,7 +65,7 @@ where
 }
 
 struct MachinePlatform {
-    startup: Rc<Startup>,
+    startup: &'static Startup,
     lines: RefCell<Vec<(Line, Event)>>,
 }
 

@@ -60,12 +60,12 @@ where
     let words: &'static [String] = arguments.words.leak();
     start_log(words);
     let words = words.iter().map(|word| word.split_once('=').unwrap_or((word, "")));
-    let startup = Rc::new(Startup::new(name));
+    let startup = Startup::begin(name);
     let host = HostPlatform::new();
-    let time = Time::new(Rc::new(ProcessPlatform { startup: startup.clone(), host: host.clone() }));
+    let time = Time::new(Rc::new(ProcessPlatform { startup, host: host.clone() }));
     let mut executor = Executor::new(&time, TASK_LIMIT);
     let backend = Backend { host, networks: RefCell::new(arguments.networks.into_iter()), data };
-    let system = System::new(&time, &executor, Config::new(words), startup.clone(), backend);
+    let system = System::new(&time, &executor, Config::new(words), startup, backend);
     executor.block_on("main", application(system))?;
     startup.waits(|| time.now());
     Ok(())
@@ -73,7 +73,7 @@ where
 
 /// The host's platform, and the ready line.
 struct ProcessPlatform {
-    startup: Rc<Startup>,
+    startup: &'static Startup,
     host: Rc<HostPlatform>,
 }
 

@@ -1,0 +1,25 @@
+//! The host test kit: what a driver or a stack needs around it to be tested in one process.
+//!
+//! - [`HostHal`]: memory for DMA, with physical addresses that differ from the virtual ones.
+//! - [`DeviceModel`] and [`FakeTransport`]: a virtio device whose queues are worked by rust-vmm's `virtio-queue`, an
+//!   implementation independent of ours; it watches that the driver keeps the rules, and can itself be told to lie.
+//! - [`VirtualClock`]: time that jumps instead of passing.
+//! - [`Random`]: numbers that a printed seed brings back.
+//!
+//! All of it is for tests: broken rules panic, with a sentence that says which. The state of [`HostHal`] belongs to
+//! the thread, as its trait has no `self`; each test runs on a thread of its own and sees only its own memory.
+
+mod clock;
+mod hal;
+mod lies;
+mod model;
+mod random;
+mod ring;
+mod transport;
+
+pub use clock::VirtualClock;
+pub use hal::HostHal;
+pub use model::{DeviceModel, Setup};
+pub use random::Random;
+pub use ring::{Chain, DeviceQueue, QueueAddresses};
+pub use transport::FakeTransport;
