@@ -13,10 +13,7 @@ use syn::{Error, FnArg, ItemFn, spanned::Spanned};
 /// Every parameter's type must be a resource (`unik::Resource`); the function returns `()` or a `Result` whose error
 /// can be displayed. An error ends the appliance with exit code 1.
 #[proc_macro_attribute]
-pub fn main(
-    attribute: proc_macro::TokenStream,
-    item: proc_macro::TokenStream,
-) -> proc_macro::TokenStream {
+pub fn main(attribute: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand(attribute.into(), item.into()).unwrap_or_else(Error::into_compile_error).into()
 }
 
@@ -43,12 +40,12 @@ fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream, Erro
 
         #[cfg(target_os = "none")]
         fn __unik_start(machine: ::unik::Machine) -> ::unik::Exit {
-            ::unik::run(env!("CARGO_BIN_NAME"), machine, __unik_application)
+            ::unik::run(::unik::application_name!(), machine, __unik_application)
         }
 
         #[cfg(not(target_os = "none"))]
         fn main() -> ::std::process::ExitCode {
-            ::unik::run(env!("CARGO_BIN_NAME"), __unik_application)
+            ::unik::run(::unik::application_name!(), __unik_application)
         }
 
         async fn __unik_application(system: ::unik::System) -> ::core::result::Result<(), ::unik::Failure> {
@@ -69,7 +66,10 @@ fn check(function: &ItemFn) -> Result<(), Error> {
         return Err(Error::new(signature.fn_token.span, "`main` of an appliance is an `async fn`"));
     }
     if !signature.generics.params.is_empty() {
-        return Err(Error::new(signature.generics.span(), "`main` of an appliance has no generic parameters"));
+        return Err(Error::new(
+            signature.generics.span(),
+            "`main` of an appliance has no generic parameters",
+        ));
     }
     Ok(())
 }

@@ -10,7 +10,10 @@ use unik_sched::counter::CounterSet;
 
 /// The registry; clones share it. A counter's full name is `group.name`, for example `net0.rx_frames`.
 #[derive(Clone, Default)]
-pub struct Counters(Rc<RefCell<Vec<(&'static str, Rc<dyn CounterSet>)>>>);
+pub struct Counters(Rc<RefCell<Vec<Entry>>>);
+
+/// A group and a set of counters in it.
+type Entry = (&'static str, Rc<dyn CounterSet>);
 
 impl Counters {
     /// Adds a component's counters under `group`. Several sets may share a group.

@@ -53,6 +53,18 @@ pub mod sync {
     pub use unik_sched::sync::*;
 }
 
+/// The name of the program being compiled, for the ready line.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! application_name {
+    () => {
+        match option_env!("CARGO_BIN_NAME") {
+            Some(name) => name,
+            None => module_path!(),
+        }
+    };
+}
+
 pub use backend::run;
 pub use clock::Clock;
 pub use config::Config;

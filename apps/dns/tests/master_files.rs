@@ -12,7 +12,7 @@ fn only(lines: &str, question: &str) -> String {
     let mut records = answer.lines().filter_map(|line| line.strip_prefix("= "));
     let record = records.next().unwrap_or_else(|| panic!("no answer: {answer}"));
     assert_eq!(records.next(), None);
-    record.split_once(' ').unwrap().1.to_owned()
+    record.split_once(' ').expect("an owner").1.to_owned()
 }
 
 #[test]

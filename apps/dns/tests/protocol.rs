@@ -9,7 +9,7 @@ use unik_dns::{Transport, UDP_PAYLOAD};
 fn header_of(query: &[u8]) -> Option<[u8; 12]> {
     answer(&example(), query, Transport::UDP).map(|answer| {
         assert_eq!(answer.len(), 12, "nothing but a header");
-        answer.try_into().unwrap()
+        answer.try_into().expect("12 octets")
     })
 }
 

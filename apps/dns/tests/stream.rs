@@ -46,7 +46,7 @@ impl Client {
 }
 
 fn framed(message: &[u8]) -> Vec<u8> {
-    let mut framed = u16::try_from(message.len()).unwrap().to_be_bytes().to_vec();
+    let mut framed = u16::try_from(message.len()).expect("a message").to_be_bytes().to_vec();
     framed.extend_from_slice(message);
     framed
 }

@@ -1,0 +1,303 @@
+//! The command line: words in, a [`Command`] out, and the exit code of what it did.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+
+use crate::error::{Context, Error, Result};
+use crate::image::{self, Profile, Request};
+use crate::options;
+use crate::run::{self, RunOptions};
+use crate::size::grouped;
+use crate::test::Suites;
+use crate::workspace::Workspace;
+use crate::{bench, budget, new, pack, setup, size, test};
+
+/// What `cargo unik help` prints.
+pub const USAGE: &str = "\
+Builds, boots, tests and measures unik images.
+
+cargo unik build APP [--release] [--embed DIR]    build target/unik/APP.elf and APP.debug
+cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
+    --release                  the image that ships
+    --host                     as an ordinary process, without a machine
+    --data DIR                 files for the guest
+    --embed DIR                files for the guest, compiled in
+    --disk FILE                a disk (several times)
+    --machine KIND             microvm, q35 or pc
+    --memory SIZE              8M, 1G
+    --net KIND                 user, tap:NAME, link:PATH or none (several times)
+    --forward udp:5300:53      lead a port of 127.0.0.1 into the guest (several times)
+    --cmdline WORDS            configuration, as key=value words
+    --accel KIND               auto, kvm or tcg
+    --dry-run                  print the QEMU command
+cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
+cargo unik size [APP]                             where the bytes of the release image are
+cargo unik bench [boot]                           how long it takes to boot
+cargo unik new NAME                               begin a project of your own
+cargo unik pack APP [--data DIR]                  a folder with the release image and a script that boots it
+
+APP is an application of the workspace (dns), an example of unik (hello), or left out where one stands.
+";
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Print the usage.
+    Help,
+    /// Build an image.
+    Build {
+        /// The application.
+        app: Option<String>,
+        /// How.
+        profile: Profile,
+        /// Files to compile in.
+        embed: Option<PathBuf>,
+    },
+    /// Build an image and boot it.
+    Run(Box<RunOptions>),
+    /// Run the tests.
+    Test(Suites),
+    /// Show sizes.
+    Size(Option<String>),
+    /// Measure.
+    Bench(Option<String>),
+    /// Begin a project.
+    New(String),
+    /// Gather an image with what it needs to boot.
+    Pack {
+        /// The application.
+        app: Option<String>,
+        /// Files for the guest.
+        data: Option<PathBuf>,
+    },
+}
+
+/// The whole program: reads the arguments behind the program's name, does it, and says what went wrong.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    match Command::parse(arguments).and_then(Command::execute) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("unik: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+impl Command {
+    /// Reads a command line.
+    ///
+    /// # Errors
+    /// A sentence about the first word that makes no sense.
+    pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command> {
+        let mut arguments = arguments.peekable();
+        // As a subcommand of cargo, the program is started as `cargo-unik unik ...`.
+        if arguments.peek().is_some_and(|first| first == "unik") {
+            arguments.next();
+        }
+        // What stands behind `--` is for QEMU, and only `run` has one.
+        let mut words: Vec<OsString> = arguments.collect();
+        let end = words.iter().position(|word| word == "--");
+        let extra = end.map(|end| words.split_off(end).split_off(1));
+        let mut parser = lexopt::Parser::from_args(words);
+        let verb = match parser.next()? {
+            None | Some(Short('h') | Long("help")) => return Ok(Command::Help),
+            Some(Value(verb)) => verb.string()?,
+            Some(other) => return Err(other.unexpected().into()),
+        };
+        if extra.is_some() && verb != "run" {
+            return Err(Error::usage(format!("'cargo unik {verb}' has no use for --")));
+        }
+        match verb.as_str() {
+            "help" => Ok(Command::Help),
+            "build" | "run" | "pack" => with_app(&verb, &mut parser, extra.unwrap_or_default()),
+            "test" => {
+                let mut suites = Suites::All;
+                while let Some(word) = parser.next()? {
+                    match word {
+                        Long("host") if suites == Suites::All => suites = Suites::Host,
+                        Long("vm") if suites == Suites::All => suites = Suites::Machine,
+                        Long("help") => return Ok(Command::Help),
+                        other => return Err(other.unexpected().into()),
+                    }
+                }
+                Ok(Command::Test(suites))
+            }
+            "size" => Ok(one_name(&mut parser)?.map_or(Command::Help, Command::Size)),
+            "bench" => Ok(one_name(&mut parser)?.map_or(Command::Help, Command::Bench)),
+            "new" => match one_name(&mut parser)? {
+                None => Ok(Command::Help),
+                Some(Some(name)) => Ok(Command::New(name)),
+                Some(None) => Err(Error::usage("name the project: cargo unik new NAME")),
+            },
+            _ => {
+                let known = "build, run, test, size, bench, new, pack or help";
+                Err(Error::usage(format!("there is no command '{verb}': choose {known}")))
+            }
+        }
+    }
+
+    /// Does it, and gives the exit code.
+    ///
+    /// # Errors
+    /// What went wrong, as a sentence.
+    pub fn execute(self) -> Result<u8> {
+        match self {
+            Command::Help => {
+                print!("{USAGE}");
+                Ok(0)
+            }
+            Command::Build { app, profile, embed } => build(app.as_deref(), profile, embed),
+            Command::Run(options) => run::run(&options),
+            Command::Test(suites) => test::run(suites),
+            Command::Size(app) => size::run(app.as_deref()),
+            Command::Bench(what) => bench::run(what.as_deref()),
+            Command::New(name) => new::run(&name),
+            Command::Pack { app, data } => pack::run(RunOptions { app, data, ..RunOptions::default() }),
+        }
+    }
+}
+
+/// `build`, `run` and `pack` take an application and options; the options of a machine are for `run` alone.
+fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Result<Command> {
+    let mut options = RunOptions { extra, ..RunOptions::default() };
+    let running = verb == "run";
+    while let Some(word) = parser.next()? {
+        match word {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Value(word) if options.app.is_none() => options.app = Some(word.string()?),
+            Long("release") if verb != "pack" => options.profile = Profile::Release,
+            Long("embed") if verb != "pack" => options.embed = Some(parser.value()?.into()),
+            Long("data") if verb != "build" => options.data = Some(parser.value()?.into()),
+            Long("host") if running => options.host = true,
+            Long("disk") if running => options.disks.push(parser.value()?.into()),
+            Long("machine") if running => options.machine = Some(parser.value()?.string()?.parse()?),
+            Long("memory") if running => options.memory = Some(parser.value()?.string()?.parse()?),
+            Long("net") if running => {
+                let network = options::network(&parser.value()?.string()?)?;
+                options.networks.get_or_insert_default().extend(network);
+            }
+            Long("forward") if running => options.forwards.push(parser.value()?.string()?.parse()?),
+            Long("cmdline") if running => options.cmdline = Some(parser.value()?.string()?),
+            Long("accel") if running => options.accelerator = parser.value()?.string()?.parse()?,
+            Long("dry-run") if running => options.dry_run = true,
+            Value(word) => {
+                return Err(Error::usage(format!("'{}' is one word too many", word.to_string_lossy())));
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(match verb {
+        "run" => Command::Run(Box::new(options)),
+        "build" => Command::Build { app: options.app, profile: options.profile, embed: options.embed },
+        _ => Command::Pack { app: options.app, data: options.data },
+    })
+}
+
+/// At most one name; `None` when help was asked for.
+fn one_name(parser: &mut lexopt::Parser) -> Result<Option<Option<String>>> {
+    let mut name = None;
+    while let Some(word) = parser.next()? {
+        match word {
+            Long("help") => return Ok(None),
+            Value(word) if name.is_none() => name = Some(word.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Some(name))
+}
+
+fn build(name: Option<&str>, profile: Profile, embed: Option<PathBuf>) -> Result<u8> {
+    let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
+    let workspace = Workspace::load(&here)?;
+    let app = workspace.app(name, &here)?;
+    setup::check_compiler()?;
+    let image = image::build(&workspace, &app, &Request { embed, ..Request::new(&workspace, profile) })?;
+    let shown = image.elf.strip_prefix(&here).unwrap_or(&image.elf);
+    let budget = match (profile, budget::of(&app)?.image) {
+        (Profile::Release, Some(budget)) => format!(" of {}", grouped(budget)),
+        _ => String::new(),
+    };
+    println!("{}: {}{budget} bytes", shown.display(), grouped(image.size));
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Accelerator, Machine, Network};
+
+    fn parse(line: &str) -> Result<Command> {
+        Command::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn run_options(line: &str) -> RunOptions {
+        match parse(line).unwrap() {
+            Command::Run(options) => *options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_run_takes_all_its_options() {
+        let options = run_options(
+            "run dns --release --data zones --disk a --disk b --machine q35 --memory 8M --net user --net tap:t0 \
+             --forward udp:5300:53 --forward tcp:5300:53 --cmdline log=debug --accel tcg --dry-run -- -cpu max",
+        );
+        assert_eq!(options.app.as_deref(), Some("dns"));
+        assert_eq!(options.profile, Profile::Release);
+        assert_eq!(options.data, Some("zones".into()));
+        assert_eq!(options.disks.len(), 2);
+        assert_eq!(options.machine, Some(Machine::Q35));
+        assert_eq!(options.networks, Some(vec![Network::User, Network::Tap("t0".to_owned())]));
+        assert_eq!(options.forwards.len(), 2);
+        assert_eq!(options.cmdline.as_deref(), Some("log=debug"));
+        assert_eq!(options.accelerator, Accelerator::Tcg);
+        assert!(options.dry_run);
+        assert_eq!(options.extra, ["-cpu", "max"]);
+    }
+
+    #[test]
+    fn arguments_for_qemu_may_follow_the_verb_at_once() {
+        assert_eq!(run_options("run -- -s -S").extra, ["-s", "-S"]);
+        assert_eq!(run_options("run -- -s -S").app, None);
+    }
+
+    #[test]
+    fn no_network_is_not_the_default_network() {
+        assert_eq!(run_options("run dns").networks, None);
+        assert_eq!(run_options("run dns --net none").networks, Some(vec![]));
+    }
+
+    #[test]
+    fn as_a_subcommand_of_cargo_the_first_word_is_the_subcommand() {
+        assert_eq!(parse("unik size dns"), Ok(Command::Size(Some("dns".to_owned()))));
+        assert_eq!(parse("size"), Ok(Command::Size(None)));
+    }
+
+    #[test]
+    fn nothing_and_help_print_the_usage() {
+        for line in ["", "unik", "help", "--help", "run --help", "size --help"] {
+            assert_eq!(parse(line), Ok(Command::Help), "{line}");
+        }
+    }
+
+    #[test]
+    fn bad_input_is_answered_with_one_sentence_and_code_two() {
+        for (line, expected) in [
+            ("bild", "there is no command 'bild': choose build, run, test, size, bench, new, pack or help"),
+            ("run dns extra", "'extra' is one word too many"),
+            ("run dns --memory lots", "'lots' is no amount of memory: write 8M or 1G, 2M at least"),
+            ("run dns --forward 53", "'53' forwards nothing: write udp:5300:53 for protocol:here:guest"),
+            ("build dns --memory 8M", "invalid option '--memory'"),
+            ("new", "name the project: cargo unik new NAME"),
+            ("run --machine", "missing argument for option '--machine'"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            assert_eq!(error.exit_code(), crate::error::EXIT_USAGE);
+        }
+    }
+}

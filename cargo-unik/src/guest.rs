@@ -1,0 +1,357 @@
+//! From wishes about a machine to the QEMU command that makes it.
+//!
+//! [`Guest`] holds the wishes, [`Guest::command`] the result; nothing is started here, so every line of a command can be tested. The
+//! machine has what an image needs and nothing else: a serial port, a port to exit through, an entropy source, and the asked-for
+//! network devices and disks, in this order.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Context, Error, Result};
+use crate::options::{Accelerator, Forward, Machine, Memory, Network};
+
+/// The program that makes virtual machines.
+pub const QEMU: &str = "qemu-system-x86_64";
+/// Where an image writes its exit code; QEMU then exits with twice the code and one.
+pub const EXIT_PORT: u16 = 0x501;
+/// Virtio slots of microvm without ACPI.
+pub const SLOTS: usize = 8;
+/// Virtio slots of microvm with ACPI.
+pub const SLOTS_ACPI: usize = 24;
+
+/// A virtual machine, as wished for.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    /// The image.
+    pub kernel: PathBuf,
+    /// The archive of its files.
+    pub initrd: Option<PathBuf>,
+    /// The words of configuration.
+    pub cmdline: String,
+    /// The kind of machine.
+    pub machine: Machine,
+    /// Its memory.
+    pub memory: Memory,
+    /// Who executes it.
+    pub accelerator: Accelerator,
+    /// Its network devices, in order: `net0`, `net1` and so on.
+    pub networks: Vec<Network>,
+    /// Ports of 127.0.0.1 that lead into it, through the first user network.
+    pub forwards: Vec<Forward>,
+    /// Its disks, as files: raw, or qcow2 by that ending.
+    pub disks: Vec<PathBuf>,
+    /// More arguments for QEMU, behind all others.
+    pub extra: Vec<OsString>,
+}
+
+/// A command that starts the guest, and what was chosen on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// What to start.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// The choices in words: `microvm (acpi=off: 2 of 8 slots), TCG, 64M`.
+    pub summary: String,
+}
+
+impl Guest {
+    /// A microvm of default size without network and disks.
+    pub fn new(kernel: impl Into<PathBuf>) -> Guest {
+        Guest {
+            kernel: kernel.into(),
+            initrd: None,
+            cmdline: String::new(),
+            machine: Machine::default(),
+            memory: Memory::DEFAULT,
+            accelerator: Accelerator::default(),
+            networks: Vec::new(),
+            forwards: Vec::new(),
+            disks: Vec::new(),
+            extra: Vec::new(),
+        }
+    }
+
+    /// The QEMU command for this guest on this computer.
+    ///
+    /// # Errors
+    /// More devices than the machine has slots, forwarded ports without a user network, or KVM asked for where there is none.
+    pub fn command(&self) -> Result<Command> {
+        let mut arguments = Arguments::default();
+        let kvm = self.uses_kvm()?;
+        let variant = self.variant()?;
+        arguments.words(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        arguments.option("-machine", variant.machine);
+        arguments.option("-accel", if kvm { "kvm" } else { "tcg" });
+        if kvm {
+            arguments.option("-cpu", "host");
+        }
+        arguments.option("-m", self.memory.to_string());
+        if self.machine == Machine::Microvm {
+            arguments.option("-global", "virtio-mmio.force-legacy=false");
+        }
+        arguments.option("-serial", "stdio");
+        arguments.option("-device", format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"));
+        arguments.option("-device", self.device("virtio-rng"));
+        self.network_arguments(&mut arguments)?;
+        for (index, disk) in self.disks.iter().enumerate() {
+            let format =
+                if disk.extension().is_some_and(|ending| ending == "qcow2") { "qcow2" } else { "raw" };
+            let drive = escaped(&format!("if=none,id=disk{index},format={format},file="), disk);
+            arguments.option("-drive", drive);
+            arguments.option("-device", format!("{},drive=disk{index}", self.device("virtio-blk")));
+        }
+        arguments.option("-kernel", &self.kernel);
+        if let Some(initrd) = &self.initrd {
+            arguments.option("-initrd", initrd);
+        }
+        if !self.cmdline.is_empty() {
+            arguments.option("-append", &self.cmdline);
+        }
+        arguments.0.extend(self.extra.iter().cloned());
+        let summary = format!("{}, {}, {}", variant.summary, if kvm { "KVM" } else { "TCG" }, self.memory);
+        Ok(Command { program: QEMU.into(), arguments: arguments.0, summary })
+    }
+
+    /// The name of a virtio device on this machine's bus.
+    fn device(&self, kind: &str) -> String {
+        match self.machine {
+            Machine::Microvm => format!("{kind}-device"),
+            Machine::Q35 | Machine::Pc => format!("{kind}-pci"),
+        }
+    }
+
+    /// microvm has 8 slots, or 24 with ACPI, which takes longer to boot.
+    fn variant(&self) -> Result<Variant> {
+        let devices = 1 + self.networks.len() + self.disks.len();
+        if self.machine != Machine::Microvm {
+            let name = self.machine.to_string();
+            return Ok(Variant { summary: name.clone(), machine: name });
+        }
+        let (acpi, slots) = match devices {
+            0..=SLOTS => ("off", SLOTS),
+            _ if devices <= SLOTS_ACPI => ("on", SLOTS_ACPI),
+            _ => {
+                let sentence = format!(
+                    "microvm has room for {SLOTS_ACPI} devices, not for {devices}: use --machine q35"
+                );
+                return Err(Error::usage(sentence));
+            }
+        };
+        Ok(Variant {
+            machine: format!("microvm,acpi={acpi}"),
+            summary: format!("microvm (acpi={acpi}: {devices} of {slots} slots)"),
+        })
+    }
+
+    fn uses_kvm(&self) -> Result<bool> {
+        match (self.accelerator, kvm()) {
+            (Accelerator::Tcg, _) => Ok(false),
+            (Accelerator::Auto, kvm) => Ok(kvm.is_ok()),
+            (Accelerator::Kvm, Ok(())) => Ok(true),
+            (Accelerator::Kvm, Err(reason)) => Err(Error::failed(format!("there is no KVM here: {reason}"))),
+        }
+    }
+
+    fn network_arguments(&self, arguments: &mut Arguments) -> Result<()> {
+        let mut forwards = Some(&self.forwards).filter(|forwards| !forwards.is_empty());
+        for (index, network) in self.networks.iter().enumerate() {
+            let back_end: OsString = match network {
+                Network::User => {
+                    let mut back_end = format!("user,id=net{index}");
+                    for Forward { protocol, host, guest } in forwards.take().into_iter().flatten() {
+                        back_end += &format!(",hostfwd={protocol}:127.0.0.1:{host}-:{guest}");
+                    }
+                    back_end.into()
+                }
+                Network::Tap(name) => {
+                    format!("tap,id=net{index},ifname={name},script=no,downscript=no").into()
+                }
+                Network::Link(path) => {
+                    let path = std::path::absolute(path).or_cannot(|| format!("find {}", path.display()))?;
+                    // The first guest waits at the socket, the second one finds it waiting.
+                    let server = if listens(&path) { "off" } else { "on" };
+                    escaped(&format!("stream,id=net{index},server={server},addr.type=unix,addr.path="), &path)
+                }
+            };
+            arguments.option("-netdev", back_end);
+            // Without its ROM the device costs no time in the firmware.
+            let rom = if self.machine == Machine::Microvm { "" } else { ",romfile=" };
+            let device = self.device("virtio-net");
+            let address = 0x56 + index;
+            arguments.option(
+                "-device",
+                format!("{device},netdev=net{index},mac=52:54:00:12:34:{address:02x}{rom}"),
+            );
+        }
+        match forwards {
+            Some(_) => Err(Error::usage("ports are forwarded through user networking: add --net user")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Command {
+    /// The command as one line that a shell understands.
+    pub fn line(&self) -> String {
+        let mut line = quoted(&self.program.to_string_lossy());
+        for argument in &self.arguments {
+            line.push(' ');
+            line += &quoted(&argument.to_string_lossy());
+        }
+        line
+    }
+
+    /// The command, ready to be given pipes and started.
+    pub fn process(&self) -> std::process::Command {
+        let mut process = std::process::Command::new(&self.program);
+        process.args(&self.arguments);
+        process
+    }
+}
+
+/// Whether KVM works here, or why it does not. A `/dev/kvm` alone proves nothing.
+///
+/// # Errors
+/// The reason, as the end of a sentence.
+pub fn kvm() -> std::result::Result<(), &'static str> {
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = processors.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    if !flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm") {
+        return Err("the processor has neither vmx nor svm");
+    }
+    match fs::OpenOptions::new().read(true).write(true).open("/dev/kvm") {
+        Ok(_) => Ok(()),
+        Err(_) => Err("/dev/kvm cannot be opened"),
+    }
+}
+
+struct Variant {
+    machine: String,
+    summary: String,
+}
+
+#[derive(Default)]
+struct Arguments(Vec<OsString>);
+
+impl Arguments {
+    fn words<const N: usize>(&mut self, words: [&str; N]) {
+        self.0.extend(words.map(OsString::from));
+    }
+
+    fn option(&mut self, name: &str, value: impl Into<OsString>) {
+        self.0.push(name.into());
+        self.0.push(value.into());
+    }
+}
+
+/// `prefix` and a path in which commas are doubled, as QEMU wants them inside its lists.
+fn escaped(prefix: &str, path: &Path) -> OsString {
+    use std::os::unix::ffi::OsStringExt as _;
+    let mut bytes = prefix.as_bytes().to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        if *byte == b',' {
+            bytes.push(b',');
+        }
+        bytes.push(*byte);
+    }
+    OsString::from_vec(bytes)
+}
+
+/// Whether somebody waits for connections at this Unix socket. Asking the kernel does not disturb the one who waits.
+fn listens(path: &Path) -> bool {
+    // proc(5), /proc/net/unix: address, references, protocol, flags, type, state, inode, path; 0x10000 is SO_ACCEPTCON
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    sockets.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        let waits = words.nth(3) == Some("00010000");
+        waits && words.nth(3).is_some_and(|socket| Path::new(socket) == path)
+    })
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=+,./:@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Protocol;
+
+    fn line(guest: &Guest) -> String {
+        guest.command().unwrap().line()
+    }
+
+    fn tcg(machine: Machine) -> Guest {
+        Guest { machine, accelerator: Accelerator::Tcg, ..Guest::new("hello.elf") }
+    }
+
+    #[test]
+    fn a_plain_microvm_has_a_console_an_exit_and_entropy() {
+        assert_eq!(
+            line(&tcg(Machine::Microvm)),
+            "qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -machine microvm,acpi=off \
+             -accel tcg -m 64M -global virtio-mmio.force-legacy=false -serial stdio \
+             -device isa-debug-exit,iobase=0x501,iosize=4 -device virtio-rng-device -kernel hello.elf"
+        );
+    }
+
+    #[test]
+    fn network_devices_on_pci_come_without_their_rom() {
+        let guest = Guest { networks: vec![Network::User], ..tcg(Machine::Q35) };
+        assert!(line(&guest).contains("-device virtio-net-pci,netdev=net0,mac=52:54:00:12:34:56,romfile= "));
+    }
+
+    #[test]
+    fn ports_are_forwarded_through_the_first_user_network() {
+        let forwards = vec![Forward { protocol: Protocol::Udp, host: 5300, guest: 53 }];
+        let networks = vec![Network::Tap("tap0".to_owned()), Network::User, Network::User];
+        let guest = Guest { networks, forwards, ..tcg(Machine::Microvm) };
+        let line = line(&guest);
+        assert!(line.contains("-netdev user,id=net1,hostfwd=udp:127.0.0.1:5300-:53 "), "{line}");
+        assert!(line.contains("-netdev user,id=net2 "), "{line}");
+    }
+
+    #[test]
+    fn a_forward_without_a_user_network_is_refused() {
+        let forwards = vec![Forward { protocol: Protocol::Udp, host: 5300, guest: 53 }];
+        let error = Guest { forwards, ..tcg(Machine::Microvm) }.command().unwrap_err();
+        assert_eq!(error.exit_code(), crate::error::EXIT_USAGE);
+    }
+
+    #[test]
+    fn microvm_takes_acpi_when_eight_slots_are_not_enough() {
+        let disks = |count| Guest { disks: vec!["d.img".into(); count], ..tcg(Machine::Microvm) }.command();
+        assert_eq!(disks(7).unwrap().summary, "microvm (acpi=off: 8 of 8 slots), TCG, 64M");
+        assert_eq!(disks(8).unwrap().summary, "microvm (acpi=on: 9 of 24 slots), TCG, 64M");
+        assert!(disks(24).unwrap_err().to_string().contains("--machine q35"));
+    }
+
+    #[test]
+    fn a_comma_in_a_path_stays_in_the_path() {
+        let guest = Guest { disks: vec!["a,b.qcow2".into()], ..tcg(Machine::Pc) };
+        assert!(line(&guest).contains("-drive if=none,id=disk0,format=qcow2,file=a,,b.qcow2 "));
+    }
+
+    #[test]
+    fn the_first_end_of_a_link_waits_and_the_second_one_connects() {
+        let scratch = crate::scratch::Scratch::new();
+        let path = scratch.path().join("wire");
+        let guest = Guest { networks: vec![Network::Link(path.clone())], ..tcg(Machine::Microvm) };
+        assert!(line(&guest).contains("server=on"));
+        let _waiting = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(line(&guest).contains("server=off"));
+    }
+
+    #[test]
+    fn a_command_line_is_quoted_for_the_shell() {
+        let guest = Guest { cmdline: "hostname=it's log=debug".to_owned(), ..tcg(Machine::Microvm) };
+        assert!(line(&guest).ends_with(r"-append 'hostname=it'\''s log=debug'"));
+    }
+}

@@ -1,0 +1,76 @@
+//! Runs an application as an ordinary process of this computer: the same source, without a machine around it.
+//!
+//! For gdb, perf and valgrind, and for measuring at native speed. The process takes its network cards (`--net tap:NAME` or
+//! `--net link:PATH`), its files (`--data`, an archive as for an image) and its words of configuration as arguments.
+
+use std::process::Command;
+
+use crate::error::{Context, Error, Result};
+use crate::image::{self, Profile};
+use crate::options::Network;
+use crate::run::RunOptions;
+use crate::setup;
+use crate::workspace::{App, Kind, Workspace};
+
+/// Builds the application for this computer and runs it; gives its exit code.
+///
+/// # Errors
+/// Options that only a machine has, or a folder that is not there.
+pub fn run(options: &RunOptions, app: &App, workspace: &Workspace) -> Result<u8> {
+    let mut command = command(options, app, workspace)?;
+    if options.dry_run {
+        println!("{}", shown(&command));
+        return Ok(0);
+    }
+    let status = command.status().or_cannot(|| "start cargo".to_owned())?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(crate::error::EXIT_FAILED))
+}
+
+fn command(options: &RunOptions, app: &App, workspace: &Workspace) -> Result<Command> {
+    let machine = [
+        ("--machine", options.machine.is_some()),
+        ("--memory", options.memory.is_some()),
+        ("--net user", options.networks.as_ref().is_some_and(|networks| networks.contains(&Network::User))),
+        ("--embed", options.embed.is_some()),
+        ("--forward", !options.forwards.is_empty()),
+        ("--disk", !options.disks.is_empty()),
+        ("--", !options.extra.is_empty()),
+    ];
+    if let Some((flag, _)) = machine.iter().find(|(_, given)| *given) {
+        return Err(Error::usage(format!("{flag} is for a machine, and --host runs without one")));
+    }
+    let kind = match app.kind {
+        Kind::Program => "--bin",
+        Kind::Example => "--example",
+    };
+    let mut command = Command::new(setup::cargo());
+    command.current_dir(&workspace.root).args(["run", "--package", &app.package, kind, &app.target]);
+    if options.profile == Profile::Release {
+        command.arg("--release");
+    }
+    command.arg("--");
+    for network in options.networks.iter().flatten() {
+        match network {
+            Network::User => {}
+            Network::Tap(name) => {
+                command.arg(format!("--net=tap:{name}"));
+            }
+            Network::Link(path) => {
+                let path = std::path::absolute(path).or_cannot(|| format!("find {}", path.display()))?;
+                command.arg(format!("--net=link:{}", path.display()));
+            }
+        }
+    }
+    if let Some(folder) = options.data_folder(app)? {
+        let archive = image::output_folder(workspace).join(format!("{}.data.cpio", app.name));
+        command.arg("--data").arg(image::pack(&folder, &archive)?);
+    }
+    let words = [app.defaults.cmdline.as_deref(), options.cmdline.as_deref()];
+    command.args(words.into_iter().flatten().flat_map(str::split_whitespace));
+    Ok(command)
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,31 @@
+//! The tool of unik: builds an application into an image, boots it under QEMU, tests and measures it.
+//!
+//! One module per noun. [`cli`] reads the command line into a [`cli::Command`]; [`workspace`] knows the applications and their defaults;
+//! [`image`] builds one into `target/unik/APP.elf` and `APP.debug` with [`cpio`] and [`elf`]; [`guest`] turns wishes about a machine
+//! into a QEMU command; [`run`] boots it and reads [`epitaph`]s with the help of [`symbols`]. The whole-image tests use the same modules
+//! as the commands do, so what is tested is what the user runs.
+#![forbid(unsafe_code)]
+
+pub mod bench;
+pub mod budget;
+pub mod cli;
+pub mod console;
+pub mod cpio;
+pub mod elf;
+pub mod epitaph;
+pub mod error;
+pub mod guest;
+pub mod host;
+pub mod image;
+pub mod new;
+pub mod options;
+pub mod pack;
+pub mod run;
+pub mod setup;
+pub mod size;
+pub mod symbols;
+pub mod test;
+pub mod workspace;
+
+#[cfg(test)]
+mod scratch;

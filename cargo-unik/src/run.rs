@@ -1,0 +1,337 @@
+//! Boots an image, shows its console, and ends with its exit code.
+//!
+//! [`RunOptions::guest`] merges the command line with the application's manifest; [`boot`] starts QEMU and reads the console until QEMU
+//! ends; [`Ending`] says how. QEMU is a process group of its own, so that Ctrl-C reaches this tool alone, which then ends QEMU in order.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::epitaph::{self, Interpreter};
+use crate::error::{Context, Error, Result};
+use crate::guest::{Command, Guest};
+use crate::image::{self, Profile, Request};
+use crate::options::{Accelerator, Forward, Machine, Memory, Network, Protocol};
+use crate::symbols::{self, Symbols};
+use crate::workspace::{App, Workspace};
+use crate::{host, setup};
+
+/// The longest line of the console that is looked at for addresses, in bytes; a longer one is only shown.
+pub const MAX_LINE: usize = 16 * 1024;
+/// What a process that was ended by Ctrl-C exits with, by the custom of shells.
+pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// What `cargo unik run` was told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// The application.
+    pub app: Option<String>,
+    /// How it is built.
+    pub profile: Profile,
+    /// As a process of this computer, without a machine around it.
+    pub host: bool,
+    /// Files, as initrd.
+    pub data: Option<PathBuf>,
+    /// Files, compiled in.
+    pub embed: Option<PathBuf>,
+    /// Disks.
+    pub disks: Vec<PathBuf>,
+    /// The kind of machine.
+    pub machine: Option<Machine>,
+    /// Its memory.
+    pub memory: Option<Memory>,
+    /// Its networks; `None` where the command line does not say.
+    pub networks: Option<Vec<Network>>,
+    /// Forwarded ports.
+    pub forwards: Vec<Forward>,
+    /// Words of configuration, behind those of the manifest.
+    pub cmdline: Option<String>,
+    /// Who executes it.
+    pub accelerator: Accelerator,
+    /// Print the QEMU command and do nothing.
+    pub dry_run: bool,
+    /// More arguments for QEMU.
+    pub extra: Vec<OsString>,
+}
+
+/// How a guest ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It left through the exit port with this code.
+    Guest(u8),
+    /// It powered itself off, or was reset.
+    PoweredOff,
+    /// The user stopped it.
+    Interrupted,
+    /// QEMU could not make the machine, and has said why.
+    NotStarted,
+    /// QEMU was ended by a signal.
+    Killed(i32),
+}
+
+impl RunOptions {
+    /// The guest that command line and manifest together ask for.
+    ///
+    /// # Errors
+    /// A folder or disk that is not there.
+    pub fn guest(&self, app: &App, output: &Path) -> Result<Guest> {
+        let defaults = &app.defaults;
+        let networks =
+            self.networks.clone().or_else(|| defaults.networks.clone()).unwrap_or(vec![Network::User]);
+        let mut forwards = self.forwards.clone();
+        if forwards.is_empty() && networks.contains(&Network::User) {
+            forwards.clone_from(&defaults.forwards);
+        }
+        if let Some(missing) = self.disks.iter().find(|disk| !disk.exists()) {
+            return Err(Error::usage(format!("there is no disk {}", missing.display())));
+        }
+        Ok(Guest {
+            initrd: self.data_folder(app)?.map(|_| output.join(format!("{}.data.cpio", app.name))),
+            cmdline: self.words(defaults.cmdline.as_deref().unwrap_or_default(), &networks),
+            machine: self.machine.or(defaults.machine).unwrap_or_default(),
+            memory: self.memory.or(defaults.memory).unwrap_or(Memory::DEFAULT),
+            accelerator: self.accelerator,
+            networks,
+            forwards,
+            disks: self.disks.clone(),
+            extra: self.extra.clone(),
+            ..Guest::new(output.join(format!("{}.elf", app.name)))
+        })
+    }
+
+    /// The manifest's words of configuration and those of the command line. A word of the manifest goes when the command line has one with
+    /// its key, or when it is about a network that the command line made another one of.
+    fn words(&self, manifest: &str, networks: &[Network]) -> String {
+        let given = self.cmdline.as_deref().unwrap_or_default();
+        let key = |word: &str| word.split_once('=').map(|(key, _)| key.to_owned());
+        let keys: Vec<String> = split(given).into_iter().filter_map(key).collect();
+        let stays = |word: &&str| {
+            let Some(key) = key(word) else { return true };
+            let other = networks.iter().enumerate().any(|(index, network)| {
+                self.networks.is_some()
+                    && *network != Network::User
+                    && key.starts_with(&format!("net{index}."))
+            });
+            !other && !keys.contains(&key)
+        };
+        let mut words: Vec<&str> = split(manifest).into_iter().filter(stays).collect();
+        words.extend(Some(given).filter(|given| !given.is_empty()));
+        words.join(" ")
+    }
+
+    /// The folder whose files the guest receives; compiled-in files take the place of the manifest's.
+    ///
+    /// # Errors
+    /// There is no such folder.
+    pub fn data_folder(&self, app: &App) -> Result<Option<PathBuf>> {
+        let default = app.defaults.data.clone().filter(|_| self.embed.is_none());
+        match self.data.clone().or(default) {
+            Some(folder) if !folder.is_dir() => {
+                Err(Error::usage(format!("there is no folder {}", folder.display())))
+            }
+            folder => Ok(folder),
+        }
+    }
+}
+
+/// Splits words at blanks outside of quotation marks, as the image does.
+fn split(words: &str) -> Vec<&str> {
+    let mut quoted = false;
+    let blank = |letter: char| {
+        quoted ^= letter == '"';
+        letter.is_whitespace() && !quoted
+    };
+    words.split(blank).filter(|word| !word.is_empty()).collect()
+}
+
+/// Builds and boots an application, and gives the exit code for the tool.
+///
+/// # Errors
+/// Everything that can be wrong before the guest runs.
+pub fn run(options: &RunOptions) -> Result<u8> {
+    let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
+    let workspace = Workspace::load(&here)?;
+    let app = workspace.app(options.app.as_deref(), &here)?;
+    if options.host {
+        return host::run(options, &app, &workspace);
+    }
+    let request = Request { embed: options.embed.clone(), ..Request::new(&workspace, options.profile) };
+    let guest = options.guest(&app, &request.output)?;
+    let command = guest.command()?;
+    if options.dry_run {
+        println!("{}", command.line());
+        return Ok(0);
+    }
+    setup::qemu()?;
+    setup::check_compiler()?;
+    ports_are_free(&guest.forwards)?;
+    let image = image::build(&workspace, &app, &request)?;
+    if let (Some(folder), Some(archive)) = (options.data_folder(&app)?, &guest.initrd) {
+        image::pack(&folder, archive)?;
+    }
+    eprintln!("unik: {} on {}, {} bytes", app.name, command.summary, image.size);
+    for forward in &guest.forwards {
+        eprintln!("unik: {forward}");
+    }
+    let symbols = Symbols::open(&image.debug, &workspace.root);
+    let symbols = symbols.inspect_err(|error| eprintln!("{}", symbols::missing(error))).ok();
+    let ending = boot(&command, symbols.as_ref())?;
+    if ending != Ending::Guest(0) {
+        eprintln!("unik: {ending}");
+    }
+    Ok(ending.exit_code())
+}
+
+/// Starts the guest and shows its console until it ends. Ctrl-C ends it; a second one kills it.
+///
+/// # Errors
+/// QEMU cannot be started at all.
+pub fn boot(command: &Command, symbols: Option<&Symbols>) -> Result<Ending> {
+    let mut process = command.process();
+    process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut qemu = process.spawn().or_cannot(|| format!("start {}", command.program.to_string_lossy()))?;
+    let interrupts = stop_on_ctrl_c(&qemu);
+    let complaints = show_complaints(&mut qemu);
+    let spoken = show_console(&mut qemu, symbols);
+    let status = qemu.wait().or_cannot(|| "wait for QEMU".to_owned())?;
+    let complained = complaints.join().unwrap_or(false);
+    if interrupts.load(Ordering::SeqCst) > 0 {
+        return Ok(Ending::Interrupted);
+    }
+    Ok(Ending::decode(status, spoken, complained))
+}
+
+impl Ending {
+    /// Reads QEMU's exit status. A guest that exits with 0 makes it 1, which is also what QEMU itself fails with: that is told apart by
+    /// whether the guest has `spoken` on its console and QEMU has `complained` on standard error.
+    pub fn decode(status: ExitStatus, spoken: bool, complained: bool) -> Ending {
+        match (status.code(), status.signal()) {
+            (Some(1), _) if complained && !spoken => Ending::NotStarted,
+            (Some(0), _) => Ending::PoweredOff,
+            // isa-debug-exit: (code << 1) | 1
+            (Some(code), _) if code & 1 == 1 => Ending::Guest(u8::try_from(code >> 1).unwrap_or(u8::MAX)),
+            (Some(_), _) => Ending::NotStarted,
+            (None, signal) => Ending::Killed(signal.unwrap_or(0)),
+        }
+    }
+
+    /// What the tool exits with.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Ending::Guest(code) => code,
+            Ending::PoweredOff => 0,
+            Ending::Interrupted => EXIT_INTERRUPTED,
+            Ending::NotStarted | Ending::Killed(_) => crate::error::EXIT_FAILED,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ending::Guest(code) => {
+                write!(formatter, "the guest exited with {code} ({})", epitaph::meaning(*code))
+            }
+            Ending::PoweredOff => formatter.write_str("the guest powered off"),
+            Ending::Interrupted => formatter.write_str("stopped"),
+            Ending::NotStarted => formatter.write_str("QEMU did not start the guest"),
+            Ending::Killed(signal) => write!(formatter, "QEMU was ended by signal {signal}"),
+        }
+    }
+}
+
+/// The first Ctrl-C (or SIGTERM, or the terminal going away) asks QEMU to end, the second one ends it. Counts them.
+fn stop_on_ctrl_c(qemu: &Child) -> Arc<AtomicU32> {
+    let interrupts = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&interrupts);
+    let Ok(process) = i32::try_from(qemu.id()) else { return interrupts };
+    let stop = move || {
+        let first = counter.fetch_add(1, Ordering::SeqCst) == 0;
+        // A QEMU that has ended already needs no signal.
+        let _ = kill(Pid::from_raw(process), if first { Signal::SIGTERM } else { Signal::SIGKILL });
+    };
+    if let Err(error) = ctrlc::set_handler(stop) {
+        eprintln!("unik: Ctrl-C will not stop the guest in order: {error}");
+    }
+    interrupts
+}
+
+/// Passes QEMU's own words on; the thread ends with QEMU and tells whether there were any.
+fn show_complaints(qemu: &mut Child) -> std::thread::JoinHandle<bool> {
+    let words = qemu.stderr.take();
+    std::thread::spawn(move || {
+        let mut complained = false;
+        for line in
+            words.into_iter().flat_map(|words| BufReader::new(words).lines()).map_while(std::io::Result::ok)
+        {
+            if !line.contains("terminating on signal") {
+                complained = true;
+                eprintln!("{line}");
+            }
+        }
+        complained
+    })
+}
+
+/// Passes the console on as it comes, and names the addresses of an epitaph below its lines. Returns whether there was anything.
+fn show_console(qemu: &mut Child, symbols: Option<&Symbols>) -> bool {
+    let Some(mut console) = qemu.stdout.take() else { return false };
+    let mut output = std::io::stdout();
+    let mut interpreter = Interpreter::new();
+    let (mut chunk, mut line, mut spoken) = ([0; 4096], Vec::new(), false);
+    while let Ok(length) = console.read(&mut chunk) {
+        if length == 0 {
+            break;
+        }
+        spoken = true;
+        for part in chunk[..length].split_inclusive(|byte| *byte == b'\n') {
+            // Nobody reading our output is no reason to leave QEMU behind.
+            let _ = output.write_all(part);
+            if line.len() + part.len() <= MAX_LINE {
+                line.extend_from_slice(part);
+            }
+            if !part.ends_with(b"\n") {
+                continue;
+            }
+            if let Some(symbols) = symbols {
+                for explanation in interpreter.explain(&String::from_utf8_lossy(&line), symbols) {
+                    let _ = writeln!(output, "{explanation}");
+                }
+            }
+            line.clear();
+        }
+        let _ = output.flush();
+    }
+    spoken
+}
+
+/// A taken port is told by its number before anything is built.
+fn ports_are_free(forwards: &[Forward]) -> Result<()> {
+    for forward in forwards {
+        let address = ("127.0.0.1", forward.host);
+        let taken = match forward.protocol {
+            Protocol::Udp => UdpSocket::bind(address).err(),
+            Protocol::Tcp => TcpListener::bind(address).err(),
+        };
+        if let Some(error) = taken {
+            let Forward { protocol, host, guest } = forward;
+            return Err(Error::failed(format!(
+                "{protocol} port {host} of 127.0.0.1 cannot be forwarded ({error}): try --forward {protocol}:OTHER:{guest}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

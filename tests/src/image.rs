@@ -1,0 +1,97 @@
+//! Images under test, built by the tool.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use cargo_unik::image::{self, Profile, Request};
+use cargo_unik::workspace::Workspace;
+
+/// What was built already by this test program: tests run side by side and share their images.
+static BUILT: Mutex<BTreeMap<(String, Profile), Image>> = Mutex::new(BTreeMap::new());
+
+/// A built image.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// The ELF that boots.
+    pub elf: PathBuf,
+    /// Its twin with symbols.
+    pub debug: PathBuf,
+    /// The folder of files that its application comes with.
+    pub data: Option<PathBuf>,
+}
+
+impl Image {
+    /// The image that ships.
+    ///
+    /// # Panics
+    /// It does not build, or is over its budget.
+    #[track_caller]
+    pub fn release(app: &str) -> Image {
+        Image::build(app, Profile::Release)
+    }
+
+    /// The image that one debugs.
+    ///
+    /// # Panics
+    /// It does not build.
+    #[track_caller]
+    pub fn debug(app: &str) -> Image {
+        Image::build(app, Profile::Dev)
+    }
+
+    #[track_caller]
+    fn build(app: &str, profile: Profile) -> Image {
+        // A test that failed while it built says so itself; the others try again.
+        let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let key = (app.to_owned(), profile);
+        if let Some(image) = built.get(&key) {
+            return image.clone();
+        }
+        match built_in(&workspace(), Some(app), profile) {
+            Ok(image) => built.entry(key).or_insert(image).clone(),
+            Err(error) => panic!("{app}: {error}"),
+        }
+    }
+
+    /// The image of the application in a folder outside of the workspace.
+    ///
+    /// # Panics
+    /// It does not build.
+    #[track_caller]
+    pub fn outside(folder: &Path) -> Image {
+        let built = Workspace::load(folder).and_then(|workspace| {
+            let name = workspace.app(None, folder)?.name;
+            built_in(&workspace, Some(&name), Profile::Dev)
+        });
+        built.unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    }
+
+    /// An image that somebody else linked.
+    pub fn linked(elf: impl Into<PathBuf>) -> Image {
+        let elf = elf.into();
+        Image { debug: elf.clone(), elf, data: None }
+    }
+}
+
+/// The workspace of unik.
+///
+/// # Panics
+/// Cargo cannot read it.
+pub fn workspace() -> Workspace {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Workspace::load(here).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn built_in(workspace: &Workspace, app: Option<&str>, profile: Profile) -> cargo_unik::error::Result<Image> {
+    let app = workspace.app(app, &workspace.root)?;
+    let request = Request::new(workspace, profile);
+    let folder = match profile {
+        Profile::Dev => "tests/dev",
+        Profile::Release => "tests/release",
+    };
+    // Apart from what the user builds and may be running.
+    let request = Request { output: request.output.join(folder), progress: false, ..request };
+    let image = image::build(workspace, &app, &request)?;
+    Ok(Image { elf: image.elf, debug: image.debug, data: app.defaults.data })
+}

@@ -1,0 +1,258 @@
+//! A virtual machine under test.
+
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use cargo_unik::console::{Running, free_port};
+use cargo_unik::epitaph::Interpreter;
+use cargo_unik::guest::Guest;
+use cargo_unik::image::pack;
+use cargo_unik::options::{Accelerator, Forward, Machine, Memory, Network, Protocol};
+use cargo_unik::run::Ending;
+use cargo_unik::symbols::Symbols;
+
+use crate::image::{Image, workspace};
+
+/// How long anything may take. Far more than it takes on an idle computer, because tests share theirs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The address of the guest in QEMU's user network, where a test does not want DHCP.
+const STATIC: &str = "net0.ip=10.0.2.15/24 net0.gateway=10.0.2.2";
+/// How long an answer to a datagram is waited for before it is sent again: datagrams may be lost.
+const REPEAT: Duration = Duration::from_millis(500);
+
+/// A machine being described. It starts as a microvm under TCG, without network and files.
+#[derive(Debug)]
+pub struct Setup {
+    guest: Guest,
+    debug: PathBuf,
+}
+
+/// A running machine.
+#[derive(Debug)]
+pub struct Vm {
+    running: Running,
+    forwards: Vec<Forward>,
+    debug: PathBuf,
+}
+
+impl Setup {
+    /// Another kind of machine.
+    #[must_use]
+    pub fn machine(mut self, machine: Machine) -> Setup {
+        self.guest.machine = machine;
+        self
+    }
+
+    /// Other memory, as on the command line: `8M`.
+    ///
+    /// # Panics
+    /// No amount of memory.
+    #[must_use]
+    pub fn memory(mut self, memory: &str) -> Setup {
+        let Ok(memory) = memory.parse::<Memory>() else { panic!("'{memory}' is no amount of memory") };
+        self.guest.memory = memory;
+        self
+    }
+
+    /// User networking with a fixed address, and a free port of this computer for each port of the guest.
+    ///
+    /// # Panics
+    /// There are no free ports.
+    #[must_use]
+    pub fn network(self, ports: &[(Protocol, u16)]) -> Setup {
+        self.dhcp(ports).words(STATIC)
+    }
+
+    /// User networking where the guest asks for its address.
+    ///
+    /// # Panics
+    /// There are no free ports.
+    #[must_use]
+    pub fn dhcp(mut self, ports: &[(Protocol, u16)]) -> Setup {
+        self.guest.networks.push(Network::User);
+        for (protocol, guest) in ports.iter().copied() {
+            let host = free_port(protocol).unwrap_or_else(|error| panic!("{error}"));
+            self.guest.forwards.push(Forward { protocol, host, guest });
+        }
+        self
+    }
+
+    /// More words of configuration.
+    #[must_use]
+    pub fn words(mut self, words: &str) -> Setup {
+        if !self.guest.cmdline.is_empty() {
+            self.guest.cmdline.push(' ');
+        }
+        self.guest.cmdline += words;
+        self
+    }
+
+    /// The files of a folder, as initrd.
+    ///
+    /// # Panics
+    /// The folder cannot be packed.
+    #[must_use]
+    pub fn data(mut self, folder: &Path) -> Setup {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let archive = scratch("data").join(format!("{}-{number}.cpio", std::process::id()));
+        self.guest.initrd = Some(pack(folder, &archive).unwrap_or_else(|error| panic!("{error}")));
+        self
+    }
+
+    /// More arguments for QEMU.
+    #[must_use]
+    pub fn qemu<const N: usize>(mut self, arguments: [&str; N]) -> Setup {
+        self.guest.extra.extend(arguments.map(Into::into));
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// QEMU cannot be started.
+    #[track_caller]
+    pub fn boot(self) -> Vm {
+        let started = self.guest.command().and_then(|command| Running::start(&command));
+        match started {
+            Ok(running) => Vm { running, forwards: self.guest.forwards, debug: self.debug },
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl Vm {
+    /// Describes a machine for an image.
+    pub fn of(image: &Image) -> Setup {
+        let guest = Guest { accelerator: Accelerator::Tcg, ..Guest::new(&image.elf) };
+        Setup { guest, debug: image.debug.clone() }
+    }
+
+    /// Waits for a line of the console that contains `text`.
+    ///
+    /// # Panics
+    /// It does not come.
+    #[track_caller]
+    pub fn line(&mut self, text: &str) -> String {
+        match self.running.line(text, PATIENCE) {
+            Ok(line) => line,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Waits for the machine to end and returns the image's exit code.
+    ///
+    /// # Panics
+    /// It does not end, or not through the exit port.
+    #[track_caller]
+    pub fn exit_code(&mut self) -> u8 {
+        match self.running.end(PATIENCE) {
+            Ok(Ending::Guest(code)) => code,
+            Ok(other) => panic!("{}", self.running.report(&other.to_string())),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Everything on the console so far.
+    pub fn log(&mut self) -> String {
+        self.running.log().to_owned()
+    }
+
+    /// QEMU's process id.
+    pub fn process(&self) -> u32 {
+        self.running.process()
+    }
+
+    /// Where a port of the guest is reached from this computer.
+    ///
+    /// # Panics
+    /// The port was not forwarded.
+    #[track_caller]
+    pub fn address(&self, protocol: Protocol, guest: u16) -> SocketAddr {
+        let forward =
+            self.forwards.iter().find(|forward| forward.protocol == protocol && forward.guest == guest);
+        let Some(forward) = forward else { panic!("{protocol} port {guest} is not forwarded") };
+        SocketAddr::from(([127, 0, 0, 1], forward.host))
+    }
+
+    /// Sends a datagram to a port of the guest until one comes back.
+    ///
+    /// # Panics
+    /// None does.
+    #[track_caller]
+    pub fn ask(&mut self, port: u16, datagram: &[u8]) -> Vec<u8> {
+        let address = self.address(Protocol::Udp, port);
+        match exchange(address, datagram) {
+            Ok(answer) => answer,
+            Err(error) => {
+                panic!("{}", self.running.report(&format!("no answer from UDP port {port}: {error}")))
+            }
+        }
+    }
+
+    /// Connects to a port of the guest; reading has a deadline.
+    ///
+    /// # Panics
+    /// Nobody accepts.
+    #[track_caller]
+    pub fn connect(&mut self, port: u16) -> TcpStream {
+        let address = self.address(Protocol::Tcp, port);
+        let connected = TcpStream::connect_timeout(&address, PATIENCE).and_then(|stream| {
+            stream.set_read_timeout(Some(PATIENCE))?;
+            Ok(stream)
+        });
+        match connected {
+            Ok(stream) => stream,
+            Err(error) => {
+                panic!("{}", self.running.report(&format!("no connection to TCP port {port}: {error}")))
+            }
+        }
+    }
+
+    /// The names of the functions in the epitaph's backtrace, as the tool shows them.
+    ///
+    /// # Panics
+    /// The image has no symbols.
+    #[track_caller]
+    pub fn backtrace(&mut self) -> Vec<String> {
+        let symbols = Symbols::open(&self.debug, &workspace().root).unwrap_or_else(|error| panic!("{error}"));
+        let mut interpreter = Interpreter::new();
+        let log = self.log();
+        log.lines().flat_map(|line| interpreter.explain(line, &symbols)).collect()
+    }
+
+    /// Fails the test with the console and the QEMU command.
+    ///
+    /// # Panics
+    /// Always.
+    #[track_caller]
+    pub fn fail(&mut self, what: &str) -> ! {
+        panic!("{}", self.running.report(what))
+    }
+}
+
+fn exchange(address: SocketAddr, datagram: &[u8]) -> std::io::Result<Vec<u8>> {
+    let socket = UdpSocket::bind(("127.0.0.1", 0))?;
+    socket.connect(address)?;
+    socket.set_read_timeout(Some(REPEAT))?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut answer = vec![0; 65_536];
+    loop {
+        socket.send(datagram)?;
+        match socket.recv(&mut answer) {
+            Ok(length) => {
+                answer.truncate(length);
+                return Ok(answer);
+            }
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A folder for files of the tests, below the folder of everything built.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    workspace().target.join("unik/tests").join(name)
+}

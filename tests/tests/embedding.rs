@@ -1,0 +1,66 @@
+//! A project outside of the workspace: with the tool, and with plain stable cargo.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their verdict")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cargo_unik::options::Protocol;
+use unik_tests::{Image, Vm, Wire, workspace};
+
+/// A new project of this name in a folder of its own.
+fn project(name: &str) -> PathBuf {
+    let parent = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("projects");
+    std::fs::create_dir_all(&parent).unwrap();
+    let folder = parent.join(name);
+    // What was built by an earlier run stays: the files are new, the compiled dependencies need not be.
+    for part in ["Cargo.toml", "Cargo.lock", "README.md", ".gitignore", "src", ".cargo"] {
+        let path = folder.join(part);
+        let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+    }
+    let kept = parent.join(format!("{name}.target"));
+    let _ = std::fs::rename(folder.join("target"), &kept);
+    let _ = std::fs::remove_dir_all(&folder);
+    cargo_unik::new::create(&parent, name, &workspace().root).unwrap();
+    let _ = std::fs::rename(&kept, folder.join("target"));
+    folder
+}
+
+/// Runs cargo in a project, as its owner would.
+#[track_caller]
+fn cargo(folder: &Path, arguments: &[&str]) {
+    let mut command = Command::new(cargo_unik::setup::cargo());
+    // The project is nobody's part: it must not see where this workspace builds.
+    let command = command.current_dir(folder).env_remove("CARGO_TARGET_DIR").args(arguments);
+    let output = command.output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {} in {}:\n{words}", arguments.join(" "), folder.display());
+}
+
+#[test]
+fn a_new_project_builds_with_the_tool_and_answers() {
+    let folder = project("tool-echo");
+    let mut vm = Vm::of(&Image::outside(&folder)).network(&[(Protocol::Udp, 7)]).boot();
+    vm.line("ready: tool-echo");
+    assert_eq!(vm.ask(7, b"hello"), b"hello");
+}
+
+#[test]
+fn a_new_project_builds_with_plain_cargo_and_answers() {
+    let folder = project("plain-echo");
+    cargo(&folder, &["build", "--quiet", "--target", "x86_64-unknown-none"]);
+    let image = Image::linked(folder.join("target/x86_64-unknown-none/debug/plain-echo"));
+    let mut vm = Vm::of(&image).network(&[(Protocol::Udp, 7)]).boot();
+    vm.line("ready: plain-echo");
+    assert_eq!(vm.ask(7, b"hello"), b"hello");
+
+    let wire = Wire::new();
+    let mut vm = wire.plug(Vm::of(&image), "virtio-net-device").boot();
+    vm.line("ready: plain-echo");
+    assert_eq!(wire.ping(wire.resolve(), b"ping"), b"ping");
+}
+
+#[test]
+fn a_new_project_has_a_test_that_passes_on_this_computer() {
+    cargo(&project("tested-echo"), &["test", "--quiet"]);
+}

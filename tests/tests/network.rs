@@ -1,0 +1,89 @@
+//! A guest on the network: echoed datagrams, ARP, ping, an address by DHCP, both kinds of virtio transport.
+#![forbid(unsafe_code)]
+
+use cargo_unik::options::{Machine, Protocol};
+use unik_tests::{Image, Vm, Wire};
+
+const ECHO: &[(Protocol, u16)] = &[(Protocol::Udp, 7)];
+
+#[track_caller]
+fn echoes(mut vm: Vm) {
+    vm.line("ready: echo");
+    for length in [1, 8, 100, 1472] {
+        let datagram: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+        assert_eq!(vm.ask(7, &datagram), datagram);
+    }
+}
+
+#[test]
+fn datagrams_are_echoed_on_microvm() {
+    echoes(Vm::of(&Image::release("echo")).network(ECHO).boot());
+}
+
+#[test]
+fn datagrams_are_echoed_on_q35() {
+    echoes(Vm::of(&Image::release("echo")).machine(Machine::Q35).network(ECHO).boot());
+}
+
+#[test]
+fn datagrams_are_echoed_on_pc() {
+    echoes(Vm::of(&Image::release("echo")).machine(Machine::Pc).network(ECHO).boot());
+}
+
+#[test]
+fn datagrams_are_echoed_over_the_transport_of_old() {
+    let legacy = ["-global", "virtio-mmio.force-legacy=true"];
+    echoes(Vm::of(&Image::release("echo")).network(ECHO).qemu(legacy).boot());
+}
+
+#[test]
+fn datagrams_are_echoed_where_microvm_has_acpi() {
+    echoes(Vm::of(&Image::release("echo")).network(ECHO).qemu(["-machine", "acpi=on"]).boot());
+}
+
+#[test]
+fn an_address_comes_by_dhcp() {
+    let mut vm = Vm::of(&Image::release("echo")).dhcp(ECHO).boot();
+    let ready = vm.line("ready: echo");
+    assert!(ready.contains("10.0.2.15/24"), "{ready}");
+    assert_eq!(vm.ask(7, b"hello"), b"hello");
+}
+
+#[test]
+fn a_guest_answers_arp_and_ping() {
+    let wire = Wire::new();
+    let mut vm = wire.plug(Vm::of(&Image::release("echo")), "virtio-net-device").boot();
+    vm.line("ready: echo");
+    let hardware = wire.resolve();
+    assert_eq!(hardware, [0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+    for length in [0, 1, 56, 1400] {
+        let contents = vec![0xa5; length];
+        assert_eq!(wire.ping(hardware, &contents), contents);
+    }
+}
+
+#[test]
+fn frames_of_any_length_and_content_do_no_harm() {
+    let wire = Wire::new();
+    let mut vm = wire.plug(Vm::of(&Image::release("echo")), "virtio-net-device").boot();
+    vm.line("ready: echo");
+    let hardware = wire.resolve();
+    // A generator without state to seed: the n-th byte of the m-th frame is a hash of both.
+    let noise = |frame: usize, index: usize| {
+        (frame * 7919 + index * 104_729).wrapping_mul(2_654_435_761).to_be_bytes()[5]
+    };
+    for frame in 0..200_usize {
+        let length = 1 + frame * 7 % 1514;
+        let mut bytes: Vec<u8> = (0..length).map(|index| noise(frame, index)).collect();
+        // Most of them look like something: addressed to the guest, IPv4 or ARP.
+        for (at, byte) in hardware.iter().enumerate().take(length) {
+            bytes[at] = *byte;
+        }
+        if length > 14 && frame % 4 != 0 {
+            bytes[12..14].copy_from_slice(if frame % 4 == 1 { &[8, 6] } else { &[8, 0] });
+            bytes[14] = if frame % 4 == 2 { 0x45 } else { bytes[14] };
+        }
+        wire.send(&bytes);
+    }
+    assert_eq!(wire.ping(hardware, b"still there"), b"still there");
+}
