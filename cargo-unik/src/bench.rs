@@ -3,7 +3,8 @@
 //! Two figures. The ratio: QEMU's start to the first DNS answer, over QEMU's start to its end with a guest that exits at once, taken
 //! alternately so that a noisy computer disturbs both alike. And the number of instructions from the image's entry point to `main` and
 //! to `ready`, which no noise reaches: under `-icount shift=0` an instruction is a nanosecond of the guest's clock, and the ready line
-//! tells that clock. Those are written to `bench/boot.txt`, so that a change shows up as a difference there.
+//! tells that clock. (It is the least of several boots: a device of QEMU that is late makes the guest wait, and waiting counts.) Those
+//! are written to `bench/boot.txt`, so that a change shows up as a difference there.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -91,8 +92,8 @@ fn build(workspace: &Workspace) -> Result<Images> {
     })
 }
 
-/// A zone of 1 KiB.
-fn small_zone() -> String {
+/// A zone of 1 KiB, `example.org`.
+pub fn small_zone() -> String {
     let mut zone =
         "$ORIGIN example.org.\n$TTL 1h\n@ SOA ns1 hostmaster 1 2h 30m 2w 5m\n@ NS ns1\n".to_owned();
     let mut number = 1;

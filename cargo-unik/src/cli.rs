@@ -36,7 +36,7 @@ cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
 cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
 cargo unik size [APP]                             where the bytes of the release image are
 cargo unik bench [boot]                           how long it takes to boot
-cargo unik new NAME                               begin a project of your own
+cargo unik new [FOLDER/]NAME                      begin a project of your own
 cargo unik pack APP [--data DIR]                  a folder with the release image and a script that boots it
 
 APP is an application of the workspace (dns), an example of unik (hello), or left out where one stands.
@@ -214,7 +214,11 @@ fn build(name: Option<&str>, profile: Profile, embed: Option<PathBuf>) -> Result
     let workspace = Workspace::load(&here)?;
     let app = workspace.app(name, &here)?;
     setup::check_compiler()?;
-    let image = image::build(&workspace, &app, &Request { embed, ..Request::new(&workspace, profile) })?;
+    let image = image::build_within_budget(
+        &workspace,
+        &app,
+        &Request { embed, ..Request::new(&workspace, profile) },
+    )?;
     let shown = image.elf.strip_prefix(&here).unwrap_or(&image.elf);
     let budget = match (profile, budget::of(&app)?.image) {
         (Profile::Release, Some(budget)) => format!(" of {}", grouped(budget)),

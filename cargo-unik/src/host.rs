@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::error::{Context, Error, Result};
 use crate::image::{self, Profile};
 use crate::options::Network;
-use crate::run::RunOptions;
+use crate::run::{self, RunOptions};
 use crate::setup;
 use crate::workspace::{App, Kind, Workspace};
 
@@ -65,8 +65,8 @@ fn command(options: &RunOptions, app: &App, workspace: &Workspace) -> Result<Com
         let archive = image::output_folder(workspace).join(format!("{}.data.cpio", app.name));
         command.arg("--data").arg(image::pack(&folder, &archive)?);
     }
-    let words = [app.defaults.cmdline.as_deref(), options.cmdline.as_deref()];
-    command.args(words.into_iter().flatten().flat_map(str::split_whitespace));
+    // The process sees words as an image does: quotation marks hold them together and are no part of them.
+    command.args(run::split(&options.words(app)).into_iter().map(|word| word.replace('"', "")));
     Ok(command)
 }
 

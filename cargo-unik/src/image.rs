@@ -72,10 +72,22 @@ pub fn output_folder(workspace: &Workspace) -> PathBuf {
     workspace.target.join("unik")
 }
 
-/// Builds an application. A release image that is over its budget is built, and then an error.
+/// Builds an application and holds its release image to the budget. One that is over it is there, and an error all the same.
 ///
 /// # Errors
-/// The compiler's own errors (already shown), something missing that cannot be installed, a budget that is exceeded.
+/// As for [`build`], or the budget is exceeded.
+pub fn build_within_budget(workspace: &Workspace, app: &App, request: &Request) -> Result<Image> {
+    let image = build(workspace, app, request)?;
+    if request.profile == Profile::Release {
+        budget::check(app, image.size - image.embedded)?;
+    }
+    Ok(image)
+}
+
+/// Builds an application, however large it becomes.
+///
+/// # Errors
+/// The compiler's own errors (already shown), or something missing that cannot be installed.
 pub fn build(workspace: &Workspace, app: &App, request: &Request) -> Result<Image> {
     setup::rust_src()?;
     fs::create_dir_all(&request.output).or_cannot(|| format!("make {}", request.output.display()))?;
@@ -99,9 +111,6 @@ pub fn build(workspace: &Workspace, app: &App, request: &Request) -> Result<Imag
             "{} has a segment that is both written and executed",
             image.elf.display()
         )));
-    }
-    if request.profile == Profile::Release {
-        budget::check(app, image.size - image.embedded)?;
     }
     Ok(image)
 }

@@ -4,6 +4,19 @@
 //! [`image`] builds one into `target/unik/APP.elf` and `APP.debug` with [`cpio`] and [`elf`]; [`guest`] turns wishes about a machine
 //! into a QEMU command; [`run`] boots it and reads [`epitaph`]s with the help of [`symbols`]. The whole-image tests use the same modules
 //! as the commands do, so what is tested is what the user runs.
+//!
+//! ```
+//! use cargo_unik::guest::Guest;
+//! use cargo_unik::options::{Accelerator, Machine};
+//!
+//! let mut guest = Guest::new("hello.elf");
+//! guest.machine = Machine::Q35;
+//! guest.accelerator = Accelerator::Tcg;
+//! let command = guest.command()?;
+//! assert_eq!(command.summary, "q35, TCG, 64M");
+//! assert!(command.line().ends_with("-kernel hello.elf"));
+//! # Ok::<(), cargo_unik::error::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod bench;

@@ -11,19 +11,22 @@ use crate::workspace::TARGET_FILE;
 
 const MAIN: &str = include_str!("../template/main.rs");
 const MANIFEST: &str = include_str!("../template/Cargo.toml.in");
-const CONFIG: &str = include_str!("../template/config.toml");
+const CONFIG: &str = include_str!("../template/config.toml.in");
 const README: &str = include_str!("../template/README.md.in");
 const IGNORE: &str = "target/\n";
 
-/// Makes the folder `name` below the current one.
+/// Makes the folder `path`, whose last part is the name of the project.
 ///
 /// # Errors
 /// A name that is no package's, a folder that exists, or no sources of unik to lead to.
-pub fn run(name: &str) -> Result<u8> {
+pub fn run(path: &str) -> Result<u8> {
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
-    let folder = create(&here, name, &sources()?)?;
-    let shown = folder.strip_prefix(&here).unwrap_or(&folder).display();
-    println!("{shown}/ is there: cd {shown} && cargo unik run");
+    let (parent, name) = match path.rsplit_once('/') {
+        Some((parent, name)) => (here.join(parent), name),
+        None => (here, path),
+    };
+    create(&parent, name, &sources()?)?;
+    println!("{path} is there: cd {path} && cargo unik run");
     Ok(0)
 }
 
@@ -45,7 +48,7 @@ pub fn create(parent: &Path, name: &str, unik: &Path) -> Result<PathBuf> {
         ("Cargo.toml", filled(MANIFEST)),
         ("README.md", filled(README)),
         ("src/main.rs", MAIN.to_owned()),
-        (".cargo/config.toml", CONFIG.to_owned()),
+        (".cargo/config.toml", filled(CONFIG)),
         (".gitignore", IGNORE.to_owned()),
     ] {
         write(&folder.join(file), contents.as_bytes())?;
@@ -107,7 +110,9 @@ mod tests {
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
         assert!(manifest.contains("name = \"my-echo\""));
         assert!(manifest.contains("unik = { package = \"unik-os\", path = \"/src/unik/unik\" }"));
-        assert!(manifest.parse::<toml::Table>().is_ok());
+        let config = fs::read_to_string(folder.join(".cargo/config.toml")).unwrap();
+        assert!(config.contains("\"/src/unik/cargo-unik/Cargo.toml\""));
+        assert!(manifest.parse::<toml::Table>().is_ok() && config.parse::<toml::Table>().is_ok());
         assert!(!fs::read_to_string(folder.join("README.md")).unwrap().contains('@'));
         assert!(folder.join(".cargo/config.toml").is_file() && folder.join("src/main.rs").is_file());
     }

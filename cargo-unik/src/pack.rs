@@ -22,7 +22,7 @@ pub fn run(options: RunOptions) -> Result<u8> {
     let app = workspace.app(options.app.as_deref(), &here)?;
     let request = Request::new(&workspace, options.profile);
     let mut guest = options.guest(&app, &request.output)?;
-    let image = image::build(&workspace, &app, &request)?;
+    let image = image::build_within_budget(&workspace, &app, &request)?;
     let folder = request.output.join(format!("{}.pack", app.name));
     fs::create_dir_all(&folder).or_cannot(|| format!("make {}", folder.display()))?;
     let kernel = format!("{}.elf", app.name);

@@ -96,7 +96,7 @@ impl RunOptions {
         }
         Ok(Guest {
             initrd: self.data_folder(app)?.map(|_| output.join(format!("{}.data.cpio", app.name))),
-            cmdline: self.words(defaults.cmdline.as_deref().unwrap_or_default(), &networks),
+            cmdline: self.words(app),
             machine: self.machine.or(defaults.machine).unwrap_or_default(),
             memory: self.memory.or(defaults.memory).unwrap_or(Memory::DEFAULT),
             accelerator: self.accelerator,
@@ -108,24 +108,27 @@ impl RunOptions {
         })
     }
 
-    /// The manifest's words of configuration and those of the command line. A word of the manifest goes when the command line has one with
-    /// its key, or when it is about a network that the command line made another one of.
-    fn words(&self, manifest: &str, networks: &[Network]) -> String {
+    /// The manifest's words of configuration and those of the command line. A word of the manifest goes when the command line has one
+    /// with its key, or when it is about a network device that the command line put another network behind.
+    pub(crate) fn words(&self, app: &App) -> String {
         let given = self.cmdline.as_deref().unwrap_or_default();
         let key = |word: &str| word.split_once('=').map(|(key, _)| key.to_owned());
         let keys: Vec<String> = split(given).into_iter().filter_map(key).collect();
         let stays = |word: &&str| {
-            let Some(key) = key(word) else { return true };
-            let other = networks.iter().enumerate().any(|(index, network)| {
-                self.networks.is_some()
-                    && *network != Network::User
-                    && key.starts_with(&format!("net{index}."))
-            });
-            !other && !keys.contains(&key)
+            key(word).is_none_or(|key| {
+                !keys.contains(&key) && device(&key).is_none_or(|index| self.keeps_network(index))
+            })
         };
+        let manifest = app.defaults.cmdline.as_deref().unwrap_or_default();
         let mut words: Vec<&str> = split(manifest).into_iter().filter(stays).collect();
         words.extend(Some(given).filter(|given| !given.is_empty()));
         words.join(" ")
+    }
+
+    /// Whether what the manifest says about a network device still holds.
+    fn keeps_network(&self, index: usize) -> bool {
+        let given = self.networks.as_ref();
+        !self.host && given.is_none_or(|networks| networks.get(index) == Some(&Network::User))
     }
 
     /// The folder whose files the guest receives; compiled-in files take the place of the manifest's.
@@ -143,8 +146,13 @@ impl RunOptions {
     }
 }
 
+/// The number of the network device that a key is about: 0 for `net0.ip`.
+fn device(key: &str) -> Option<usize> {
+    key.strip_prefix("net")?.split_once('.')?.0.parse().ok()
+}
+
 /// Splits words at blanks outside of quotation marks, as the image does.
-fn split(words: &str) -> Vec<&str> {
+pub(crate) fn split(words: &str) -> Vec<&str> {
     let mut quoted = false;
     let blank = |letter: char| {
         quoted ^= letter == '"';
@@ -174,7 +182,7 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     setup::qemu()?;
     setup::check_compiler()?;
     ports_are_free(&guest.forwards)?;
-    let image = image::build(&workspace, &app, &request)?;
+    let image = image::build_within_budget(&workspace, &app, &request)?;
     if let (Some(folder), Some(archive)) = (options.data_folder(&app)?, &guest.initrd) {
         image::pack(&folder, archive)?;
     }

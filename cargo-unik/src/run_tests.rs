@@ -53,22 +53,19 @@ fn the_command_line_goes_before_the_manifest() {
 #[test]
 fn words_of_the_manifest_go_when_the_command_line_knows_better() {
     let manifest = "net0.ip=10.0.2.15/24 net0.nat=1 motd=\"two words\" log=info";
-    let words = |cmdline: &str, networks: Option<Vec<Network>>| {
-        let options = RunOptions {
-            cmdline: Some(cmdline.to_owned()),
-            networks: networks.clone(),
-            ..RunOptions::default()
-        };
-        options.words(manifest, &networks.unwrap_or(vec![Network::User]))
-    };
-    assert_eq!(words("", None), manifest);
+    let mut app = app(Path::new("/w"));
+    app.defaults.cmdline = Some(manifest.to_owned());
+    let words = |options: RunOptions| options.words(&app);
+    let given = |cmdline: &str| RunOptions { cmdline: Some(cmdline.to_owned()), ..RunOptions::default() };
+    let networks = |networks| RunOptions { networks: Some(networks), ..RunOptions::default() };
+    assert_eq!(words(RunOptions::default()), manifest);
     assert_eq!(
-        words("log=debug net0.ip=10.0.2.16/24", None),
+        words(given("log=debug net0.ip=10.0.2.16/24")),
         "net0.nat=1 motd=\"two words\" log=debug net0.ip=10.0.2.16/24"
     );
-    let tap = Network::Tap("tap0".to_owned());
-    assert_eq!(words("", Some(vec![tap])), "motd=\"two words\" log=info");
-    assert_eq!(words("", Some(vec![Network::User])), manifest);
+    assert_eq!(words(networks(vec![Network::User])), manifest);
+    assert_eq!(words(networks(vec![Network::Tap("tap0".to_owned())])), "motd=\"two words\" log=info");
+    assert_eq!(words(RunOptions { host: true, ..RunOptions::default() }), "motd=\"two words\" log=info");
 }
 
 #[test]

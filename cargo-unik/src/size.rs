@@ -31,7 +31,7 @@ pub struct Report {
 /// Builds the release image of one application, or of all, and prints its figures.
 ///
 /// # Errors
-/// No such application, or it does not build.
+/// No such application, it does not build, or it is over its budget (the figures are printed all the same).
 pub fn run(name: Option<&str>) -> Result<u8> {
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
@@ -42,18 +42,14 @@ pub fn run(name: Option<&str>) -> Result<u8> {
             Err(_) => workspace.apps(),
         },
     };
-    let mut failure = None;
+    let mut over = None;
     for name in names {
         let app = workspace.app(Some(&name), &here)?;
-        match image::build(&workspace, &app, &Request::new(&workspace, Profile::Release)) {
-            Ok(image) => println!("{}", Report::of(&app, &image, &workspace.root)?),
-            Err(error) => {
-                eprintln!("unik: {error}");
-                failure = Some(error.exit_code());
-            }
-        }
+        let image = image::build(&workspace, &app, &Request::new(&workspace, Profile::Release))?;
+        println!("{}", Report::of(&app, &image, &workspace.root)?);
+        over = budget::check(&app, image.size - image.embedded).err().or(over);
     }
-    Ok(failure.unwrap_or(0))
+    over.map_or(Ok(0), Err)
 }
 
 impl Report {

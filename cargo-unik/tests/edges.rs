@@ -14,14 +14,14 @@ const MAY_NAME: [(&str, &[&str]); 11] = [
     ("unik-macros", &[]),
     ("unik-virtio", &[]),
     ("unik-net", &["unik-sched", "unik-virtio"]),
-    ("unik-block", &["unik-sched", "unik-virtio"]),
-    ("unik-host", &["unik-sched", "unik-virtio", "unik-net", "unik-block"]),
+    ("unik-block", &[]),
+    ("unik-host", &["unik-sched", "unik-virtio", "unik-net"]),
     (
         "unik-os",
         &["unik-kernel", "unik-host", "unik-net", "unik-block", "unik-virtio", "unik-sched", "unik-macros"],
     ),
     ("cargo-unik", &[]),
-    ("unik-testkit", &["unik-sched", "unik-virtio"]),
+    ("unik-testkit", &["unik-sched"]),
     ("unik-tests", &["cargo-unik"]),
 ];
 
@@ -31,7 +31,7 @@ const APPLICATION: &[&str] = &["unik-os", "unik-sched"];
 /// Crates from elsewhere that must stay replaceable or contained, and who may name them.
 const CONTAINED: [(&str, &[&str]); 4] = [
     ("smoltcp", &["unik-net"]),
-    ("virtio-drivers", &["unik-kernel", "unik-virtio", "unik-net", "unik-block", "unik-testkit"]),
+    ("virtio-drivers", &["unik-kernel", "unik-virtio", "unik-net", "unik-testkit"]),
     ("x86_64", &["unik-kernel"]),
     ("uart_16550", &["unik-kernel"]),
 ];

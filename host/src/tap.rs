@@ -53,6 +53,8 @@ unik_sched::counters! {
         transmit_full,
         /// Frames that the host refused, as it does while the interface is down; they are lost.
         transmit_refused,
+        /// One once the interface has been removed from the host.
+        gone,
     }
 }
 
@@ -65,6 +67,8 @@ pub struct Tap {
     address: [u8; 6],
     /// Whether the host was too busy to take a frame.
     is_full: bool,
+    /// Whether the interface has been removed: waiting for news of it would never wait.
+    is_gone: bool,
     counters: Rc<TapCounters>,
 }
 
@@ -85,16 +89,22 @@ impl Tap {
         // SAFETY: 1. The file is open. 2. The operation, on this or any other device, touches no memory of the process but
         // the request: the number itself tells the kernel to write to it and how `attach` was made.
         unsafe { ioctl(&file, attach) }.map_err(Error::of_tap)?;
+        Ok(Self::over(platform, file, name, buffers))
+    }
+
+    /// The card `name` on a file that takes and gives one frame at a time.
+    fn over(platform: &HostPlatform, file: File, name: &str, buffers: usize) -> Self {
         let (file, event) = (Rc::new(file), Event::new());
-        Ok(Self {
+        Self {
             watch: platform.watch(file.clone(), event.clone()),
             file,
             event,
             pool: Pool::heap(buffers),
             address: hardware_address(name.as_bytes()),
             is_full: false,
+            is_gone: false,
             counters: Rc::default(),
-        })
+        }
     }
 }
 
@@ -133,7 +143,13 @@ impl Nic for Tap {
                     return buffer.set_len(length).ok().map(|()| buffer);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return None,
+                Err(error) => {
+                    if error.kind() != ErrorKind::WouldBlock && !self.is_gone {
+                        self.is_gone = true;
+                        self.counters.gone.increment();
+                    }
+                    return None;
+                }
             }
         }
     }
@@ -166,6 +182,9 @@ impl Nic for Tap {
     fn flush(&mut self) {}
 
     fn arm(&mut self) -> bool {
+        if self.is_gone {
+            return false;
+        }
         let interest = if self.is_full { Interest::ReadOrWrite } else { Interest::Read };
         self.is_full = false;
         self.watch.arm(interest);
@@ -188,7 +207,100 @@ impl Nic for Tap {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixDatagram;
+
+    use unik_sched::time::{Instant, Platform};
+
     use super::*;
+
+    /// A card whose host is a socket, which keeps frames apart as a tap does.
+    fn with_socket(platform: &HostPlatform) -> (Tap, UnixDatagram) {
+        let (near, far) = UnixDatagram::pair().expect("the host has sockets");
+        near.set_nonblocking(true).expect("a socket can be");
+        (Tap::over(platform, File::from(OwnedFd::from(near)), "tap0", 8), far)
+    }
+
+    #[test]
+    fn frames_pass_both_ways_and_wake_the_card() {
+        let platform = HostPlatform::new();
+        let (mut tap, host) = with_socket(&platform);
+        assert!(tap.receive().is_none());
+        assert!(!tap.arm());
+        host.send(&[1; 60]).unwrap();
+        host.send(&[2; 1514]).unwrap();
+        platform.idle(None);
+        assert!(tap.event().try_take());
+        assert_eq!(tap.receive().unwrap()[..], [1; 60]);
+        assert_eq!(tap.receive().unwrap()[..], [2; 1514]);
+        assert!(tap.receive().is_none());
+
+        let mut frame = tap.allocate().unwrap();
+        frame.copy_from(&[3; 1514]).unwrap();
+        assert!(tap.transmit(frame).is_ok());
+        let mut bytes = [0; 2048];
+        assert_eq!(host.recv(&mut bytes).unwrap(), 1514);
+        assert_eq!(bytes[..1514], [3; 1514]);
+    }
+
+    #[test]
+    fn a_frame_larger_than_a_buffer_is_dropped_and_counted() {
+        let platform = HostPlatform::new();
+        let (mut tap, host) = with_socket(&platform);
+        host.send(&[1; 9000]).unwrap();
+        host.send(&[2; 60]).unwrap();
+        assert_eq!(tap.receive().unwrap()[..], [2; 60]);
+        assert_eq!(tap.counters.receive_too_long.get(), 1);
+    }
+
+    #[test]
+    fn a_busy_host_gives_the_frame_back_and_says_when_there_is_room() {
+        let platform = HostPlatform::new();
+        let (mut tap, host) = with_socket(&platform);
+        let refused = loop {
+            let mut frame = tap.allocate().unwrap();
+            frame.copy_from(&[7; 1514]).unwrap();
+            if let Err(frame) = tap.transmit(frame) {
+                break frame;
+            }
+        };
+        assert_eq!(refused[..], [7; 1514]);
+        assert!(!tap.arm());
+        for _ in 0..tap.counters.transmitted.get() {
+            host.recv(&mut [0; 2048]).unwrap();
+        }
+        platform.idle(None);
+        assert!(tap.event().is_set());
+        assert!(tap.transmit(refused).is_ok());
+    }
+
+    #[test]
+    fn without_buffers_nothing_is_received_and_nothing_lost() {
+        let platform = HostPlatform::new();
+        let (mut tap, host) = with_socket(&platform);
+        host.send(&[1; 60]).unwrap();
+        let held: Vec<_> = std::iter::from_fn(|| tap.allocate()).collect();
+        assert!(tap.receive().is_none());
+        assert_eq!(tap.counters.receive_no_buffer.get(), 1);
+        drop(held);
+        assert_eq!(tap.receive().unwrap()[..], [1; 60]);
+    }
+
+    #[test]
+    fn an_interface_that_was_removed_does_not_keep_the_process_awake() {
+        let platform = HostPlatform::new();
+        // always has news, and none that could be read
+        let file = OpenOptions::new().write(true).open("/dev/null").unwrap();
+        let mut tap = Tap::over(&platform, file, "tap0", 8);
+        assert!(!tap.arm());
+        platform.idle(None);
+        assert!(tap.event().try_take());
+        assert!(tap.receive().is_none());
+        assert_eq!(tap.counters.gone.get(), 1);
+        assert!(!tap.arm());
+        platform.idle(Some(Instant::ZERO));
+        assert!(!tap.event().is_set());
+    }
 
     #[test]
     fn a_bad_name_is_refused_before_the_host_is_asked() {

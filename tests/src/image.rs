@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use cargo_unik::error::Result;
 use cargo_unik::image::{self, Profile, Request};
 use cargo_unik::workspace::Workspace;
 
@@ -31,6 +32,21 @@ impl Image {
         Image::build(app, Profile::Release)
     }
 
+    /// The image that ships, with the files of a folder compiled in. One folder for an application in all tests: they share the result.
+    ///
+    /// # Panics
+    /// It does not build.
+    #[track_caller]
+    pub fn embedding(app: &str, folder: &Path) -> Image {
+        let workspace = workspace();
+        let built = build_in(&workspace, app, "tests/embedded", |request| Request {
+            profile: Profile::Release,
+            embed: Some(folder.to_owned()),
+            ..request
+        });
+        built.unwrap_or_else(|error| panic!("{app}: {error}"))
+    }
+
     /// The image that one debugs.
     ///
     /// # Panics
@@ -48,7 +64,7 @@ impl Image {
         if let Some(image) = built.get(&key) {
             return image.clone();
         }
-        match built_in(&workspace(), Some(app), profile) {
+        match build_profile(&workspace(), app, profile) {
             Ok(image) => built.entry(key).or_insert(image).clone(),
             Err(error) => panic!("{app}: {error}"),
         }
@@ -62,7 +78,7 @@ impl Image {
     pub fn outside(folder: &Path) -> Image {
         let built = Workspace::load(folder).and_then(|workspace| {
             let name = workspace.app(None, folder)?.name;
-            built_in(&workspace, Some(&name), Profile::Dev)
+            build_profile(&workspace, &name, Profile::Dev)
         });
         built.unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
     }
@@ -83,15 +99,24 @@ pub fn workspace() -> Workspace {
     Workspace::load(here).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn built_in(workspace: &Workspace, app: Option<&str>, profile: Profile) -> cargo_unik::error::Result<Image> {
-    let app = workspace.app(app, &workspace.root)?;
-    let request = Request::new(workspace, profile);
+fn build_profile(workspace: &Workspace, app: &str, profile: Profile) -> Result<Image> {
     let folder = match profile {
         Profile::Dev => "tests/dev",
         Profile::Release => "tests/release",
     };
-    // Apart from what the user builds and may be running.
-    let request = Request { output: request.output.join(folder), progress: false, ..request };
+    build_in(workspace, app, folder, |request| Request { profile, ..request })
+}
+
+/// Builds into a folder of its own, apart from what the user builds and may be running.
+fn build_in(
+    workspace: &Workspace,
+    app: &str,
+    folder: &str,
+    wishes: impl Fn(Request) -> Request,
+) -> Result<Image> {
+    let app = workspace.app(Some(app), &workspace.root)?;
+    let request = Request::new(workspace, Profile::Dev);
+    let request = wishes(Request { output: request.output.join(folder), progress: false, ..request });
     let image = image::build(workspace, &app, &request)?;
     Ok(Image { elf: image.elf, debug: image.debug, data: app.defaults.data })
 }

@@ -79,6 +79,13 @@ impl Setup {
         self
     }
 
+    /// One more network device.
+    #[must_use]
+    pub fn link(mut self, network: Network) -> Setup {
+        self.guest.networks.push(network);
+        self
+    }
+
     /// More words of configuration.
     #[must_use]
     pub fn words(mut self, words: &str) -> Setup {

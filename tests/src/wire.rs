@@ -1,12 +1,15 @@
 //! The other end of a guest's network cable: Ethernet frames in a test's hands.
 //!
-//! QEMU's `dgram` back end puts each frame into a datagram of a Unix socket, so a test can say and hear what no forwarded port lets
-//! through: ARP, ICMP, broken packets.
+//! The cable is the tool's `--net link:PATH`, with the test in the place of the other guest. So a test can say and hear what no
+//! forwarded port lets through: ARP, ICMP, broken frames.
 
-use std::os::unix::net::UnixDatagram;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use cargo_unik::options::Network;
 
 use crate::vm::{PATIENCE, Setup};
 
@@ -22,15 +25,19 @@ const ARP: u16 = 0x0806;
 const IPV4: u16 = 0x0800;
 /// How long a frame is waited for before the question is repeated.
 const REPEAT: Duration = Duration::from_millis(200);
-/// The largest frame without jumbo frames, in bytes.
-const FRAME: usize = 1514;
+/// The most that is read from the cable at once, in bytes.
+const CHUNK: usize = 65_536;
+/// QEMU's `stream` back end puts the length of a frame before it, as 32 bits, the highest first.
+const PREFIX: usize = 4;
 
 /// One end of a cable.
 #[derive(Debug)]
 pub struct Wire {
-    socket: UnixDatagram,
-    ours: PathBuf,
-    theirs: PathBuf,
+    path: PathBuf,
+    listener: UnixListener,
+    stream: Option<UnixStream>,
+    /// What was read and is no whole frame yet.
+    pending: Vec<u8>,
 }
 
 impl Wire {
@@ -41,34 +48,85 @@ impl Wire {
     pub fn new() -> Wire {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        // Paths of Unix sockets are short (108 bytes), so they are not below the target folder.
-        let name =
-            |end: &str| std::env::temp_dir().join(format!("unik-{}-{number}.{end}", std::process::id()));
-        let (ours, theirs) = (name("ours"), name("theirs"));
-        let _ = std::fs::remove_file(&ours);
-        let socket = UnixDatagram::bind(&ours).and_then(|socket| {
-            socket.set_read_timeout(Some(REPEAT))?;
-            Ok(socket)
+        // Paths of Unix sockets are short (108 bytes), so this one is not below the target folder.
+        let path = std::env::temp_dir().join(format!("unik-{}-{number}.wire", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
         });
-        match socket {
-            Ok(socket) => Wire { socket, ours, theirs },
-            Err(error) => panic!("{}: {error}", ours.display()),
+        match listener {
+            Ok(listener) => Wire { path, listener, stream: None, pending: Vec::new() },
+            Err(error) => panic!("{}: {error}", path.display()),
         }
     }
 
-    /// Plugs the other end into a machine's only network device, with a fixed address.
+    /// Plugs the other end into a network device of a machine, which gets [`ITS_ADDRESS`].
     #[must_use]
-    pub fn plug(&self, setup: Setup, device: &str) -> Setup {
-        let (ours, theirs) = (self.ours.display(), self.theirs.display());
-        let back_end =
-            format!("dgram,id=wire,local.type=unix,local.path={theirs},remote.type=unix,remote.path={ours}");
-        let device = format!("{device},netdev=wire,mac=52:54:00:12:34:56");
-        setup.qemu(["-netdev", &back_end, "-device", &device]).words("net0.ip=10.0.2.15/24")
+    pub fn plug(&self, setup: Setup) -> Setup {
+        let [a, b, c, d] = ITS_ADDRESS;
+        setup.link(Network::Link(self.path.clone())).words(&format!("net0.ip={a}.{b}.{c}.{d}/24"))
     }
 
-    /// Sends one frame; a guest that is not there yet hears nothing.
-    pub fn send(&self, frame: &[u8]) {
-        let _ = self.socket.send_to(frame, &self.theirs);
+    /// Sends one frame.
+    ///
+    /// # Panics
+    /// No machine that was started holds the other end.
+    #[track_caller]
+    pub fn send(&mut self, frame: &[u8]) {
+        let length = u32::try_from(frame.len()).unwrap_or_else(|_| panic!("no frame is that long"));
+        let mut bytes = length.to_be_bytes().to_vec();
+        bytes.extend_from_slice(frame);
+        if let Err(error) = self.stream().write_all(&bytes) {
+            panic!("nobody takes frames from the wire: {error}");
+        }
+    }
+
+    /// The next frame from the guest; `None` when none comes for a while.
+    ///
+    /// # Panics
+    /// The machine has ended.
+    #[track_caller]
+    pub fn receive(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some((prefix, rest)) = self.pending.split_first_chunk::<PREFIX>() {
+                let length = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
+                if rest.len() >= length {
+                    let frame = rest[..length].to_vec();
+                    self.pending.drain(..PREFIX + length);
+                    return Some(frame);
+                }
+            }
+            let mut chunk = [0; CHUNK];
+            match self.stream().read(&mut chunk) {
+                Ok(0) => panic!("the machine has let go of the wire"),
+                Ok(length) => self.pending.extend_from_slice(&chunk[..length]),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return None;
+                }
+                Err(error) => panic!("the wire is broken: {error}"),
+            }
+        }
+    }
+
+    /// The connection; QEMU makes it before it starts the guest.
+    #[track_caller]
+    fn stream(&mut self) -> &mut UnixStream {
+        if self.stream.is_none() {
+            let accepted = self.listener.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(false)?;
+                stream.set_read_timeout(Some(REPEAT))?;
+                Ok(stream)
+            });
+            match accepted {
+                Ok(stream) => self.stream = Some(stream),
+                Err(error) => panic!("nobody holds the other end of the wire: {error}"),
+            }
+        }
+        match &mut self.stream {
+            Some(stream) => stream,
+            None => unreachable!("it was put there just now"),
+        }
     }
 
     /// Asks who has the guest's address until it says so, and returns its hardware address.
@@ -76,7 +134,7 @@ impl Wire {
     /// # Panics
     /// It does not say so.
     #[track_caller]
-    pub fn resolve(&self) -> [u8; 6] {
+    pub fn resolve(&mut self) -> [u8; 6] {
         let mut request = ethernet(BROADCAST, ARP);
         // RFC 826: Ethernet, IPv4, lengths 6 and 4, request
         request.extend_from_slice(&[0, 1, 8, 0, 6, 4, 0, 1]);
@@ -94,12 +152,12 @@ impl Wire {
         hardware
     }
 
-    /// Sends an ICMP echo request with these contents until the reply to it comes back.
+    /// Sends an ICMP echo request with these contents, until the reply to it comes back.
     ///
     /// # Panics
     /// It does not.
     #[track_caller]
-    pub fn ping(&self, hardware: [u8; 6], contents: &[u8]) -> Vec<u8> {
+    pub fn ping(&mut self, hardware: [u8; 6], contents: &[u8]) -> Vec<u8> {
         // RFC 792: echo request, code 0, checksum, identifier, sequence number
         let mut message = vec![8, 0, 0, 0, 0x75, 0x6e, 0, 1];
         message.extend_from_slice(contents);
@@ -121,14 +179,13 @@ impl Wire {
     }
 
     #[track_caller]
-    fn ask(&self, request: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    fn ask(&mut self, request: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         let deadline = Instant::now() + PATIENCE;
-        let mut frame = [0; FRAME];
         while Instant::now() < deadline {
             self.send(request);
-            while let Ok(length) = self.socket.recv(&mut frame) {
-                if wanted(&frame[..length]) {
-                    return frame[..length].to_vec();
+            while let Some(frame) = self.receive() {
+                if wanted(&frame) {
+                    return frame;
                 }
             }
         }
@@ -144,8 +201,7 @@ impl Default for Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.ours);
-        let _ = std::fs::remove_file(&self.theirs);
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 

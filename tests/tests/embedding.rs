@@ -54,13 +54,48 @@ fn a_new_project_builds_with_plain_cargo_and_answers() {
     vm.line("ready: plain-echo");
     assert_eq!(vm.ask(7, b"hello"), b"hello");
 
-    let wire = Wire::new();
-    let mut vm = wire.plug(Vm::of(&image), "virtio-net-device").boot();
+    let mut wire = Wire::new();
+    let mut vm = wire.plug(Vm::of(&image)).boot();
     vm.line("ready: plain-echo");
-    assert_eq!(wire.ping(wire.resolve(), b"ping"), b"ping");
+    let hardware = wire.resolve();
+    assert_eq!(wire.ping(hardware, b"ping"), b"ping");
 }
 
 #[test]
 fn a_new_project_has_a_test_that_passes_on_this_computer() {
     cargo(&project("tested-echo"), &["test", "--quiet"]);
+}
+
+#[test]
+fn a_new_project_has_the_tool_at_hand() {
+    let folder = project("handy-echo");
+    let output = Command::new(cargo_unik::setup::cargo())
+        .current_dir(&folder)
+        .args(["unik", "run", "--dry-run", "--accel", "tcg"])
+        .output()
+        .unwrap();
+    let (line, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        line.starts_with("qemu-system-x86_64 ") && line.contains("/unik/handy-echo.elf"),
+        "{line}{error}"
+    );
+    assert!(line.contains("hostfwd=udp:127.0.0.1:7007-:7"), "{line}");
+}
+
+#[test]
+fn the_network_stack_alone_runs_over_somebody_elses_card() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("projects/foreign-nic");
+    let root = workspace().root;
+    let dependency = |name: &str, room: &str| format!("{name} = {{ path = {:?} }}\n", root.join(room));
+    let manifest = "[package]\nname = \"foreign-nic\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
+        embedded-io-async = \"0.7\"\n"
+        .to_owned()
+        + &dependency("unik-net", "net")
+        + &dependency("unik-sched", "sched")
+        + &dependency("unik-virtio", "virtio");
+    std::fs::create_dir_all(folder.join("src")).unwrap();
+    std::fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    std::fs::copy(root.join("net/examples/foreign_nic.rs"), folder.join("src/main.rs")).unwrap();
+    cargo(&folder, &["run", "--quiet"]);
 }

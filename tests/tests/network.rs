@@ -51,8 +51,8 @@ fn an_address_comes_by_dhcp() {
 
 #[test]
 fn a_guest_answers_arp_and_ping() {
-    let wire = Wire::new();
-    let mut vm = wire.plug(Vm::of(&Image::release("echo")), "virtio-net-device").boot();
+    let mut wire = Wire::new();
+    let mut vm = wire.plug(Vm::of(&Image::release("echo"))).boot();
     vm.line("ready: echo");
     let hardware = wire.resolve();
     assert_eq!(hardware, [0x52, 0x54, 0, 0x12, 0x34, 0x56]);
@@ -63,9 +63,18 @@ fn a_guest_answers_arp_and_ping() {
 }
 
 #[test]
+fn a_guest_on_a_pc_answers_arp_and_ping() {
+    let mut wire = Wire::new();
+    let mut vm = wire.plug(Vm::of(&Image::release("echo")).machine(Machine::Q35)).boot();
+    vm.line("ready: echo");
+    let hardware = wire.resolve();
+    assert_eq!(wire.ping(hardware, b"ping"), b"ping");
+}
+
+#[test]
 fn frames_of_any_length_and_content_do_no_harm() {
-    let wire = Wire::new();
-    let mut vm = wire.plug(Vm::of(&Image::release("echo")), "virtio-net-device").boot();
+    let mut wire = Wire::new();
+    let mut vm = wire.plug(Vm::of(&Image::release("echo"))).boot();
     vm.line("ready: echo");
     let hardware = wire.resolve();
     // A generator without state to seed: the n-th byte of the m-th frame is a hash of both.

@@ -1,0 +1,41 @@
+//! What a boot costs, in instructions: under `-icount` an instruction is a nanosecond of the guest's clock, whatever else the computer
+//! does. The exact figures are a snapshot, `bench/boot.txt`; here are the bounds that hold for good.
+#![forbid(unsafe_code)]
+
+use cargo_unik::bench::{read_ready, small_zone};
+use unik_tests::{Image, Setup, Vm};
+
+/// Instructions to `main` of an image without a network device, in thousands.
+const TO_MAIN: u64 = 150;
+/// Instructions to `ready` of dns with a zone of 1 KiB compiled in and a fixed address, in thousands.
+const TO_READY: u64 = 600;
+/// How many boots are compared.
+const BOOTS: usize = 7;
+
+/// Instructions to `ready` and to `main`, in thousands: the least of several boots, because a device of QEMU that is late (this
+/// computer may be busy) makes the guest wait, and waiting counts.
+#[track_caller]
+fn instructions(app: &str, setup: impl Fn() -> Setup) -> (u64, u64) {
+    let boots = (0..BOOTS).map(|_| {
+        let mut vm = setup().qemu(["-icount", "shift=0,sleep=off"]).boot();
+        let line = vm.line(&format!("ready: {app}"));
+        read_ready(&line).unwrap_or_else(|| vm.fail("the ready line has no times"))
+    });
+    boots.min().unwrap_or_default()
+}
+
+#[test]
+fn hello_reaches_main_in_few_instructions() {
+    let (_, main) = instructions("hello", || Vm::of(&Image::release("hello")));
+    assert!(main <= TO_MAIN, "{main},000 instructions to main");
+}
+
+#[test]
+fn dns_with_its_zone_compiled_in_is_ready_in_few_instructions() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("small");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    std::fs::write(folder.join("small.zone"), small_zone()).expect("the zone can be written");
+    let image = Image::embedding("dns", &folder);
+    let (ready, _) = instructions("dns", || Vm::of(&image).network(&[]));
+    assert!(ready <= TO_READY, "{ready},000 instructions to ready");
+}

@@ -1,0 +1,50 @@
+//! The images that ship stay inside their budgets.
+#![forbid(unsafe_code)]
+
+use cargo_unik::budget;
+use cargo_unik::symbols::Symbols;
+use cargo_unik::workspace::Kind;
+use unik_tests::{Image, workspace};
+
+#[test]
+fn every_application_is_inside_its_budget() {
+    let workspace = workspace();
+    let mut over = Vec::new();
+    for name in workspace.apps() {
+        let app = workspace.app(Some(&name), &workspace.root).expect("the workspace named it");
+        let budget = budget::of(&app).expect("the budget can be read");
+        assert!(app.kind == Kind::Example || budget.image.is_some(), "{name} has no budget");
+        // Examples without a budget need not be built for this.
+        if budget.image.is_some() {
+            let size = std::fs::metadata(Image::release(&name).elf).expect("the image was built").len();
+            over.extend(budget::check(&app, size).err().map(|error| error.to_string()));
+        }
+    }
+    assert!(over.is_empty(), "{}", over.join("\n"));
+}
+
+/// What no image may hold unless something in it was asked for: the cost of these is out of proportion to what they do.
+const DEAR: [&str; 3] = ["<str as core::fmt::Debug>", "alloc::collections::btree", "core::net::parser"];
+
+/// Functions of an image whose name has one of these parts.
+fn with_parts(app: &str, parts: &[&str]) -> Vec<String> {
+    let root = workspace().root;
+    let symbols = Symbols::open(&Image::release(app).debug, &root).expect("the image has symbols");
+    let names = symbols.table().iter().map(|symbol| symbol.name.clone());
+    names.filter(|name| parts.iter().any(|part| name.contains(part))).collect()
+}
+
+#[test]
+fn an_image_links_only_what_main_asks_for() {
+    let network = ["smoltcp", "unik_net", "virtio_net"];
+    assert_eq!(with_parts("hello", &network), [""; 0], "hello has no Net");
+    assert_eq!(with_parts("hello", &["unik_block"]), [""; 0], "hello has no Files");
+    assert_eq!(with_parts("echo", &["unik_block"]), [""; 0], "echo has no Files");
+    assert_ne!(with_parts("echo", &network), [""; 0], "echo has a Net");
+}
+
+#[test]
+fn small_images_stay_free_of_what_is_dear() {
+    assert_eq!(with_parts("hello", &DEAR), [""; 0]);
+    assert_eq!(with_parts("exit", &DEAR), [""; 0]);
+}

@@ -1,0 +1,69 @@
+//! The tool as its user meets it: exit codes, named addresses, Ctrl-C.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their verdict")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Command, Output, Stdio};
+
+use cargo_unik::console::free_port;
+use cargo_unik::options::Protocol;
+use unik_tests::workspace;
+
+/// `cargo unik`, as its alias in the workspace runs it.
+fn unik(words: &str) -> Command {
+    let mut command = Command::new(cargo_unik::setup::cargo());
+    command.current_dir(workspace().root).args(["run", "--quiet", "--package", "cargo-unik", "--"]);
+    command.args(words.split_whitespace()).stdin(Stdio::null());
+    command
+}
+
+fn ran(words: &str) -> (Output, String) {
+    let output = unik(words).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output, said)
+}
+
+#[test]
+fn the_exit_code_of_the_guest_is_that_of_the_tool() {
+    let (output, said) = ran("run hello --net none --accel tcg");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("hello, world") && said.contains("ready: hello in "), "{said}");
+}
+
+#[test]
+fn an_epitaph_is_told_with_functions_files_and_lines() {
+    let (output, said) = ran("run panic --net none --accel tcg");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("kernel/examples/panic.rs:"), "{said}");
+    assert!(said.contains("unik: the guest exited with 2 (panic)"), "{said}");
+}
+
+#[test]
+fn ctrl_c_stops_the_guest_and_then_the_tool() {
+    let (udp, tcp) = (free_port(Protocol::Udp).unwrap(), free_port(Protocol::Tcp).unwrap());
+    let words = format!("run dns --accel tcg --forward udp:{udp}:53 --forward tcp:{tcp}:53");
+    let mut tool = unik(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut console = BufReader::new(tool.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("ready: dns") {
+        line.clear();
+        assert_ne!(console.read_line(&mut line).unwrap(), 0, "the guest ended before it was ready");
+    }
+    // Cargo became the tool, so its process is the one to interrupt.
+    let interrupted = Command::new("kill").args(["-INT", &tool.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let mut rest = String::new();
+    console.read_to_string(&mut rest).unwrap();
+    assert_eq!(tool.wait().unwrap().code(), Some(130), "{rest}");
+    // The guest is gone: its ports are free again.
+    std::net::TcpListener::bind(("127.0.0.1", tcp)).unwrap();
+}
+
+#[test]
+fn sizes_are_told_by_part_crate_and_symbol() {
+    let (_, said) = ran("size hello");
+    for part in ["hello, the image", "text", "bss (not in the file)", "unik_kernel", "symbols of hello"] {
+        assert!(said.contains(part), "no '{part}' in {said}");
+    }
+}
