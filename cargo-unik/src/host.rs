@@ -3,6 +3,7 @@
 //! For gdb, perf and valgrind, and for measuring at native speed. The process takes its network cards (`--net tap:NAME` or
 //! `--net link:PATH`), its files (`--data`, an archive as for an image) and its words of configuration as arguments.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use crate::error::{Context, Error, Result};
@@ -12,7 +13,8 @@ use crate::run::{self, RunOptions};
 use crate::setup;
 use crate::workspace::{App, Kind, Workspace};
 
-/// Builds the application for this computer and runs it; gives its exit code.
+/// Builds the application for this computer and becomes it: signals and exit codes are the process's own from then on, since cargo
+/// becomes what it runs as well. Returns after a dry run only.
 ///
 /// # Errors
 /// Options that only a machine has, or a folder that is not there.
@@ -22,8 +24,7 @@ pub fn run(options: &RunOptions, app: &App, workspace: &Workspace) -> Result<u8>
         println!("{}", shown(&command));
         return Ok(0);
     }
-    let status = command.status().or_cannot(|| "start cargo".to_owned())?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(crate::error::EXIT_FAILED))
+    Err(Error::failed(format!("cannot start cargo: {}", command.exec())))
 }
 
 fn command(options: &RunOptions, app: &App, workspace: &Workspace) -> Result<Command> {

@@ -166,6 +166,7 @@ fn command(workspace: &Workspace, app: &App, request: &Request) -> Result<Comman
         .args(["-Z", "json-target-spec", "-Z", "build-std=core,compiler_builtins,alloc"])
         .args(["-Z", request.profile.library_features()])
         .args(["--config", &flags(request.profile)?])
+        .args(foreign_flags(request.profile))
         .arg("--target-dir")
         .arg(workspace.target.join("images"))
         .args(["--message-format", "json-render-diagnostics"])
@@ -193,6 +194,22 @@ fn flags(profile: Profile) -> Result<String> {
         flags.push("-Zfmt-debug=none".to_owned());
     }
     Ok(format!("target.x86_64-unik.rustflags = {}", Value::from(flags)))
+}
+
+/// Flags for the code of others in the image that ships: its panics do not say where they are. The backtrace does, and a place
+/// that is not the user's own is found there anyway; the names and numbers of all such places take kilobytes.
+fn foreign_flags(profile: Profile) -> Vec<String> {
+    const FOREIGN: [&str; 7] =
+        ["core", "alloc", "heapless", "linked_list_allocator", "smoltcp", "uart_16550", "virtio-drivers"];
+    if profile == Profile::Dev {
+        return Vec::new();
+    }
+    let mut arguments = vec!["-Z".to_owned(), "profile-rustflags".to_owned()];
+    for package in FOREIGN {
+        arguments.push("--config".to_owned());
+        arguments.push(format!("profile.release.package.{package}.rustflags = [\"-Zlocation-detail=none\"]"));
+    }
+    arguments
 }
 
 /// The program that one of cargo's messages speaks of, if it is the wanted one.

@@ -40,7 +40,7 @@ impl Executor {
     /// The counters of this executor: `turns`, `idles` (turns after which the platform was told to wait),
     /// `tasks_spawned`, `tasks_finished`, and `tasks_refused` at the limit. Empty once the executor is gone.
     pub fn counters(&self) -> Rc<dyn CounterSet> {
-        Rc::new(Counters(Rc::downgrade(&self.tasks)))
+        self.spawner().counters()
     }
 
     /// Takes one turn: lets the platform turn events into wakes, fires timers, polls each task that is ready by
@@ -135,7 +135,7 @@ impl<F: Future> Future for Main<'_, F> {
 impl<F: Future> Unpin for Main<'_, F> {}
 
 /// Reads the counters for as long as there are any. It must not keep the tasks, one of which may keep it.
-struct Counters(Weak<Tasks>);
+pub(crate) struct Counters(pub(crate) Weak<Tasks>);
 
 impl CounterSet for Counters {
     fn visit(&self, visit: &mut dyn FnMut(&'static str, u64)) {

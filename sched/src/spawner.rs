@@ -5,7 +5,9 @@
 use alloc::boxed::Box;
 use alloc::rc::{Rc, Weak};
 
+use crate::counter::CounterSet;
 use crate::error::Error;
+use crate::executor::Counters;
 use crate::task::{BoxedFuture, TaskId, TaskInfo};
 use crate::tasks::Tasks;
 
@@ -45,6 +47,11 @@ impl Spawner {
             }
             slot += 1;
         }
+    }
+
+    /// The counters of the executor; see [`Executor::counters`](crate::Executor::counters).
+    pub fn counters(&self) -> Rc<dyn CounterSet> {
+        Rc::new(Counters(self.0.clone()))
     }
 
     // Apart from `spawn`, so that it exists once and not for every type of future.

@@ -3,39 +3,43 @@
 use crate::outcome::Failure;
 use crate::resource::Resource;
 use crate::system::System;
-use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::cell::Cell;
+use unik_kernel::command_line::{Word, words};
 
-/// Words that are kept; a command line is bounded, and so is their number.
-const WORD_LIMIT: usize = 256;
+/// Words that are claimed one by one; those behind them can be read, and are never reported.
+const WORD_LIMIT: usize = 128;
 
 /// Keys that hypervisors add, or that unik reads before any component exists.
 const KNOWN: [&str; 8] =
     ["virtio_mmio.device", "reboot", "panic", "pci", "console", "earlyprintk", "log", "i8042.noaux"];
 
-/// The configuration words `key=value`; clones share which of them were claimed.
-#[derive(Clone)]
-pub struct Config(Rc<Vec<Word>>);
+/// The configuration words `key=value` of the command line.
+#[derive(Clone, Copy)]
+pub struct Config(&'static Words);
 
-struct Word {
-    key: &'static str,
-    value: &'static str,
-    claimed: Cell<bool>,
+/// The command line, and a bit for each word that was claimed.
+pub(crate) struct Words {
+    line: &'static str,
+    claimed: Cell<u128>,
+}
+
+impl Words {
+    pub(crate) const fn new(line: &'static str) -> Self {
+        Self { line, claimed: Cell::new(0) }
+    }
 }
 
 impl Config {
-    pub(crate) fn new(words: impl Iterator<Item = (&'static str, &'static str)>) -> Self {
-        let words = words.take(WORD_LIMIT);
-        Self(Rc::new(words.map(|(key, value)| Word { key, value, claimed: Cell::new(false) }).collect()))
+    pub(crate) fn new(words: &'static Words) -> Self {
+        Self(words)
     }
 
     /// The value of `key`, empty for a word without `=`. The last one counts where there are several. Asking claims
     /// the word: nobody will complain that it is unknown.
     pub fn get(&self, key: &str) -> Option<&'static str> {
         let mut found = None;
-        for word in self.0.iter().filter(|word| word.key == key) {
-            word.claimed.set(true);
+        for (bit, word) in self.words().filter(|(_, word)| word.key == key) {
+            self.0.claimed.set(self.0.claimed.get() | bit);
             found = Some(word.value);
         }
         found
@@ -43,17 +47,23 @@ impl Config {
 
     /// Logs a warning for each word that nobody asked for.
     pub(crate) fn report_unclaimed(&self) {
-        for word in self.0.iter() {
-            if !word.claimed.get() && !KNOWN.contains(&word.key) {
+        for (bit, word) in self.words().take(WORD_LIMIT) {
+            if self.0.claimed.get() & bit == 0 && !KNOWN.contains(&word.key) {
                 log::warn!("nothing in this image knows the configuration word {}", word.key);
             }
         }
+    }
+
+    /// Each word with its bit; those beyond the limit have none.
+    fn words(&self) -> impl Iterator<Item = (u128, Word<'static>)> {
+        let bits = (0..).map(|index| 1_u128.checked_shl(index).unwrap_or(0));
+        bits.zip(words(self.0.line))
     }
 }
 
 impl Resource for Config {
     async fn take(system: &System) -> Result<Self, Failure> {
-        Ok(system.config().clone())
+        Ok(system.config())
     }
 
     fn is_present(_: &System) -> bool {
@@ -67,10 +77,19 @@ mod tests {
 
     #[test]
     fn the_last_of_several_words_counts_and_all_are_claimed() {
-        let config = Config::new([("a", "1"), ("b", ""), ("a", "2")].into_iter());
+        let words = Box::leak(Box::new(Words::new("a=1 b a=2 log=info d=4")));
+        let config = Config::new(words);
         assert_eq!(config.get("a"), Some("2"));
         assert_eq!(config.get("b"), Some(""));
         assert_eq!(config.get("c"), None);
-        assert!(config.0.iter().all(|word| word.claimed.get()));
+        assert_eq!(config.0.claimed.get(), 0b111);
+    }
+
+    #[test]
+    fn words_beyond_the_limit_are_read_all_the_same() {
+        let line = (0..WORD_LIMIT + 10).map(|index| format!("k{index}={index} ")).collect::<String>();
+        let config = Config::new(Box::leak(Box::new(Words::new(line.leak()))));
+        assert_eq!(config.get("k137"), Some("137"));
+        config.report_unclaimed();
     }
 }

@@ -12,6 +12,9 @@ use unik_sched::counter::CounterSet;
 #[derive(Clone, Default)]
 pub struct Counters(Rc<RefCell<Vec<Entry>>>);
 
+/// The group of the executor's counters.
+const SCHEDULER: &str = "sched";
+
 /// A group and a set of counters in it.
 type Entry = (&'static str, Rc<dyn CounterSet>);
 
@@ -42,7 +45,13 @@ impl Counters {
 
 impl Resource for Counters {
     async fn take(system: &System) -> Result<Self, Failure> {
-        Ok(system.counters().clone())
+        let counters = system.counters();
+        // What every system has is added by whoever asks for counters at all: no other image links it.
+        if counters.0.borrow().iter().all(|(group, _)| *group != SCHEDULER) {
+            counters.register(SCHEDULER, system.spawner().counters());
+            counters.register("timers", system.time().counters());
+        }
+        Ok(counters.clone())
     }
 
     fn is_present(_: &System) -> bool {

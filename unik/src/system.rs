@@ -1,7 +1,7 @@
 //! The system: what is there before `main`, and what resources are taken from.
 
 use crate::backend::Backend;
-use crate::config::Config;
+use crate::config::{Config, Words};
 use crate::counters::Counters;
 use crate::startup::Startup;
 use alloc::boxed::Box;
@@ -20,7 +20,7 @@ pub struct System(&'static Parts);
 struct Parts {
     time: Time,
     spawner: Spawner,
-    config: Config,
+    words: Words,
     counters: Counters,
     startup: &'static Startup,
     backend: Backend,
@@ -30,20 +30,17 @@ impl System {
     pub(crate) fn new(
         time: &Time,
         executor: &Executor,
-        config: Config,
+        command_line: &'static str,
         startup: &'static Startup,
         backend: Backend,
     ) -> Self {
-        let counters = Counters::default();
-        counters.register("sched", executor.counters());
-        counters.register("timers", time.counters());
-        let spawner = executor.spawner();
-        Self(Box::leak(Box::new(Parts { time: time.clone(), spawner, config, counters, startup, backend })))
+        let (words, counters, spawner) = (Words::new(command_line), Counters::default(), executor.spawner());
+        Self(Box::leak(Box::new(Parts { time: time.clone(), spawner, words, counters, startup, backend })))
     }
 
     /// All resources are taken: `main` starts.
     pub fn start_main(&self) {
-        self.0.config.report_unclaimed();
+        self.config().report_unclaimed();
         self.0.startup.start_main(self.0.time.now());
     }
 
@@ -55,8 +52,8 @@ impl System {
         &self.0.spawner
     }
 
-    pub(crate) fn config(&self) -> &Config {
-        &self.0.config
+    pub(crate) fn config(&self) -> Config {
+        Config::new(&self.0.words)
     }
 
     pub(crate) fn counters(&self) -> &Counters {

@@ -1,6 +1,5 @@
 //! An image on its machine.
 
-use crate::config::Config;
 use crate::outcome::Failure;
 use crate::startup::Startup;
 use crate::system::{System, TASK_LIMIT};
@@ -12,9 +11,9 @@ use alloc::vec::Vec;
 use core::cell::{OnceCell, RefCell};
 use core::fmt;
 use unik_kernel::bus::{self, DeviceType, KernelHal, MachineTransport};
-use unik_kernel::interrupt::{self, Line};
+use unik_kernel::interrupt;
 use unik_kernel::power::Exit;
-use unik_kernel::{Machine, clock, command_line, console, entropy};
+use unik_kernel::{Machine, clock, console, entropy};
 use unik_net::{Nic, VirtioNet};
 use unik_sched::Executor;
 use unik_sched::sync::Event;
@@ -39,12 +38,12 @@ where
     F: Future<Output = Result<(), Failure>>,
 {
     let startup = Startup::begin(name);
-    let platform = Rc::new(MachinePlatform { startup, lines: RefCell::default() });
+    let platform = Rc::new(MachinePlatform { startup, lines: [const { OnceCell::new() }; interrupt::LINES] });
     let time = Time::new(platform.clone());
     let mut executor = Executor::new(&time, TASK_LIMIT);
-    let words = command_line::words(machine.command_line).map(|word| (word.key, word.value));
+    let command_line = machine.command_line;
     let backend = Backend { machine, platform, devices: OnceCell::new() };
-    let system = System::new(&time, &executor, Config::new(words), startup, backend);
+    let system = System::new(&time, &executor, command_line, startup, backend);
     let outcome = executor.block_on("main", application(system));
     // The machine ends with the image: what tears tasks and devices down is left out of it.
     core::mem::forget((executor, time.clone()));
@@ -66,7 +65,8 @@ where
 
 struct MachinePlatform {
     startup: &'static Startup,
-    lines: RefCell<Vec<(Line, Event)>>,
+    /// The event of each interrupt line that has one.
+    lines: [OnceCell<Event>; interrupt::LINES],
 }
 
 impl Platform for MachinePlatform {
@@ -75,8 +75,8 @@ impl Platform for MachinePlatform {
     }
 
     fn poll_events(&self) {
-        interrupt::poll(|pending| {
-            for (_, event) in self.lines.borrow().iter().filter(|(line, _)| *line == pending) {
+        interrupt::poll(|line| {
+            if let Some(event) = self.lines.get(line.number()).and_then(OnceCell::get) {
                 event.set();
             }
         });
@@ -133,7 +133,9 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
     )?;
     let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
     let event = Event::new();
-    backend.platform.lines.borrow_mut().push((opened.line, event.clone()));
+    if let Some(slot) = backend.platform.lines.get(opened.line.number()) {
+        slot.get_or_init(|| event.clone());
+    }
     let pool = Pool::try_new::<KernelHal>(NIC_BUFFERS)
         .map_err(|error| format!("no memory for the network device: {error}"))?;
     let nic = VirtioNet::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)

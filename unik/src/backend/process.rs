@@ -3,7 +3,6 @@
 //! The process takes its configuration words as arguments, `--net tap:NAME` or `--net link:PATH` for a network card,
 //! and `--data ARCHIVE` for its files.
 
-use crate::config::Config;
 use crate::outcome::Failure;
 use crate::startup::Startup;
 use crate::system::{System, TASK_LIMIT};
@@ -13,6 +12,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::vec::IntoIter;
 use unik_host::{Arguments, HostPlatform, Link, Network, Tap};
+use unik_kernel::command_line::words;
 use unik_net::Nic;
 use unik_sched::Executor;
 use unik_sched::time::{Duration, Instant, Platform, Time};
@@ -54,18 +54,17 @@ where
 {
     let configuration = |error: &dyn fmt::Display| Failure::Configuration(error.to_string());
     let arguments = Arguments::parse(std::env::args_os().skip(1)).map_err(|error| configuration(&error))?;
-    let data = arguments.data.map(|path| unik_host::load(&path)).transpose();
+    let data = arguments.data.as_deref().map(unik_host::load).transpose();
     let data = data.map_err(|error| configuration(&error))?;
-    // The words live as long as the process, as a machine's command line does.
-    let words: &'static [String] = arguments.words.leak();
-    start_log(words);
-    let words = words.iter().map(|word| word.split_once('=').unwrap_or((word, "")));
+    // It lives as long as the process, as a machine's does.
+    let command_line: &'static str = arguments.command_line().leak();
+    start_log(command_line);
     let startup = Startup::begin(name);
     let host = HostPlatform::new();
     let time = Time::new(Rc::new(ProcessPlatform { startup, host: host.clone() }));
     let mut executor = Executor::new(&time, TASK_LIMIT);
     let backend = Backend { host, networks: RefCell::new(arguments.networks.into_iter()), data };
-    let system = System::new(&time, &executor, Config::new(words), startup, backend);
+    let system = System::new(&time, &executor, command_line, startup, backend);
     executor.block_on("main", application(system))?;
     startup.waits(|| time.now());
     Ok(())
@@ -144,12 +143,12 @@ pub(crate) fn random_seed(_: &Backend) -> u64 {
 }
 
 /// Connects the `log` facade to standard output, as `log=LEVEL` says.
-fn start_log(words: &[String]) {
+fn start_log(command_line: &str) {
     static SINK: Sink = Sink;
-    let level = words.iter().rev().find_map(|word| word.strip_prefix("log="));
+    let level = words(command_line).filter(|word| word.key == "log").last();
     // Fails where a logger is set already; then that one stays.
     if log::set_logger(&SINK).is_ok() {
-        log::set_max_level(level.and_then(|level| level.parse().ok()).unwrap_or(log::LevelFilter::Info));
+        log::set_max_level(level.and_then(|word| word.value.parse().ok()).unwrap_or(log::LevelFilter::Info));
     }
 }
 
