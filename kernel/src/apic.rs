@@ -38,9 +38,14 @@ impl LocalApic {
         apic.write(TASK_PRIORITY, 0);
         apic.write(SPURIOUS, SOFTWARE_ENABLE | u32::from(spurious_vector));
         apic.write(DIVIDE, DIVIDE_BY_ONE);
-        apic.write(TIMER, MASKED);
-        apic.write(INITIAL_COUNT, u32::MAX);
+        apic.count();
         Some(apic)
+    }
+
+    /// Lets the timer count from its largest value, without an interrupt at the end.
+    pub(crate) fn count(self) {
+        self.write(TIMER, MASKED);
+        self.write(INITIAL_COUNT, u32::MAX);
     }
 
     /// The registers of an APIC that was started before.
@@ -49,9 +54,10 @@ impl LocalApic {
         Self { registers: address.expect("the address is not zero") }
     }
 
-    /// Ticks since the counter was last armed, as long as it has not run out.
-    pub(crate) fn elapsed(self) -> u32 {
-        u32::MAX - self.read(CURRENT_COUNT)
+    /// Ticks since [`count`](Self::count). `None` once it has run out, which takes four seconds.
+    pub(crate) fn elapsed(self) -> Option<u32> {
+        let left = self.read(CURRENT_COUNT);
+        (left != 0).then_some(u32::MAX - left)
     }
 
     /// Interrupts once on `vector` after `ticks`, which are nanoseconds under every hypervisor known here.

@@ -4,8 +4,8 @@
 //! and 0x40000010) or, where both say nothing, from the local APIC's timer, which counts nanoseconds under every
 //! hypervisor known here. The window of that measurement is the boot itself: it opens when the APIC is started and
 //! closes at the first reading, so that it costs nothing where at least [`WINDOW`] has passed by then; it is closed
-//! once more, longer and so more exact, before the timer is first used for anything else. Time never goes backwards
-//! when the rate changes.
+//! once more, longer and so more exact, before the processor first sleeps. Time never goes backwards when the rate
+//! changes.
 
 use crate::apic::LocalApic;
 use crate::layout;
@@ -51,7 +51,7 @@ pub fn now() -> u64 {
     clock.at(ticks())
 }
 
-/// Closes the long window, before the timer is armed for the first time.
+/// Closes the long window, before the processor sleeps for the first time.
 pub(crate) fn refine() {
     let mut clock = CLOCK.lock();
     if clock.window.is_some() {
@@ -78,12 +78,20 @@ impl Clock {
     }
 
     fn measure(&mut self) {
-        let Some(opened) = self.window else { return };
+        let Some(mut opened) = self.window else { return };
         let apic = LocalApic::started();
-        let mut elapsed = apic.elapsed();
-        while elapsed < WINDOW {
-            elapsed = apic.elapsed();
-        }
+        let elapsed = loop {
+            match apic.elapsed() {
+                Some(elapsed) if elapsed >= WINDOW => break elapsed,
+                Some(_) => {}
+                // The long window stayed open for too long: what was measured in the short one stays.
+                None if self.measured => return,
+                None => {
+                    opened = ticks();
+                    apic.count();
+                }
+            }
+        };
         let ticks = ticks();
         if let Some(rate) = Rate::measured(ticks.saturating_sub(opened), u64::from(elapsed)) {
             if self.measured {

@@ -66,6 +66,7 @@ pub fn wait(deadline: Option<u64>) {
     if ANY.load(Ordering::Relaxed) != 0 {
         return;
     }
+    crate::clock::refine();
     let apic = LocalApic::started();
     match deadline {
         Some(deadline) => {
@@ -74,7 +75,6 @@ pub fn wait(deadline: Option<u64>) {
                 return;
             }
             // Beyond four seconds the timer wakes once on the way, and the caller sleeps again.
-            crate::clock::refine();
             let ticks = u32::try_from(deadline - now).unwrap_or(u32::MAX);
             apic.arm(super::FIRST_LINE_VECTOR + TIMER as u8, ticks);
             ARMED.store(true, Ordering::Relaxed);
