@@ -2,15 +2,24 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their verdict")]
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cargo_unik::options::Protocol;
 use unik_tests::{Image, Vm, Wire, workspace};
 
+/// Where the projects of this workspace's tests lie: outside of it, since cargo would read its configuration in every folder
+/// below. The name tells one checkout from another, whose tests may run at the same time.
+fn projects() -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_TARGET_TMPDIR").hash(&mut hasher);
+    std::env::temp_dir().join(format!("unik-projects-{:016x}", hasher.finish()))
+}
+
 /// A new project of this name in a folder of its own.
 fn project(name: &str) -> PathBuf {
-    let parent = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("projects");
+    let parent = projects();
     std::fs::create_dir_all(&parent).unwrap();
     let folder = parent.join(name);
     // What was built by an earlier run stays: the files are new, the compiled dependencies need not be.
@@ -84,7 +93,7 @@ fn a_new_project_has_the_tool_at_hand() {
 
 #[test]
 fn the_network_stack_alone_runs_over_somebody_elses_card() {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("projects/foreign-nic");
+    let folder = projects().join("foreign-nic");
     let root = workspace().root;
     let dependency = |name: &str, room: &str| format!("{name} = {{ path = {:?} }}\n", root.join(room));
     let manifest = "[package]\nname = \"foreign-nic\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\

@@ -5,6 +5,7 @@
 //! Invariant: a buffer sits in the slot of its chain's head from `submit` until the device returned exactly that head.
 
 use alloc::boxed::Box;
+use core::mem;
 use core::sync::atomic::{Ordering, fence};
 
 use virtio_drivers::Hal;
@@ -66,6 +67,17 @@ struct Slot {
     link: u16,
     direction: Direction,
     chained: bool,
+}
+
+impl Slot {
+    /// Keeps the buffer of a chain that starts here and is about to go to the device.
+    #[inline]
+    fn hold(&mut self, buffer: Buffer, direction: Direction, chained: bool) {
+        // A free slot holds nothing. Forgetting that nothing spares the code that would drop something.
+        mem::forget(self.buffer.replace(buffer));
+        self.direction = direction;
+        self.chained = chained;
+    }
 }
 
 impl Queue {
@@ -133,9 +145,7 @@ impl Queue {
         }
         self.rings.describe(head, Descriptor { address: buffer.physical(), length, flags, next: 0 });
         self.free_head = slot.link;
-        slot.buffer = Some(buffer);
-        slot.direction = direction;
-        slot.chained = false;
+        slot.hold(buffer, direction, false);
         self.free -= 1;
         self.publish(head);
         Ok(())
@@ -169,9 +179,7 @@ impl Queue {
         let address = address + u64::from(header);
         self.rings.describe(second, Descriptor { address, length: length - header, flags, next: 0 });
         if let Some(slot) = self.slots.get_mut(usize::from(head)) {
-            slot.buffer = Some(buffer);
-            slot.direction = direction;
-            slot.chained = true;
+            slot.hold(buffer, direction, true);
         }
         self.free_head = next_free;
         self.free -= 2;
