@@ -184,14 +184,19 @@ fn command(workspace: &Workspace, app: &App, request: &Request) -> Result<Comman
 /// The compiler's flags, as a line of cargo's configuration.
 ///
 /// Sources outside of the workspace are named without the folders they happen to lie in: those differ from computer to
-/// computer, cost bytes, and are nobody's business.
+/// computer, cost bytes, and are nobody's business. What ships is inlined where that makes it smaller, as `opt-level = "z"` has it,
+/// while the rest of the optimiser goes on as `"s"` has it; and jumps go by comparison, since an entry of a table takes eight bytes.
 fn flags(profile: Profile) -> Result<String> {
     let mut flags = Vec::new();
     for folder in setup::source_folders()? {
         flags.push(format!("--remap-path-prefix={}/=", folder.display()));
     }
     if profile == Profile::Release {
-        flags.push("-Zfmt-debug=none".to_owned());
+        for flag in
+            ["-Zfmt-debug=none", "-Cllvm-args=-inline-threshold=25", "-Cllvm-args=-min-jump-table-entries=16"]
+        {
+            flags.push(flag.to_owned());
+        }
     }
     Ok(format!("target.x86_64-unik.rustflags = {}", Value::from(flags)))
 }

@@ -6,20 +6,24 @@
 /// Splits a command line into words. A quote that is never closed lasts until the end of the line.
 pub fn words(line: &str) -> impl Iterator<Item = Word<'_>> {
     let mut rest = line;
-    core::iter::from_fn(move || {
-        rest = rest.trim_ascii_start();
-        if rest.is_empty() {
-            return None;
-        }
-        let mut quoted = false;
-        let end = rest.bytes().position(|byte| {
-            quoted ^= byte == b'"';
-            !quoted && byte.is_ascii_whitespace()
-        });
-        let (word, tail) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
-        rest = tail;
-        Some(Word::parse(word))
-    })
+    core::iter::from_fn(move || next_word(&mut rest))
+}
+
+/// Takes the first word off `rest`.
+#[inline(never)]
+fn next_word<'a>(rest: &mut &'a str) -> Option<Word<'a>> {
+    let line = rest.trim_ascii_start();
+    if line.is_empty() {
+        return None;
+    }
+    let mut quoted = false;
+    let end = line.bytes().position(|byte| {
+        quoted ^= byte == b'"';
+        !quoted && byte.is_ascii_whitespace()
+    });
+    let (word, tail) = line.split_at_checked(end.unwrap_or(line.len()))?;
+    *rest = tail;
+    Some(Word::parse(word))
 }
 
 /// One word of the command line.

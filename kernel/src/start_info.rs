@@ -82,20 +82,22 @@ pub fn module_region(entry: &[u8]) -> Option<Region> {
 ///
 /// Overlapping and unsorted input is fine: the host may say anything.
 pub fn largest_free(ram: impl Iterator<Item = Region>, reserved: &[Region]) -> Option<Region> {
-    let mut best: Option<Region> = None;
+    let mut best = Region { start: 0, end: 0 };
     for region in ram {
-        // Candidates start at the region's start or right behind a reserved range.
-        let starts = core::iter::once(region.start).chain(reserved.iter().map(|r| r.end));
-        for start in starts.filter(|s| (region.start..region.end).contains(s)) {
-            let inside = reserved.iter().any(|r| r.start <= start && start < r.end);
-            let end = reserved.iter().filter(|r| r.end > start).map(|r| r.start).fold(region.end, u64::min);
-            let candidate = Region { start, end };
-            if !inside && candidate.length() > best.map_or(0, |b| b.length()) {
-                best = Some(candidate);
+        let mut start = region.start;
+        while start < region.end {
+            // Free as far as the first of the reserved ranges that end behind it; then on behind that one.
+            let behind = Region { start: region.end, end: region.end };
+            let ahead = reserved.iter().filter(|r| r.end > start);
+            let next = ahead.fold(behind, |first, r| if r.start < first.start { *r } else { first });
+            let candidate = Region { start, end: next.start };
+            if candidate.length() > best.length() {
+                best = candidate;
             }
+            start = next.end;
         }
     }
-    best
+    (best.length() > 0).then_some(best)
 }
 
 fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {

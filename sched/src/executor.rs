@@ -5,6 +5,7 @@
 //! is polled or dropped, so tasks may spawn, wake and inspect at will.
 
 use alloc::rc::{Rc, Weak};
+use core::mem::ManuallyDrop;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
@@ -58,7 +59,7 @@ impl Executor {
             let ready = self.turn_with(Some(Pin::<&mut Main<'_, F>>::new(&mut main)));
             if let Some(output) = main.output {
                 self.main.end_main();
-                return output;
+                return ManuallyDrop::into_inner(output);
             }
             if !ready {
                 self.idle();
@@ -119,7 +120,8 @@ impl Executor {
 /// The main future with the place for its output.
 struct Main<'a, F: Future> {
     future: Pin<&'a mut F>,
-    output: Option<F::Output>,
+    /// `block_on` takes it as soon as it is there: there is no code to drop it here.
+    output: Option<ManuallyDrop<F::Output>>,
 }
 
 impl<F: Future> Future for Main<'_, F> {
@@ -127,7 +129,7 @@ impl<F: Future> Future for Main<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.future.as_mut().poll(cx).map(|output| this.output = Some(output))
+        this.future.as_mut().poll(cx).map(|output| this.output = Some(ManuallyDrop::new(output)))
     }
 }
 

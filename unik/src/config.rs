@@ -4,7 +4,7 @@ use crate::outcome::Failure;
 use crate::resource::Resource;
 use crate::system::System;
 use core::cell::Cell;
-use unik_kernel::command_line::{Word, words};
+use unik_kernel::command_line::words;
 
 /// Words that are claimed one by one; those behind them can be read, and are never reported.
 const WORD_LIMIT: usize = 128;
@@ -17,15 +17,15 @@ const KNOWN: [&str; 8] =
 #[derive(Clone, Copy)]
 pub struct Config(&'static Words);
 
-/// The command line, and a bit for each word that was claimed.
+/// The command line, and for each of its first words whether it was claimed.
 pub(crate) struct Words {
     line: &'static str,
-    claimed: Cell<u128>,
+    claimed: [Cell<bool>; WORD_LIMIT],
 }
 
 impl Words {
     pub(crate) const fn new(line: &'static str) -> Self {
-        Self { line, claimed: Cell::new(0) }
+        Self { line, claimed: [const { Cell::new(false) }; WORD_LIMIT] }
     }
 }
 
@@ -38,8 +38,10 @@ impl Config {
     /// the word: nobody will complain that it is unknown.
     pub fn get(&self, key: &str) -> Option<&'static str> {
         let mut found = None;
-        for (bit, word) in self.words().filter(|(_, word)| word.key == key) {
-            self.0.claimed.set(self.0.claimed.get() | bit);
+        for (index, word) in words(self.0.line).enumerate().filter(|(_, word)| word.key == key) {
+            if let Some(claimed) = self.0.claimed.get(index) {
+                claimed.set(true);
+            }
             found = Some(word.value);
         }
         found
@@ -47,17 +49,11 @@ impl Config {
 
     /// Logs a warning for each word that nobody asked for.
     pub(crate) fn report_unclaimed(&self) {
-        for (bit, word) in self.words().take(WORD_LIMIT) {
-            if self.0.claimed.get() & bit == 0 && !KNOWN.contains(&word.key) {
+        for (claimed, word) in self.0.claimed.iter().zip(words(self.0.line)) {
+            if !claimed.get() && !KNOWN.contains(&word.key) {
                 log::warn!("nothing in this image knows the configuration word {}", word.key);
             }
         }
-    }
-
-    /// Each word with its bit; those beyond the limit have none.
-    fn words(&self) -> impl Iterator<Item = (u128, Word<'static>)> {
-        let bits = (0..).map(|index| 1_u128.checked_shl(index).unwrap_or(0));
-        bits.zip(words(self.0.line))
     }
 }
 
@@ -82,7 +78,10 @@ mod tests {
         assert_eq!(config.get("a"), Some("2"));
         assert_eq!(config.get("b"), Some(""));
         assert_eq!(config.get("c"), None);
-        assert_eq!(config.0.claimed.get(), 0b111);
+        assert_eq!(
+            config.0.claimed.iter().map(Cell::get).collect::<Vec<_>>()[..5],
+            [true, true, true, false, false]
+        );
     }
 
     #[test]

@@ -36,7 +36,8 @@ impl Startup {
     }
 
     /// Nothing is ready to run, or `main` has returned: if it was started, it is as ready as it gets.
-    pub(crate) fn waits(&self, now: impl FnOnce() -> Instant) {
+    #[inline(never)]
+    pub(crate) fn waits(&self, now: &dyn Fn() -> Instant) {
         if self.over.get() {
             return;
         }

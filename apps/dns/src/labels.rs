@@ -3,7 +3,7 @@
 //! [`Labels`] remembers offsets into the message and no bytes, so the suffixes of a name can be compared with the
 //! zone's tree from the root down, and any of them can be the target of a compression pointer later.
 
-use crate::tree::{MAX_LABEL, MAX_NAME};
+use crate::tree::{Label, MAX_LABEL, MAX_NAME};
 
 /// The most labels a name can have: each takes two of 255 octets, and the root one.
 const MAX_LABELS: usize = 127;
@@ -77,12 +77,12 @@ impl Labels {
     }
 
     /// Label `index` of the name in `message`, the leftmost being 0.
-    pub(crate) fn label<'m>(&self, message: &'m [u8], index: usize) -> &'m [u8] {
+    pub(crate) fn label<'m>(&self, message: &'m [u8], index: usize) -> Label<'m> {
         let label = || {
-            let rest = message.get(usize::from(*self.offsets.get(index)?)..)?;
-            rest.get(1..1 + usize::from(*rest.first()?))
+            let (length, rest) = message.get(usize::from(*self.offsets.get(index)?)..)?.split_first()?;
+            Some(Label::new(rest, usize::from(*length)))
         };
-        label().unwrap_or(&[])
+        label().unwrap_or(Label::new(&[], 0))
     }
 
     fn push(&mut self, at: usize) -> Option<()> {
@@ -124,8 +124,8 @@ mod tests {
         let message = b"??\x03www\x07example\x00rest";
         let (labels, end) = Labels::read(message, 2).unwrap();
         assert_eq!((labels.count(), end), (2, 15));
-        assert_eq!(labels.label(message, 0), b"www");
-        assert_eq!(labels.label(message, 1), b"example");
+        assert_eq!(labels.label(message, 0).bytes(), b"www");
+        assert_eq!(labels.label(message, 1).bytes(), b"example");
         assert_eq!(labels.offset(2), 14);
     }
 
@@ -139,7 +139,7 @@ mod tests {
         let message = b"\x07example\x00\x03www\xc0\x00!";
         let labels = Labels::follow(message, 9).unwrap();
         assert_eq!(labels.count(), 2);
-        assert_eq!(labels.label(message, 1), b"example");
+        assert_eq!(labels.label(message, 1).bytes(), b"example");
         assert_eq!(skip(message, 9), Some(15));
     }
 

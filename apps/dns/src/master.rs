@@ -13,7 +13,7 @@ mod scanner;
 pub use problem::{Problem, ZoneError};
 
 use crate::kind::{Kind, STORED};
-use crate::tree::{NodeId, Tree};
+use crate::tree::{Label, NodeId, Tree};
 use crate::zone::Zone;
 use alloc::vec::Vec;
 use problem::Mistake;
@@ -127,7 +127,7 @@ impl<'b> Reader<'b> {
             word = self.expect(Problem::ExpectedType)?;
         };
         let start = self.data.len();
-        self.data.extend_from_slice(&[0; 2]);
+        self.put(&[0; 2]);
         data::read(self, kind)?;
         let length = self.data.len() - start - 2;
         let length = u16::try_from(length).map_err(|_| word.mistake(Problem::DataTooLong))?;
@@ -226,10 +226,10 @@ impl Name {
         self.starts.get(self.labels.wrapping_sub(1)).copied().unwrap_or(0).into()
     }
 
-    fn label(&self, index: usize) -> Option<&[u8]> {
+    fn label(&self, index: usize) -> Option<Label<'_>> {
         let start = usize::from(*self.starts.get(index)?);
         let end = if index + 1 == self.labels { self.length } else { (*self.starts.get(index + 1)?).into() };
-        self.bytes.get(start..end)
+        Some(Label::new(self.bytes.get(start..)?, end.checked_sub(start)?))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::kind::{Kind, Purpose};
 use crate::labels::Labels;
 use crate::query::{CLASS_IN, Code, Edns, HEADER, Query, Rejected, flag, header};
 use crate::response::Response;
-use crate::tree::{NodeId, Tree};
+use crate::tree::{Label, NodeId, Tree};
 use crate::zone::Zone;
 use alloc::rc::Rc;
 use alloc::vec;
@@ -106,7 +106,7 @@ impl Server {
         let mut node = NodeId::ROOT;
         for label in labels.iter().rev() {
             // The name was good enough for the zone's own tree.
-            node = self.tree.intern(node, label).ok_or(Duplicate)?;
+            node = self.tree.intern(node, Label::new(label, label.len())).ok_or(Duplicate)?;
         }
         self.places.resize(self.tree.len(), NO_ZONE);
         match self.places.get_mut(node.index()) {

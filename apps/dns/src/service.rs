@@ -11,6 +11,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::net::SocketAddr;
 use unik::Files;
 use unik::Spawner;
 use unik::io::{Read, Write};
@@ -98,7 +99,19 @@ pub async fn serve(net: &Net, server: Rc<Server>, spawner: &Spawner, time: &Time
         let Some(length) = server.answer(query, Transport::UDP, &mut answer) else { continue };
         if let Err(error) = socket.send_to(answer.get(..length).unwrap_or_default(), client).await {
             // One client that cannot be reached does not end the service.
-            log::debug!("no answer to {client}: {error}");
+            log::debug!("no answer to {}: {error}", Client(client));
+        }
+    }
+}
+
+/// A client as the log names it. The stack knows IPv4 alone, so what writes addresses of IPv6 is not linked.
+struct Client(SocketAddr);
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SocketAddr::V4(address) => write!(f, "{}:{}", address.ip(), address.port()),
+            SocketAddr::V6(_) => f.write_str("a client of IPv6"),
         }
     }
 }
@@ -125,7 +138,7 @@ async fn accept(mut listener: TcpListener, server: Rc<Server>, spawner: Spawner,
         };
         let count = shared.connections.get();
         if count >= CONNECTION_LIMIT {
-            log::debug!("connection of {client} refused: {count} are open");
+            log::debug!("connection of {} refused: {count} are open", Client(client));
             stream.abort();
             continue;
         }
@@ -134,7 +147,7 @@ async fn accept(mut listener: TcpListener, server: Rc<Server>, spawner: Spawner,
             let shared = shared.clone();
             async move {
                 if let Err(error) = converse(&mut stream, &shared).await {
-                    log::debug!("connection of {client}: {error}");
+                    log::debug!("connection of {}: {error}", Client(client));
                 }
                 shared.connections.set(shared.connections.get() - 1);
             }

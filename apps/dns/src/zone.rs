@@ -9,7 +9,7 @@
 use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::master::{self, ZoneError};
-use crate::tree::{NodeId, Tree};
+use crate::tree::{Label, NodeId, Tree};
 use crate::writer::Known;
 use alloc::vec::Vec;
 use core::fmt;
@@ -115,7 +115,7 @@ impl Zone {
 
     /// The name under `encloser` that answers for those that do not exist, if there is one.
     pub(crate) fn wildcard(&self, encloser: NodeId) -> Option<NodeId> {
-        self.info(encloser).has_wildcard.then(|| self.tree.child(encloser, b"*")).flatten()
+        self.info(encloser).has_wildcard.then(|| self.tree.child(encloser, Label::new(b"*", 1))).flatten()
     }
 
     /// The record sets of `node`.

@@ -42,22 +42,31 @@ pub(super) fn scan(line: &str, found: &mut dyn FnMut(DeviceType, Slot)) {
 
 /// Reads `SIZE@ADDRESS:INTERRUPT[:ID]`, numbers as C writes them; a size may end in K.
 fn parse(value: &str) -> Option<Slot> {
-    let (size, rest) = value.split_once('@')?;
-    let mut rest = rest.split(':');
-    let (address, interrupt) = (number(rest.next()?)?, number(rest.next()?)?);
-    let size = match size.strip_suffix(['K', 'k']) {
-        Some(kibibytes) => number(kibibytes)?.checked_mul(1024)?,
-        None => number(size)?,
-    };
-    let sane = size >= SLOT_SIZE && address.is_multiple_of(4);
-    sane.then_some(Slot { address, size, interrupt: u32::try_from(interrupt).ok()? })
+    let mut rest = value.as_bytes();
+    let mut size = number(&mut rest)?;
+    if let [b'K' | b'k', behind @ ..] = rest {
+        size = size.checked_mul(1024)?;
+        rest = behind;
+    }
+    rest = rest.strip_prefix(b"@")?;
+    let address = number(&mut rest)?;
+    rest = rest.strip_prefix(b":")?;
+    let interrupt = u32::try_from(number(&mut rest)?).ok()?;
+    let sane = size >= SLOT_SIZE && address.is_multiple_of(4) && matches!(rest, [] | [b':', ..]);
+    sane.then_some(Slot { address, size, interrupt })
 }
 
-fn number(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x") {
-        Some(hexadecimal) => u64::from_str_radix(hexadecimal, 16).ok(),
-        None => text.parse().ok(),
+/// Takes a number off the front, hexadecimal behind `0x`.
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    let (base, digits) = rest.strip_prefix(b"0x").map_or((10, *rest), |digits| (16, digits));
+    let mut value = 0_u64;
+    let mut length = 0;
+    while let Some(digit) = digits.get(length).and_then(|byte| char::from(*byte).to_digit(base)) {
+        value = value.checked_mul(base.into())?.checked_add(digit.into())?;
+        length += 1;
     }
+    *rest = digits.get(length..)?;
+    (length > 0).then_some(value)
 }
 
 impl Slot {

@@ -30,17 +30,18 @@ pub(crate) enum Error {
 
 /// Builds the final page tables over `ram`, and the heap in its largest part that is neither image nor `kept`.
 pub(crate) fn start(ram: &Regions, kept: &[Region; 2]) -> Result<(), Error> {
-    let image = Region { start: layout::text(), end: page_up(layout::data_limit()) };
-    let [line, module] = kept.map(whole_pages);
-    let reserved = [LOW_MEMORY, image, line, module];
+    let image = Region { start: layout::text(), end: layout::data_limit() };
+    let [line, module] = *kept;
+    let reserved = [LOW_MEMORY, image, line, module].map(whole_pages);
+    let [_, image, kept @ ..] = &reserved;
     let free = largest_free(ram.iter(), &reserved).ok_or(Error::NoMemory)?;
     let start = page_up(free.start);
-    let tables = start + TABLE_BYTES + (ram.iter().map(|r| r.end).max().unwrap_or(0) >> 30) * 4096;
+    let tables = start + TABLE_BYTES + (ram.iter().fold(0, |end, r| r.end.max(end)) >> 30) * 4096;
     let end = free.end & !4095;
     if end <= tables + 4096 {
         return Err(Error::NoMemory);
     }
-    paging::start(ram, image, &[line, module], Region { start, end: tables })?;
+    paging::start(ram, *image, kept, Region { start, end: tables })?;
     heap::start(Region { start: tables, end });
     Ok(())
 }

@@ -65,18 +65,19 @@ pub(super) fn start(ram: &Regions, image: Region, kept: &[Region], spare: Region
     let mut tables = Tables { root, spare };
     tables.map(Region { start: layout::text(), end: layout::text_limit() }, READ_EXECUTE)?;
     tables.map(Region { start: layout::rodata(), end: layout::rodata_limit() }, READ)?;
-    let guards = [
+    let ends = [
         layout::main_stack_guard(),
         layout::fault_stack_guard(),
         layout::double_fault_stack_guard(),
         layout::nmi_stack_guard(),
+        image.end,
     ];
     let mut start = layout::data();
-    for guard in guards {
-        tables.map(Region { start, end: guard }, READ_WRITE)?;
-        start = guard + PAGE;
+    for end in ends {
+        tables.map(Region { start, end }, READ_WRITE)?;
+        // A guard is never mapped.
+        start = end + PAGE;
     }
-    tables.map(Region { start, end: image.end }, READ_WRITE)?;
     for region in kept {
         tables.map(Region { start: region.start.max(PAGE), ..*region }, READ)?;
     }

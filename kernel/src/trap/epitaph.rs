@@ -30,10 +30,12 @@ const VECTOR: usize = 15;
 const ERROR: usize = 16;
 const RIP: usize = 17;
 /// The places in the frame that are printed as registers, in four columns.
-const NAMES: [&str; 21] = [
-    "r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8", "rbp", "rdi", "rsi", "rdx", "rcx", "rbx", "rax",
-    "vector", "error", "rip", "cs", "flags", "rsp",
-];
+const REGISTERS: &str =
+    "r15 r14 r13 r12 r11 r10 r9 r8 rbp rdi rsi rdx rcx rbx rax vector error rip cs flags rsp";
+/// The mnemonics of the exceptions in words, by vector (Intel SDM 3A, table 6-1).
+const EXCEPTIONS: &str = "divide-error debug non-maskable-interrupt breakpoint overflow bound-range \
+    invalid-opcode device-not-available double-fault unknown invalid-tss segment-not-present stack-fault \
+    general-protection page-fault unknown x87-error alignment-check machine-check simd-error";
 
 static DYING: AtomicBool = AtomicBool::new(false);
 static TASK: Mutex<&str> = Mutex::new("boot");
@@ -55,7 +57,7 @@ pub(super) extern "C" fn fault(frame: &Frame) -> ! {
     // SAFETY: reading CR2 has no effect.
     unsafe { core::arch::asm!("mov {}, cr2", out(reg) address, options(nomem, nostack)) };
     out.text("\nepitaph: v1 fault ");
-    out.text(name(frame[VECTOR]));
+    out.bytes(words(EXCEPTIONS).nth(frame[VECTOR] as usize).unwrap_or(b"unknown"));
     out.text(" error 0x");
     out.hex(frame[ERROR], 1);
     if frame[VECTOR] == 14 {
@@ -106,9 +108,9 @@ fn end(out: &mut Serial, code: power::Exit) -> ! {
 }
 
 fn registers(out: &mut Serial, frame: &Frame) {
-    for (number, (name, value)) in NAMES.iter().zip(frame).enumerate() {
+    for (number, (name, value)) in words(REGISTERS).zip(frame).enumerate() {
         out.text(if number % 4 == 0 { "\nepitaph: registers " } else { " " });
-        out.text(name);
+        out.bytes(name);
         out.text("=0x");
         out.hex(*value, 16);
     }
@@ -145,29 +147,9 @@ fn backtrace(out: &mut Serial, first: Option<u64>, frame: u64) {
     }
 }
 
-/// The mnemonic of an exception in words (Intel SDM 3A, table 6-1).
-fn name(vector: u64) -> &'static str {
-    match vector {
-        0 => "divide-error",
-        1 => "debug",
-        2 => "non-maskable-interrupt",
-        3 => "breakpoint",
-        4 => "overflow",
-        5 => "bound-range",
-        6 => "invalid-opcode",
-        7 => "device-not-available",
-        8 => "double-fault",
-        10 => "invalid-tss",
-        11 => "segment-not-present",
-        12 => "stack-fault",
-        13 => "general-protection",
-        14 => "page-fault",
-        16 => "x87-error",
-        17 => "alignment-check",
-        18 => "machine-check",
-        19 => "simd-error",
-        _ => "unknown",
-    }
+/// The words of a list.
+fn words(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
+    list.as_bytes().split(|byte| *byte == b' ')
 }
 
 /// The raw port: waits a bounded time for each byte.
@@ -175,8 +157,12 @@ struct Serial;
 
 impl Serial {
     fn text(&mut self, text: &str) {
-        for byte in text.bytes() {
-            self.byte(byte);
+        self.bytes(text.as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.byte(*byte);
         }
     }
 

@@ -10,6 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{OnceCell, RefCell};
 use core::fmt;
+use core::mem::ManuallyDrop;
 use unik_kernel::bus::{self, DeviceType, KernelHal, MachineTransport};
 use unik_kernel::interrupt;
 use unik_kernel::power::Exit;
@@ -28,7 +29,7 @@ const RANDOM_PATIENCE: u64 = 10_000_000;
 /// The machine's part of a system.
 pub(crate) struct Backend {
     machine: Machine,
-    platform: Rc<MachinePlatform>,
+    platform: MachinePlatform,
     devices: OnceCell<RefCell<Vec<bus::Device>>>,
 }
 
@@ -38,18 +39,19 @@ where
     F: Future<Output = Result<(), Failure>>,
 {
     let startup = Startup::begin(name);
-    let platform = Rc::new(MachinePlatform { startup, lines: [const { OnceCell::new() }; interrupt::LINES] });
-    let time = Time::new(platform.clone());
-    let mut executor = Executor::new(&time, TASK_LIMIT);
+    let lines = Box::leak(Box::new([const { OnceCell::new() }; interrupt::LINES]));
+    let platform = MachinePlatform { startup, lines };
+    // The machine ends with the image: what would tear clock, tasks, devices and outcome down is left out of it.
+    let time = &*Box::leak(Box::new(Time::new(Rc::new(platform))));
+    let mut executor = ManuallyDrop::new(Executor::new(time, TASK_LIMIT));
     let command_line = machine.command_line;
     let backend = Backend { machine, platform, devices: OnceCell::new() };
-    let system = System::new(&time, &executor, command_line, startup, backend);
-    let outcome = executor.block_on("main", application(system));
-    // The machine ends with the image: what tears tasks and devices down is left out of it.
-    core::mem::forget((executor, time.clone()));
-    match outcome {
+    let system = System::new(time, &executor, command_line, startup, backend);
+    let mut main = ManuallyDrop::new(Box::pin(application(system)));
+    let outcome = ManuallyDrop::new(executor.block_on("main", main.as_mut()));
+    match &*outcome {
         Ok(()) => {
-            startup.waits(|| time.now());
+            startup.waits(&|| time.now());
             Exit::Done
         }
         Err(Failure::Error(error)) => {
@@ -63,10 +65,11 @@ where
     }
 }
 
+#[derive(Clone, Copy)]
 struct MachinePlatform {
     startup: &'static Startup,
     /// The event of each interrupt line that has one.
-    lines: [OnceCell<Event>; interrupt::LINES],
+    lines: &'static [OnceCell<Event>; interrupt::LINES],
 }
 
 impl Platform for MachinePlatform {
@@ -83,7 +86,7 @@ impl Platform for MachinePlatform {
     }
 
     fn idle(&self, until: Option<Instant>) {
-        self.startup.waits(|| self.now());
+        self.startup.waits(&|| self.now());
         interrupt::wait(until.map(Instant::as_nanos));
     }
 

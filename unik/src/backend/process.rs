@@ -66,7 +66,7 @@ where
     let backend = Backend { host, networks: RefCell::new(arguments.networks.into_iter()), data };
     let system = System::new(&time, &executor, command_line, startup, backend);
     executor.block_on("main", application(system))?;
-    startup.waits(|| time.now());
+    startup.waits(&|| time.now());
     Ok(())
 }
 
@@ -86,7 +86,7 @@ impl Platform for ProcessPlatform {
     }
 
     fn idle(&self, until: Option<Instant>) {
-        self.startup.waits(|| self.now());
+        self.startup.waits(&|| self.now());
         self.host.idle(until);
     }
 }

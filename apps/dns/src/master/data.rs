@@ -11,12 +11,12 @@ pub(super) fn read(reader: &mut Reader<'_>, kind: Kind) -> Result<(), Mistake> {
         Kind::A => {
             let word = reader.expect(Problem::ExpectedIpv4)?;
             let octets = number::ipv4(word.text).ok_or_else(|| word.mistake(Problem::ExpectedIpv4))?;
-            reader.data.extend_from_slice(&octets);
+            reader.put(&octets);
         }
         Kind::AAAA => {
             let word = reader.expect(Problem::ExpectedIpv6)?;
             let octets = number::ipv6(word.text).ok_or_else(|| word.mistake(Problem::ExpectedIpv6))?;
-            reader.data.extend_from_slice(&octets);
+            reader.put(&octets);
         }
         Kind::MX => {
             reader.read_u16()?;
@@ -42,7 +42,7 @@ fn texts(reader: &mut Reader<'_>) -> Result<(), Mistake> {
     let mut word = reader.expect(Problem::ExpectedText)?;
     loop {
         let start = reader.data.len();
-        reader.data.push(0);
+        reader.put(&[0]);
         reader.read_text(&word)?;
         let length = reader.data.len() - start - 1;
         let length = u8::try_from(length).map_err(|_| word.mistake(Problem::TextTooLong))?;
@@ -59,12 +59,12 @@ fn texts(reader: &mut Reader<'_>) -> Result<(), Mistake> {
 /// RFC 8659, 4.1: flags, tag, and a value that fills the rest.
 fn certification_authority(reader: &mut Reader<'_>) -> Result<(), Mistake> {
     let flags = reader.expect(Problem::ExpectedU8)?;
-    reader.data.push(number::decimal(&flags, 0xff, Problem::ExpectedU8)? as u8);
+    reader.put(&[number::decimal(&flags, 0xff, Problem::ExpectedU8)? as u8]);
     let tag = reader.expect(Problem::ExpectedTag)?;
     let length = u8::try_from(tag.text.len()).ok();
     let length = length.filter(|&length| length > 0 && tag.text.iter().all(u8::is_ascii_alphanumeric));
-    reader.data.push(length.ok_or_else(|| tag.mistake(Problem::ExpectedTag))?);
-    reader.data.extend_from_slice(tag.text);
+    reader.put(&[length.ok_or_else(|| tag.mistake(Problem::ExpectedTag))?]);
+    reader.put(tag.text);
     let value = reader.expect(Problem::ExpectedText)?;
     reader.read_text(&value)
 }
@@ -79,19 +79,25 @@ fn start_of_authority(reader: &mut Reader<'_>) -> Result<(), Mistake> {
     reader.append_name(&mailbox)?;
     let serial = reader.expect(Problem::ExpectedU32)?;
     let serial = number::decimal(&serial, u32::MAX, Problem::ExpectedU32)?;
-    reader.data.extend_from_slice(&serial.to_be_bytes());
+    reader.put(&serial.to_be_bytes());
     for _ in 0..4 {
         let word = reader.expect(Problem::ExpectedTtl)?;
-        reader.data.extend_from_slice(&number::time(&word)?.to_be_bytes());
+        reader.put(&number::time(&word)?.to_be_bytes());
     }
     Ok(())
 }
 
 impl Reader<'_> {
+    /// Adds octets to the data, in one place for all types.
+    #[inline(never)]
+    pub(super) fn put(&mut self, octets: &[u8]) {
+        self.data.extend_from_slice(octets);
+    }
+
     fn read_u16(&mut self) -> Result<(), Mistake> {
         let word = self.expect(Problem::ExpectedU16)?;
         let number = number::decimal(&word, 0xffff, Problem::ExpectedU16)? as u16; // as asked for
-        self.data.extend_from_slice(&number.to_be_bytes());
+        self.put(&number.to_be_bytes());
         Ok(())
     }
 
@@ -102,7 +108,7 @@ impl Reader<'_> {
 
     fn append_name(&mut self, word: &Word<'_>) -> Result<(), Mistake> {
         let node = self.name(word)?;
-        self.data.extend_from_slice(&node.to_bytes());
+        self.put(&node.to_bytes());
         Ok(())
     }
 

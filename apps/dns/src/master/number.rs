@@ -109,7 +109,9 @@ pub(super) fn ipv6(text: &[u8]) -> Option<[u8; 16]> {
         None => (filled == 16).then_some(octets),
         // `::` stands for at least one group.
         Some(gap) if filled <= 14 => {
-            octets.get_mut(gap..)?.rotate_right(16 - filled);
+            let behind = octets.get_mut(gap..)?;
+            behind.copy_within(..filled - gap, 16 - filled);
+            behind.get_mut(..16 - filled)?.fill(0);
             Some(octets)
         }
         Some(_) => None,
