@@ -8,19 +8,29 @@ use std::path::Path;
 use cargo_unik::workspace::{Dependency, Package, Workspace};
 
 /// Which crates of ours each crate may name in `[dependencies]`. An application may also name those of [`APPLICATION`].
-const MAY_NAME: [(&str, &[&str]); 11] = [
+const MAY_NAME: [(&str, &[&str]); 12] = [
     ("unik-kernel", &[]),
     ("unik-sched", &[]),
     ("unik-macros", &[]),
     ("unik-virtio", &[]),
     ("unik-net", &["unik-sched", "unik-virtio"]),
     ("unik-block", &[]),
+    ("unik-monitor", &["unik-sched", "unik-virtio"]),
     ("unik-host", &["unik-sched", "unik-virtio", "unik-net"]),
     (
         "unik-os",
-        &["unik-kernel", "unik-host", "unik-net", "unik-block", "unik-virtio", "unik-sched", "unik-macros"],
+        &[
+            "unik-kernel",
+            "unik-host",
+            "unik-net",
+            "unik-block",
+            "unik-monitor",
+            "unik-virtio",
+            "unik-sched",
+            "unik-macros",
+        ],
     ),
-    ("cargo-unik", &[]),
+    ("cargo-unik", &["unik-monitor"]),
     ("unik-testkit", &["unik-sched"]),
     ("unik-tests", &["cargo-unik"]),
 ];
@@ -31,7 +41,7 @@ const APPLICATION: &[&str] = &["unik-os", "unik-sched"];
 /// Crates from elsewhere that must stay replaceable or contained, and who may name them.
 const CONTAINED: [(&str, &[&str]); 4] = [
     ("smoltcp", &["unik-net"]),
-    ("virtio-drivers", &["unik-kernel", "unik-virtio", "unik-net", "unik-testkit"]),
+    ("virtio-drivers", &["unik-kernel", "unik-virtio", "unik-net", "unik-monitor", "unik-testkit"]),
     ("x86_64", &["unik-kernel"]),
     ("uart_16550", &["unik-kernel"]),
 ];
