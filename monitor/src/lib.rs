@@ -29,7 +29,17 @@ extern crate std;
 pub mod frame;
 mod message;
 
+#[cfg(feature = "guest")]
+mod console;
+#[cfg(feature = "guest")]
+mod session;
+
 pub use message::{
     Address, CAPTURE_LIMIT, Direction, Fact, Frame, Level, Protocol, Record, Refusal, Reply, Request, Socket,
     State, Task, VERSION, Value,
 };
+
+#[cfg(feature = "guest")]
+pub use console::{Console, ConsoleCounters, Error, Input};
+#[cfg(feature = "guest")]
+pub use session::{List, Session, SessionCounters, Sources, Visit};
