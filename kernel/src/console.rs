@@ -3,7 +3,12 @@
 //! Two ways lead to the port: [`write`] for everything in normal operation, and the raw writer of the epitaph, which
 //! takes no lock and waits for nothing. Interrupts never run Rust code, so the lock is never contended.
 
+use crate::clock;
+use crate::journal::{Entry, Journal};
+use crate::levels::Levels;
 use core::fmt::{self, Write};
+use core::ops::Range;
+use log::LevelFilter;
 use spin::Mutex;
 use uart_16550::{BaudRate, Config, Uart16550, backend::PioBackend};
 
@@ -50,29 +55,56 @@ impl Write for Console {
     }
 }
 
+static JOURNAL: Mutex<Journal> = Mutex::new(Journal::new());
+static LEVELS: Mutex<Levels> = Mutex::new(Levels::new());
+/// The level of a target, once there is more than one for all.
+static LEVEL_OF: Mutex<Option<fn(&str) -> LevelFilter>> = Mutex::new(None);
+
+/// Calls `visit` with each record of the log that is kept, from `number` on, until that returns false; and tells which
+/// are kept.
+pub fn records(number: u64, visit: &mut dyn FnMut(&Entry<'_>) -> bool) -> Range<u64> {
+    let journal = JOURNAL.lock();
+    journal.read(number, visit);
+    journal.numbers()
+}
+
+/// Lets `change` see the levels of the log and set them.
+pub fn levels<R>(change: impl FnOnce(&mut Levels) -> R) -> R {
+    let mut levels = LEVELS.lock();
+    if LEVEL_OF.lock().replace(|target| LEVELS.lock().of(target)).is_none() {
+        levels.all(log::max_level());
+    }
+    let result = change(&mut levels);
+    log::set_max_level(levels.most());
+    result
+}
+
 struct Sink;
 
 impl log::Log for Sink {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        let of = *LEVEL_OF.lock();
+        metadata.level() <= of.map_or(log::max_level(), |of| of(metadata.target()))
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            write(record.level().as_str().as_bytes());
-            write(b" ");
-            write(record.target().as_bytes());
-            write(b": ");
-            print(*record.args());
-            write(b"\n");
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        // What a Display logs while it is being logged itself is left out.
+        let Some(mut journal) = JOURNAL.try_lock() else { return };
+        let text = journal.write(clock::now(), record).unwrap_or_default();
+        for part in [record.level().as_str().as_bytes(), b" ", record.target().as_bytes(), b": ", text, b"\n"]
+        {
+            write(part);
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Connects the `log` facade to the console. Levels below `level` are dropped before they are formatted.
-pub fn start_log(level: log::LevelFilter) {
+/// Connects the `log` facade to the console and the journal. Levels below `level` are dropped before they are formatted.
+pub fn start_log(level: LevelFilter) {
     static SINK: Sink = Sink;
     // Fails where a logger is set already; then that one stays.
     if log::set_logger(&SINK).is_ok() {

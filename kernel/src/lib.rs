@@ -25,6 +25,8 @@ extern crate std;
 
 pub mod acpi;
 pub mod command_line;
+pub mod journal;
+pub mod levels;
 pub mod rate;
 pub mod rtc;
 pub mod start_info;

@@ -16,6 +16,8 @@ use unik_sched::sync::Event;
 use unik_virtio::{Buffer, Device, Direction, Pool};
 use virtio_drivers::{Hal, transport::Transport};
 
+use crate::port::Port;
+
 /// There are several ports and control queues (virtio 1.2, 5.3.3).
 const FEATURE_MULTIPORT: u64 = 1 << 1;
 
@@ -68,15 +70,6 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// What comes from the host.
-#[derive(Debug)]
-pub enum Input {
-    /// Somebody opened the port, or closed it: a conversation, if there was one, is over.
-    Restarted,
-    /// Bytes.
-    Bytes(Buffer),
-}
-
 /// A virtio-console device, as a pair of streams.
 pub struct Console<H: Hal + 'static, T: Transport> {
     device: Device<H, T>,
@@ -120,91 +113,10 @@ impl<H: Hal + 'static, T: Transport> Console<H, T> {
         Ok(console)
     }
 
-    /// The next of what comes from the host. `None`: nothing for now.
-    pub fn receive(&mut self) -> Option<Input> {
-        if self.follow_control() {
-            return Some(Input::Restarted);
-        }
-        let (_, queue) = self.port?;
-        let bytes = self.complete(queue)?;
-        self.counters.rx_bytes.add(bytes.len() as u64);
-        Some(Input::Bytes(bytes))
-    }
-
-    /// Gives a buffer back that [`receive`](Self::receive) handed out, for more bytes.
-    pub fn give_back(&mut self, mut buffer: Buffer) {
-        buffer.reset();
-        if let Some((_, queue)) = self.port
-            && !self.failed
-        {
-            // Refused by a queue that is dead; then nothing comes any more.
-            let _ = self.device.submit(queue, buffer, Direction::FromDevice);
-        }
-    }
-
-    /// An empty buffer to fill and send. `None` while the host has not read what was sent before.
-    pub fn allocate(&mut self) -> Option<Buffer> {
-        let (_, queue) = self.port.filter(|_| self.open && !self.failed)?;
-        while self.complete(queue + 1).is_some() {}
-        if self.device.free(queue + 1) == 0 {
-            return None;
-        }
-        self.pool.allocate()
-    }
-
-    /// Sends the bytes of a buffer; the device looks at the next [`flush`](Self::flush).
-    pub fn send(&mut self, buffer: Buffer) {
-        let Some((_, queue)) = self.port else { return };
-        let length = buffer.len() as u64;
-        if self.device.submit(queue + 1, buffer, Direction::ToDevice).is_ok() {
-            self.counters.tx_bytes.add(length);
-        }
-    }
-
-    /// Tells the device of everything since the last call.
-    pub fn flush(&mut self) {
-        if !self.failed {
-            for queue in 0..QUEUE_SIZES.len() {
-                self.device.kick(queue);
-            }
-        }
-    }
-
-    /// Asks for an interrupt at the next news. True if there is news already: do not sleep then.
-    pub fn arm(&mut self) -> bool {
-        if self.failed {
-            return false;
-        }
-        let mut news = self.device.unmask(CONTROL_RECEIVE);
-        if let Some((_, queue)) = self.port {
-            news |= self.device.unmask(queue);
-            // What was sent matters while there is no room for more.
-            news |= self.device.free(queue + 1) == 0 && self.device.unmask(queue + 1);
-        }
-        news
-    }
-
-    /// Wants no interrupt, and acknowledges the one that came.
-    pub fn disarm(&mut self) {
-        self.device.acknowledge();
-        self.event.try_take();
-        self.mask();
-    }
-
     fn mask(&mut self) {
         for queue in 0..QUEUE_SIZES.len() {
             self.device.mask(queue);
         }
-    }
-
-    /// What the platform sets when the device has news.
-    pub fn event(&self) -> Event {
-        self.event.clone()
-    }
-
-    /// What it has counted.
-    pub fn counters(&self) -> Rc<dyn CounterSet> {
-        self.counters.clone()
     }
 
     /// Handles control messages. True when the port was opened or closed; the rest is handled at the next call.
@@ -287,6 +199,81 @@ impl<H: Hal + 'static, T: Transport> Console<H, T> {
                 None
             }
         }
+    }
+}
+
+impl<H: Hal + 'static, T: Transport> Port for Console<H, T> {
+    fn restarted(&mut self) -> bool {
+        self.follow_control()
+    }
+
+    fn receive(&mut self) -> Option<Buffer> {
+        let (_, queue) = self.port?;
+        let bytes = self.complete(queue)?;
+        self.counters.rx_bytes.add(bytes.len() as u64);
+        Some(bytes)
+    }
+
+    fn give_back(&mut self, mut buffer: Buffer) {
+        buffer.reset();
+        if let Some((_, queue)) = self.port
+            && !self.failed
+        {
+            // Refused by a queue that is dead; then nothing comes any more.
+            let _ = self.device.submit(queue, buffer, Direction::FromDevice);
+        }
+    }
+
+    fn allocate(&mut self) -> Option<Buffer> {
+        let (_, queue) = self.port.filter(|_| self.open && !self.failed)?;
+        while self.complete(queue + 1).is_some() {}
+        if self.device.free(queue + 1) == 0 {
+            return None;
+        }
+        self.pool.allocate()
+    }
+
+    fn send(&mut self, buffer: Buffer) {
+        let Some((_, queue)) = self.port else { return };
+        let length = buffer.len() as u64;
+        if self.device.submit(queue + 1, buffer, Direction::ToDevice).is_ok() {
+            self.counters.tx_bytes.add(length);
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.failed {
+            for queue in 0..QUEUE_SIZES.len() {
+                self.device.kick(queue);
+            }
+        }
+    }
+
+    fn arm(&mut self) -> bool {
+        if self.failed {
+            return false;
+        }
+        let mut news = self.device.unmask(CONTROL_RECEIVE);
+        if let Some((_, queue)) = self.port {
+            news |= self.device.unmask(queue);
+            // What was sent matters while there is no room for more.
+            news |= self.device.free(queue + 1) == 0 && self.device.unmask(queue + 1);
+        }
+        news
+    }
+
+    fn disarm(&mut self) {
+        self.device.acknowledge();
+        self.event.try_take();
+        self.mask();
+    }
+
+    fn event(&self) -> Event {
+        self.event.clone()
+    }
+
+    fn counters(&self) -> Rc<dyn CounterSet> {
+        self.counters.clone()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The channel is a port of a virtio-console device (virtio 1.2, 5.3) that leads to a Unix socket on the host. The tool
 //! asks [`Request`]s, the guest answers each with [`Reply`]s; [`frame`] says how both travel. Behind the feature `guest`
-//! stand the guest's end, the [`Session`] that answers, and [`Console`], the driver.
+//! stand the guest's end, the [`Session`] that answers, and [`Console`], the driver of the [`Port`].
 //!
 //! Invariant: nothing the host sends costs the guest more than a fixed amount of memory and of work a turn, and nothing
 //! it fails to read makes anybody but the channel wait.
@@ -32,6 +32,8 @@ mod message;
 #[cfg(feature = "guest")]
 mod console;
 #[cfg(feature = "guest")]
+mod port;
+#[cfg(feature = "guest")]
 mod session;
 
 pub use message::{
@@ -40,6 +42,8 @@ pub use message::{
 };
 
 #[cfg(feature = "guest")]
-pub use console::{Console, ConsoleCounters, Error, Input};
+pub use console::{Console, ConsoleCounters, Error};
+#[cfg(feature = "guest")]
+pub use port::Port;
 #[cfg(feature = "guest")]
 pub use session::{List, Session, SessionCounters, Sources, Visit};

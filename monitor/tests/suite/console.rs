@@ -1,6 +1,6 @@
 //! The driver against a modelled device: its ports, what it does while nobody listens, and devices that lie.
 
-use unik_monitor::{Console, Input};
+use unik_monitor::{Console, Port};
 use unik_sched::sync::Event;
 use unik_testkit::{DeviceModel, FakeTransport, HostHal, Setup};
 use unik_virtio::Pool;
@@ -59,20 +59,17 @@ fn opened() -> (DeviceModel, Channel) {
     let (model, mut console) = channel(MULTIPORT, 6);
     arrive(&model, CONTROL_RECEIVE, &message(1, ADD, 1));
     arrive(&model, CONTROL_RECEIVE, &message(1, OPEN, 1));
-    assert!(matches!(console.receive(), Some(Input::Restarted)));
+    assert!(console.restarted());
     said(&model);
     (model, console)
 }
 
 fn received(console: &mut Channel) -> Option<Vec<u8>> {
-    match console.receive()? {
-        Input::Bytes(buffer) => {
-            let bytes = buffer.to_vec();
-            console.give_back(buffer);
-            Some(bytes)
-        }
-        Input::Restarted => panic!("nobody opened or closed it"),
-    }
+    assert!(!console.restarted(), "nobody opened or closed it");
+    let buffer = console.receive()?;
+    let bytes = buffer.to_vec();
+    console.give_back(buffer);
+    Some(bytes)
 }
 
 fn send(console: &mut Channel, bytes: &[u8]) -> bool {
@@ -90,14 +87,14 @@ fn the_driver_says_that_it_is_ready_and_takes_the_port_it_is_told_of() {
     assert_eq!(said(&model), [message(0, 0, 1)]);
     assert!(model.take(RECEIVE).is_none(), "no port, no buffers");
     arrive(&model, CONTROL_RECEIVE, &message(1, ADD, 1));
-    assert!(console.receive().is_none());
+    assert!(received(&mut console).is_none());
     assert_eq!(said(&model), [message(1, 3, 1), message(1, OPEN, 1)]);
     assert!(console.allocate().is_none(), "nobody has opened it");
     let name = [message(1, NAME, 1), b"unik.monitor".to_vec()].concat();
     arrive(&model, CONTROL_RECEIVE, &name);
     arrive(&model, CONTROL_RECEIVE, &message(1, OPEN, 1));
-    assert!(matches!(console.receive(), Some(Input::Restarted)));
-    assert!(console.receive().is_none());
+    assert!(console.restarted());
+    assert!(received(&mut console).is_none());
 }
 
 #[test]
@@ -107,7 +104,7 @@ fn ports_that_are_not_the_channel_are_declined() {
     for port in [9, u32::MAX] {
         arrive(&model, CONTROL_RECEIVE, &message(port, ADD, 1));
     }
-    assert!(console.receive().is_none());
+    assert!(received(&mut console).is_none());
     assert_eq!(said(&model), [message(9, 3, 0), message(u32::MAX, 3, 0)]);
 }
 
@@ -164,7 +161,7 @@ fn closing_is_told_and_nothing_is_sent_from_then_on() {
     for event in [message(1, OPEN, 0), message(1, REMOVE, 0)] {
         let (model, mut console) = opened();
         arrive(&model, CONTROL_RECEIVE, &event);
-        assert!(matches!(console.receive(), Some(Input::Restarted)));
+        assert!(console.restarted());
         assert!(!send(&mut console, b"to nobody"));
     }
 }
@@ -174,7 +171,7 @@ fn control_messages_that_make_no_sense_are_ignored() {
     let (model, mut console) = opened();
     for nonsense in [vec![], vec![1], vec![0xff; 8], message(1, 99, 1), message(0, OPEN, 1), vec![0; 500]] {
         arrive(&model, CONTROL_RECEIVE, &nonsense);
-        assert!(console.receive().is_none(), "{nonsense:?}");
+        assert!(received(&mut console).is_none(), "{nonsense:?}");
     }
     assert!(send(&mut console, b"still here"));
 }
@@ -184,9 +181,9 @@ fn a_device_that_lies_about_its_queues_is_left_alone() {
     for (queue, written) in [(RECEIVE, u32::MAX), (CONTROL_RECEIVE, 5000)] {
         let (model, mut console) = opened();
         model.lie_used(queue, 0, written);
-        assert!(console.receive().is_none());
+        assert!(received(&mut console).is_none());
         model.lie_used(queue, 60, 1);
-        assert!(console.receive().is_none());
+        assert!(received(&mut console).is_none());
         assert!(!send(&mut console, b"to nobody"));
         assert!(!console.arm());
         console.flush();
