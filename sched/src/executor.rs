@@ -93,23 +93,22 @@ impl Executor {
             };
             let future = task.start();
             let main = if slot == MAIN { main.as_mut() } else { None };
-            if future.is_none() && main.is_none() {
-                // A wake after the end: of the main task, or of a task that thereby left this entry behind.
-                if slot != MAIN {
-                    self.tasks.release(slot);
+            // With nothing to poll, it is a wake after the end: of the main task, which keeps its slot, or of a task
+            // that thereby left this entry behind.
+            let mut leaves = slot != MAIN;
+            if future.is_some() || main.is_some() {
+                platform.running(Some(task.name()));
+                let done = task.poll(future, main);
+                let start = now;
+                now = platform.now();
+                task.account(start, now, self.time.take_note());
+                if done {
+                    self.tasks.counters.tasks_finished.increment();
                 }
-                continue;
+                leaves = done && !task.finish();
             }
-            platform.running(Some(task.name()));
-            let done = task.poll(future, main);
-            let start = now;
-            now = platform.now();
-            task.account(start, now);
-            if done {
-                self.tasks.counters.tasks_finished.increment();
-                if !task.finish() {
-                    self.tasks.release(slot);
-                }
+            if leaves {
+                self.tasks.release(slot);
             }
         }
         platform.running(None);

@@ -35,17 +35,30 @@ impl Spawner {
 
     /// Calls `visit` with what is known of each task, that of `block_on` first. It may spawn.
     pub fn tasks(&self, visit: &mut dyn FnMut(&TaskInfo)) {
+        self.tasks_from(0, &mut |_, task| {
+            visit(task);
+            true
+        });
+    }
+
+    /// The same from the position `from` on, where 0 is the beginning, until `visit` returns false. `visit` is also
+    /// given the position after the task: whoever cannot take all at once goes on from the last that he took.
+    ///
+    /// A task keeps its position as long as it lives, so none that lives all the while is left out or comes twice.
+    pub fn tasks_from(&self, from: u32, visit: &mut dyn FnMut(u32, &TaskInfo) -> bool) {
         let Some(tasks) = self.0.upgrade() else {
             return;
         };
-        let mut slot = 0;
-        while slot < tasks.len() {
-            if let Some(task) = tasks.get(slot)
+        let mut position = from;
+        while position < tasks.len() {
+            let task = tasks.get(position);
+            position += 1;
+            if let Some(task) = task
                 && !task.is_idle_main()
+                && !visit(position, &task.info())
             {
-                visit(&task.info());
+                return;
             }
-            slot += 1;
         }
     }
 

@@ -42,6 +42,9 @@ pub struct TaskInfo {
     pub longest_poll: Duration,
     /// Whether it waits to be polled.
     pub ready: bool,
+    /// What its last poll noted that it waits for (see [`Time::waiting`](crate::time::Time::waiting)); "event" if it
+    /// noted nothing, as all of [`sync`](crate::sync) does.
+    pub waits_for: &'static str,
 }
 
 /// A spawned future, on the heap.
@@ -62,6 +65,7 @@ pub(crate) struct Task {
     /// Nanoseconds, as the next.
     run_time: Cell<u64>,
     longest_poll: Cell<u64>,
+    waits_for: Cell<Option<&'static str>>,
 }
 
 impl Task {
@@ -76,6 +80,7 @@ impl Task {
             polls: Cell::new(0),
             run_time: Cell::new(0),
             longest_poll: Cell::new(0),
+            waits_for: Cell::new(None),
         }
     }
 
@@ -85,6 +90,7 @@ impl Task {
 
     pub(crate) fn begin_main(&self, name: &'static str) {
         self.name.set(name);
+        self.waits_for.set(None);
         self.schedule();
     }
 
@@ -122,12 +128,13 @@ impl Task {
         false
     }
 
-    /// Books a poll.
-    pub(crate) fn account(&self, start: Instant, end: Instant) {
+    /// Books a poll, and what it noted.
+    pub(crate) fn account(&self, start: Instant, end: Instant, note: Option<&'static str>) {
         let time = end.as_nanos().saturating_sub(start.as_nanos());
         self.polls.set(self.polls.get() + 1);
         self.run_time.set(self.run_time.get().wrapping_add(time));
         self.longest_poll.set(self.longest_poll.get().max(time));
+        self.waits_for.set(note);
     }
 
     /// Makes all later wakes void. True if an entry is left in the ready ring, which stands for the slot until
@@ -145,6 +152,7 @@ impl Task {
             run_time: Duration::from_nanos(self.run_time.get()),
             longest_poll: Duration::from_nanos(self.longest_poll.get()),
             ready: self.header.is_queued(),
+            waits_for: self.waits_for.get().unwrap_or("event"),
         }
     }
 }

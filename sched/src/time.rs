@@ -5,7 +5,7 @@
 //! [`Sleep`] never completes before its deadline, and dropping it takes its timer out of the queue.
 
 use alloc::rc::Rc;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::poll_fn;
 use core::pin::{Pin, pin};
@@ -33,6 +33,9 @@ crate::counters! {
 
 /// Timers that [`Time::new`] admits at the same time; [`Time::with_timer_limit`] takes another number.
 pub const TIMER_LIMIT: usize = 4096;
+
+/// What a [`Sleep`] notes; see [`Time::waiting`].
+const TIMER: &str = "timer";
 
 /// What the scheduler needs of the machine below it.
 ///
@@ -65,6 +68,8 @@ struct Shared {
     platform: Rc<dyn Platform>,
     timers: RefCell<TimerQueue>,
     counters: TimeCounters,
+    /// What the poll that goes on has noted.
+    note: Cell<Option<&'static str>>,
 }
 
 impl Time {
@@ -79,7 +84,7 @@ impl Time {
     /// then; `refused` counts that.
     pub fn with_timer_limit(platform: Rc<dyn Platform>, limit: usize) -> Self {
         let timers = RefCell::new(TimerQueue::new(limit));
-        Self(Rc::new(Shared { platform, timers, counters: TimeCounters::new() }))
+        Self(Rc::new(Shared { platform, timers, counters: TimeCounters::new(), note: Cell::new(None) }))
     }
 
     /// The time since boot.
@@ -115,6 +120,21 @@ impl Time {
             })
             .await
         }
+    }
+
+    /// Notes, in a poll that is about to return [`Poll::Pending`], what for: two or three words for people, such as
+    /// "tcp read". They stand in [`TaskInfo::waits_for`](crate::TaskInfo::waits_for) until the task is polled again.
+    ///
+    /// Of several notes of one poll the last one counts, for what was noted before it may be over: a task that gave
+    /// up one wait in this very poll now waits for something else. But a [`Sleep`] only counts where nothing else is
+    /// noted: around another wait it is the bound of that, which tells less.
+    pub fn waiting(&self, on: &'static str) {
+        self.0.note.set(Some(on));
+    }
+
+    /// What was noted since the last call.
+    pub(crate) fn take_note(&self) -> Option<&'static str> {
+        self.0.note.take()
     }
 
     /// When the next timer is due, if there is any.
@@ -215,14 +235,15 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.deadline == Instant::MAX {
-            return Poll::Pending;
+        if this.deadline != Instant::MAX {
+            if this.time.now() >= this.deadline {
+                this.cancel();
+                return Poll::Ready(());
+            }
+            this.time.set(&mut this.timer, this.deadline, cx.waker());
         }
-        if this.time.now() >= this.deadline {
-            this.cancel();
-            return Poll::Ready(());
-        }
-        this.time.set(&mut this.timer, this.deadline, cx.waker());
+        let note = &this.time.0.note;
+        note.set(note.get().or(Some(TIMER)));
         Poll::Pending
     }
 }

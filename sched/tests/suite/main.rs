@@ -8,4 +8,5 @@ mod stress;
 mod support;
 mod tasks;
 mod timers;
+mod waits;
 mod wakers;

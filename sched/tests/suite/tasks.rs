@@ -152,6 +152,39 @@ fn whoever_reads_the_table_may_spawn() {
 }
 
 #[test]
+fn a_table_read_in_parts_tells_of_each_task_once() {
+    let (_, _, mut executor) = machine(8);
+    let (spawner, puppet) = (executor.spawner(), Puppet::default());
+    spawner.spawn("a", pending()).unwrap();
+    spawner.spawn("b", puppet.future()).unwrap();
+    spawner.spawn("c", pending()).unwrap();
+    spawner.spawn("d", pending()).unwrap();
+    executor.turn();
+    let mut from = 0;
+    let mut read = |room: usize| {
+        let mut names = Vec::new();
+        spawner.tasks_from(from, &mut |next, task| {
+            if names.len() == room {
+                return false;
+            }
+            names.push(task.name);
+            from = next;
+            true
+        });
+        names
+    };
+    assert_eq!(read(0), [""; 0], "what found no room is read next");
+    assert_eq!(read(1), ["a"]);
+    assert_eq!(read(1), ["b"]);
+    puppet.finish();
+    executor.turn();
+    assert_eq!(read(1), ["c"], "the end of one before it moves nothing");
+    assert_eq!(read(9), ["d"]);
+    assert_eq!(read(9), [""; 0]);
+    spawner.tasks_from(u32::MAX, &mut |_, _| panic!("no task is there"));
+}
+
+#[test]
 fn numbers_of_tasks_are_not_used_again() {
     let (_, _, mut executor) = machine(1);
     let spawner = executor.spawner();
