@@ -14,6 +14,7 @@ pub const NETWORK_LIMIT: usize = 8;
 pub const USAGE: &str = "\
 options: --net tap:NAME | link:PATH | none   a network card, may come several times
          --data ARCHIVE                      the files, as a cpio archive in the newc format
+         --monitor PATH                      the inspection channel, as a Unix socket
          KEY=VALUE ...                       the configuration, such as net0.ip=10.0.2.15/24";
 
 /// The command line, taken apart.
@@ -23,6 +24,8 @@ pub struct Arguments {
     pub networks: Vec<Network>,
     /// The archive of files.
     pub data: Option<PathBuf>,
+    /// The path of the inspection channel.
+    pub monitor: Option<PathBuf>,
     /// The words of the configuration, without quotes.
     pub words: Vec<String>,
 }
@@ -65,6 +68,12 @@ impl Arguments {
                     let path = value("--data")?;
                     if parsed.data.replace(path.into()).is_some() {
                         return Err(ArgumentError::Twice("--data"));
+                    }
+                }
+                "--monitor" => {
+                    let path = value("--monitor")?;
+                    if parsed.monitor.replace(path.into()).is_some() {
+                        return Err(ArgumentError::Twice("--monitor"));
                     }
                 }
                 _ if option.starts_with('-') => return Err(ArgumentError::UnknownOption(option.to_owned())),

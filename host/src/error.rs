@@ -28,6 +28,8 @@ pub enum Error {
     LinkContended,
     /// The host refused the link for another reason.
     Link(i32),
+    /// Another process serves the inspection channel's path.
+    ChannelTaken,
     /// The file of data does not exist.
     NoSuchData,
     /// What was named as data is a directory.
@@ -83,6 +85,7 @@ impl fmt::Display for Error {
             Self::NotASocket => "the path of the link is taken by something that is no socket",
             Self::LinkContended => "the path of the link changes too fast: is something else starting there again and again?",
             Self::Link(errno) => return with_cause(formatter, "the link cannot be opened", errno),
+            Self::ChannelTaken => "another process serves the path of the inspection channel",
             Self::NoSuchData => "the data archive does not exist",
             Self::DataIsDirectory => "the data is a directory: pack it into an archive with `cpio -o -H newc` first",
             Self::DataTooLarge => "the data archive is larger than 1 GiB",

@@ -3,6 +3,7 @@
 //! - [`HostPlatform`] is what the scheduler runs on: the monotonic clock, and ppoll while nothing is ready.
 //! - [`Tap`] and [`Link`] are network cards: a tap interface of the host, and a cable to another process or to a virtual
 //!   machine that needs no privileges.
+//! - [`Channel`] is the way of the inspection channel: a Unix socket.
 //! - [`Arguments`] is what stands on the command line of such a process.
 //! - [`fill_with_entropy`], [`wall_clock`], [`print`], [`load`] and [`exit`] stand in for the rest of a machine.
 //!
@@ -29,6 +30,8 @@ compile_error!("unik-host runs applications on Linux: build for a Linux target o
 #[forbid(unsafe_code)]
 mod arguments;
 #[forbid(unsafe_code)]
+mod channel;
+#[forbid(unsafe_code)]
 mod error;
 #[forbid(unsafe_code)]
 mod framing;
@@ -37,10 +40,13 @@ mod link;
 #[forbid(unsafe_code)]
 mod machine;
 #[forbid(unsafe_code)]
+mod path;
+#[forbid(unsafe_code)]
 mod platform;
 mod tap;
 
 pub use arguments::{ArgumentError, Arguments, NETWORK_LIMIT, Network, USAGE};
+pub use channel::{Channel, ChannelCounters};
 pub use error::Error;
 pub use link::{Link, LinkCounters, Role};
 pub use machine::{DATA_LIMIT, entropy, exit, fill_with_entropy, load, print, wall_clock};

@@ -18,12 +18,10 @@ use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
 use unik_virtio::{Buffer, Pool};
 
-use self::path::{End, Served, open};
 use crate::framing::{Decoder, Next, PREFIX, prefix};
+use crate::path::{End, Served, open};
 use crate::platform::{HostPlatform, Interest, Watch};
 use crate::{Error, MTU, hardware_address};
-
-mod path;
 
 /// The most frames that wait until the other end has read what it was sent.
 const QUEUE_LIMIT: usize = 64;

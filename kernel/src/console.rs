@@ -6,6 +6,7 @@
 use crate::clock;
 use crate::journal::{Entry, Journal};
 use crate::levels::Levels;
+use crate::trap::interrupt::Line;
 use core::fmt::{self, Write};
 use core::ops::Range;
 use log::LevelFilter;
@@ -98,6 +99,7 @@ impl log::Log for Sink {
         {
             write(part);
         }
+        Line::LOG.raise();
     }
 
     fn flush(&self) {}

@@ -31,6 +31,23 @@ impl Counters {
         }
     }
 
+    /// The same until `visit` returns false.
+    pub fn visit_while(&self, visit: &mut dyn FnMut(&'static str, &'static str, u64) -> bool) {
+        let mut goes_on = true;
+        self.visit(&mut |group, name, value| goes_on = goes_on && visit(group, name, value));
+    }
+
+    /// The registry of a system, with what every system counts. That is added by whoever asks for counters at all: no
+    /// other image links it.
+    pub(crate) fn of(system: &System) -> &Self {
+        let counters = system.counters();
+        if counters.0.borrow().iter().all(|(group, _)| *group != SCHEDULER) {
+            counters.register(SCHEDULER, system.spawner().counters());
+            counters.register("timers", system.time().counters());
+        }
+        counters
+    }
+
     /// The value of one counter; `None` where there is none of that name.
     pub fn get(&self, group: &str, name: &str) -> Option<u64> {
         let mut found = None;
@@ -45,13 +62,7 @@ impl Counters {
 
 impl Resource for Counters {
     async fn take(system: &System) -> Result<Self, Failure> {
-        let counters = system.counters();
-        // What every system has is added by whoever asks for counters at all: no other image links it.
-        if counters.0.borrow().iter().all(|(group, _)| *group != SCHEDULER) {
-            counters.register(SCHEDULER, system.spawner().counters());
-            counters.register("timers", system.time().counters());
-        }
-        Ok(counters.clone())
+        Ok(Self::of(system).clone())
     }
 
     fn is_present(_: &System) -> bool {

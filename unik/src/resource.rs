@@ -8,7 +8,7 @@ use crate::system::System;
 /// An image contains the code of those resources whose `take` it calls, and of no others.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource that `main` can ask for",
-    note = "resources are Net, Files, Spawner, Time, Clock, Config, Counters, and Option<T> of them"
+    note = "resources are Net, Files, Spawner, Time, Clock, Config, Counters, Monitor, and Option<T> of them"
 )]
 pub trait Resource: Sized {
     /// Takes it from the system, waiting until it is usable (an address, for example).

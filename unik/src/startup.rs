@@ -22,6 +22,11 @@ impl Startup {
         Box::leak(Box::new(Self { name, main, notes, over }))
     }
 
+    /// The name of the appliance.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Adds what the ready line says about a resource.
     pub(crate) fn note(&self, note: fmt::Arguments<'_>) {
         let mut notes = self.notes.borrow_mut();

@@ -44,6 +44,11 @@ impl System {
         self.0.startup.start_main(self.0.time.now());
     }
 
+    /// The name of the appliance.
+    pub(crate) fn name(&self) -> &'static str {
+        self.0.startup.name()
+    }
+
     pub(crate) fn time(&self) -> &Time {
         &self.0.time
     }

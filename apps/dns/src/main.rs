@@ -7,11 +7,18 @@ extern crate alloc;
 use alloc::rc::Rc;
 use unik::net::Net;
 use unik::time::Time;
-use unik::{Counters, Files, Spawner};
+use unik::{Counters, Files, Monitor, Spawner};
 use unik_dns::service::{self, Error};
 
 #[unik::main]
-async fn main(net: Net, files: Files, spawner: Spawner, time: Time, counters: Counters) -> Result<(), Error> {
+async fn main(
+    net: Net,
+    files: Files,
+    spawner: Spawner,
+    time: Time,
+    counters: Counters,
+    _monitor: Option<Monitor>,
+) -> Result<(), Error> {
     let server = Rc::new(service::load(&files)?);
     counters.register("dns", server.counters().clone());
     service::serve(&net, server, &spawner, &time).await

@@ -3,7 +3,7 @@
 use crate::apic::LocalApic;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-/// How many lines there are: the timer and the devices.
+/// How many lines there are: the timer, the log and the devices.
 pub const LINES: usize = 32;
 
 /// The line of the timer.
@@ -14,14 +14,25 @@ pub(super) static PENDING: [AtomicU8; LINES] = [const { AtomicU8::new(0) }; LINE
 /// Set by every stub, so that an idle look costs one load.
 pub(super) static ANY: AtomicU8 = AtomicU8::new(0);
 
-static NEXT: AtomicU8 = AtomicU8::new(TIMER as u8 + 1);
+static NEXT: AtomicU8 = AtomicU8::new(Line::LOG.0 + 1);
 static ARMED: AtomicBool = AtomicBool::new(false);
 
-/// An interrupt line of a device.
+/// An interrupt line: of a device, or of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line(u8);
 
 impl Line {
+    /// The line that the log raises when it has a new record.
+    pub const LOG: Self = Self(TIMER as u8 + 1);
+
+    /// Makes it as if a device had interrupted on this line.
+    pub(crate) fn raise(self) {
+        if let Some(byte) = PENDING.get(self.number()) {
+            byte.store(1, Ordering::Relaxed);
+            ANY.store(1, Ordering::Relaxed);
+        }
+    }
+
     /// A line that no device has yet. `None` when all are taken.
     pub(crate) fn take_next() -> Option<Self> {
         let number = NEXT.load(Ordering::Relaxed);

@@ -12,9 +12,11 @@ use core::cell::{OnceCell, RefCell};
 use core::fmt;
 use core::mem::ManuallyDrop;
 use unik_kernel::bus::{self, DeviceType, KernelHal, MachineTransport};
-use unik_kernel::interrupt;
+pub(crate) use unik_kernel::console::{levels, records};
+use unik_kernel::interrupt::{self, Line};
 use unik_kernel::power::Exit;
 use unik_kernel::{Machine, clock, console, entropy};
+use unik_monitor::{Console, Port};
 use unik_net::{Nic, VirtioNet};
 use unik_sched::Executor;
 use unik_sched::sync::Event;
@@ -115,6 +117,16 @@ impl Backend {
         self.devices.get_or_init(|| RefCell::new(bus::devices(self.machine.command_line)))
     }
 
+    fn has_device(&self, kind: DeviceType) -> bool {
+        self.devices().borrow().iter().any(|device| device.kind() == kind)
+    }
+
+    /// The event of an interrupt line.
+    fn listen(&self, line: Line) -> Event {
+        let slot = self.platform.lines.get(line.number());
+        slot.map_or_else(Event::new, |slot| slot.get_or_init(Event::new).clone())
+    }
+
     /// Takes the first device of a kind.
     fn take_device(&self, kind: DeviceType) -> Option<bus::Device> {
         let mut devices = self.devices().borrow_mut();
@@ -125,7 +137,34 @@ impl Backend {
 
 /// Whether there is a network device.
 pub(crate) fn has_nic(backend: &Backend) -> bool {
-    backend.devices().borrow().iter().any(|device| device.kind() == DeviceType::Network)
+    backend.has_device(DeviceType::Network)
+}
+
+/// Bytes of the heap that are in use, and all of them.
+pub(crate) fn heap_usage() -> Option<(usize, usize)> {
+    Some(unik_kernel::heap_usage())
+}
+
+/// Whether there is a device for the inspection channel.
+pub(crate) fn has_channel(backend: &Backend) -> bool {
+    backend.has_device(DeviceType::Console)
+}
+
+/// Opens the inspection channel, whose event is set by new records of the log too.
+pub(crate) fn open_channel(backend: &Backend) -> Result<impl Port + use<>, String> {
+    let device = backend.take_device(DeviceType::Console).ok_or(
+        "this image needs a device for its inspection channel: start it with --monitor PATH (virtio-serial with a \
+         virtserialport)",
+    )?;
+    let opened = device.open().map_err(|error| format!("the inspection channel cannot be used: {error}"))?;
+    let event = backend.listen(opened.line);
+    if let Some(slot) = backend.platform.lines.get(Line::LOG.number()) {
+        slot.get_or_init(|| event.clone());
+    }
+    let pool = Pool::try_new::<KernelHal>(Console::<KernelHal, MachineTransport>::BUFFERS)
+        .map_err(|error| format!("no memory for the inspection channel: {error}"))?;
+    Console::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)
+        .map_err(|error| format!("the inspection channel cannot be used: {error}"))
 }
 
 /// Opens the first network device.
@@ -135,10 +174,7 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
          virtio-net-pci (q35, pc)",
     )?;
     let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
-    let event = Event::new();
-    if let Some(slot) = backend.platform.lines.get(opened.line.number()) {
-        slot.get_or_init(|| event.clone());
-    }
+    let event = backend.listen(opened.line);
     let pool = Pool::try_new::<KernelHal>(NIC_BUFFERS)
         .map_err(|error| format!("no memory for the network device: {error}"))?;
     let nic = VirtioNet::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)

@@ -5,11 +5,17 @@ mod machine;
 #[cfg(target_os = "none")]
 pub use machine::run;
 #[cfg(target_os = "none")]
-pub(crate) use machine::{Backend, archive, has_nic, open_nic, print, random_seed, wall_clock};
+pub(crate) use machine::{
+    Backend, archive, has_channel, has_nic, heap_usage, levels, open_channel, open_nic, print, random_seed,
+    records, wall_clock,
+};
 
 #[cfg(not(target_os = "none"))]
 mod process;
 #[cfg(not(target_os = "none"))]
 pub use process::run;
 #[cfg(not(target_os = "none"))]
-pub(crate) use process::{Backend, archive, has_nic, open_nic, print, random_seed, wall_clock};
+pub(crate) use process::{
+    Backend, archive, has_channel, has_nic, heap_usage, levels, open_channel, open_nic, print, random_seed,
+    records, wall_clock,
+};

@@ -6,15 +6,23 @@
 use crate::outcome::Failure;
 use crate::startup::Startup;
 use crate::system::{System, TASK_LIMIT};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::IntoIter;
-use unik_host::{Arguments, HostPlatform, Link, Network, Tap};
+use unik_host::{Arguments, Channel, HostPlatform, Link, Network, Tap};
 use unik_kernel::command_line::words;
+use unik_kernel::journal::{Entry, Journal};
+use unik_kernel::levels::Levels;
+use unik_monitor::Port;
 use unik_net::Nic;
 use unik_sched::Executor;
+use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Instant, Platform, Time};
 
 /// Packet buffers of a network card.
@@ -28,6 +36,8 @@ pub(crate) struct Backend {
     host: Rc<HostPlatform>,
     networks: RefCell<IntoIter<Network>>,
     data: Option<&'static [u8]>,
+    monitor: Option<PathBuf>,
+    follower: Rc<OnceCell<Event>>,
 }
 
 /// Runs an appliance as this process; what it returns is the exit code.
@@ -61,9 +71,12 @@ where
     start_log(command_line);
     let startup = Startup::begin(name);
     let host = HostPlatform::new();
-    let time = Time::new(Rc::new(ProcessPlatform { startup, host: host.clone() }));
+    let follower = Rc::new(OnceCell::new());
+    let platform = ProcessPlatform { startup, host: host.clone(), follower: follower.clone() };
+    let time = Time::new(Rc::new(platform));
     let mut executor = Executor::new(&time, TASK_LIMIT);
-    let backend = Backend { host, networks: RefCell::new(arguments.networks.into_iter()), data };
+    let networks = RefCell::new(arguments.networks.into_iter());
+    let backend = Backend { host, networks, data, monitor: arguments.monitor, follower };
     let system = System::new(&time, &executor, command_line, startup, backend);
     executor.block_on("main", application(system))?;
     startup.waits(&|| time.now());
@@ -74,6 +87,8 @@ where
 struct ProcessPlatform {
     startup: &'static Startup,
     host: Rc<HostPlatform>,
+    /// The event of whoever follows the log.
+    follower: Rc<OnceCell<Event>>,
 }
 
 impl Platform for ProcessPlatform {
@@ -83,11 +98,18 @@ impl Platform for ProcessPlatform {
 
     fn poll_events(&self) {
         self.host.poll_events();
+        if NEWS.swap(false, Ordering::Relaxed)
+            && let Some(follower) = self.follower.get()
+        {
+            follower.set();
+        }
     }
 
     fn idle(&self, until: Option<Instant>) {
         self.startup.waits(&|| self.now());
-        self.host.idle(until);
+        if !NEWS.load(Ordering::Relaxed) {
+            self.host.idle(until);
+        }
     }
 }
 
@@ -102,9 +124,31 @@ pub(crate) fn wall_clock() -> Option<Duration> {
     Some(unik_host::wall_clock())
 }
 
+/// The heap is the host's.
+pub(crate) fn heap_usage() -> Option<(usize, usize)> {
+    None
+}
+
 /// The archive that `--data` named.
 pub(crate) fn archive(backend: &Backend) -> Option<&'static [u8]> {
     backend.data
+}
+
+/// Whether there is a path for the inspection channel.
+pub(crate) fn has_channel(backend: &Backend) -> bool {
+    backend.monitor.is_some()
+}
+
+/// Opens the inspection channel, whose event is set by new records of the log too.
+pub(crate) fn open_channel(backend: &Backend) -> Result<impl Port + use<>, String> {
+    let path = backend
+        .monitor
+        .as_ref()
+        .ok_or("this program needs a path for its inspection channel: start it with --monitor PATH")?;
+    let channel = Channel::try_new(&backend.host, path)
+        .map_err(|error| format!("the inspection channel {} cannot be used: {error}", path.display()))?;
+    backend.follower.get_or_init(|| channel.event());
+    Ok(channel)
 }
 
 /// Whether there is a network card.
@@ -142,13 +186,50 @@ pub(crate) fn random_seed(_: &Backend) -> u64 {
     }
 }
 
+/// There are new records.
+static NEWS: AtomicBool = AtomicBool::new(false);
+
+static LOG: Mutex<Log> = Mutex::new(Log { journal: Journal::new(), levels: Levels::new(), started: None });
+
+/// The log of the process.
+struct Log {
+    journal: Journal,
+    levels: Levels,
+    started: Option<std::time::Instant>,
+}
+
+impl Log {
+    /// A panic elsewhere has left it whole: nothing is done in several steps.
+    fn lock() -> MutexGuard<'static, Self> {
+        LOG.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls `visit` with each record of the log that is kept, from `number` on, until that returns false; and tells which
+/// are kept.
+pub(crate) fn records(number: u64, visit: &mut dyn FnMut(&Entry<'_>) -> bool) -> Range<u64> {
+    let log = Log::lock();
+    log.journal.read(number, visit);
+    log.journal.numbers()
+}
+
+/// Lets `change` see the levels of the log and set them.
+pub(crate) fn levels<R>(change: impl FnOnce(&mut Levels) -> R) -> R {
+    let mut log = Log::lock();
+    let result = change(&mut log.levels);
+    log::set_max_level(log.levels.most());
+    result
+}
+
 /// Connects the `log` facade to standard output, as `log=LEVEL` says.
 fn start_log(command_line: &str) {
     static SINK: Sink = Sink;
     let level = words(command_line).filter(|word| word.key == "log").last();
+    let level = level.and_then(|word| word.value.parse().ok()).unwrap_or(log::LevelFilter::Info);
     // Fails where a logger is set already; then that one stays.
     if log::set_logger(&SINK).is_ok() {
-        log::set_max_level(level.and_then(|word| word.value.parse().ok()).unwrap_or(log::LevelFilter::Info));
+        Log::lock().started = Some(std::time::Instant::now());
+        levels(|levels| levels.all(level));
     }
 }
 
@@ -156,12 +237,19 @@ struct Sink;
 
 impl log::Log for Sink {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        metadata.level() <= Log::lock().levels.of(metadata.target())
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            print(format_args!("{} {}: {}\n", record.level(), record.target(), record.args()));
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        print(format_args!("{} {}: {}\n", record.level(), record.target(), record.args()));
+        // What a Display logs while it is being logged itself is left out.
+        if let Ok(mut log) = LOG.try_lock() {
+            let time = log.started.map_or(Duration::ZERO, |started| started.elapsed());
+            log.journal.write(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), record);
+            NEWS.store(true, Ordering::Relaxed);
         }
     }
 

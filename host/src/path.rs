@@ -1,4 +1,4 @@
-//! Who serves the path of a link, and who connects to it.
+//! Who serves the path of a Unix socket, and who connects to it.
 //!
 //! A socket is bound elsewhere, made ready to listen, and only then given its path: whoever finds a path that refuses
 //! connections may therefore take it for what a process left behind that has ended.
@@ -16,14 +16,14 @@ use crate::Error;
 /// Others may come and go at the path while we look; so often is enough.
 const ATTEMPTS: usize = 8;
 
-/// One end of a link.
-pub(super) enum End {
+/// One end of what the path leads to.
+pub(crate) enum End {
     Server(Served),
     Client(UnixStream),
 }
 
 /// A path that is served; dropping it removes the path.
-pub(super) struct Served {
+pub(crate) struct Served {
     listener: UnixListener,
     path: PathBuf,
     /// Device and number of the file, to remove no other one that somebody put in its place.
@@ -31,7 +31,7 @@ pub(super) struct Served {
 }
 
 /// Connects to the path or, where nobody serves it, serves it.
-pub(super) fn open(path: &Path) -> Result<End, Error> {
+pub(crate) fn open(path: &Path) -> Result<End, Error> {
     for _ in 0..ATTEMPTS {
         match UnixStream::connect(path) {
             Ok(stream) => return Ok(End::Client(stream)),
@@ -74,7 +74,7 @@ impl Served {
     }
 
     /// The next end that has connected.
-    pub(super) fn accept(&self) -> Option<UnixStream> {
+    pub(crate) fn accept(&self) -> Option<UnixStream> {
         self.listener.accept().ok().map(|(stream, _)| stream)
     }
 }
