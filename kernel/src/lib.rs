@@ -27,6 +27,7 @@ pub mod acpi;
 pub mod command_line;
 pub mod journal;
 pub mod levels;
+pub mod protection;
 pub mod rate;
 pub mod rtc;
 pub mod start_info;
@@ -57,6 +58,6 @@ mod trap;
 #[cfg(target_os = "none")]
 pub use boot::{COMMAND_LINE_LIMIT, Machine};
 #[cfg(target_os = "none")]
-pub use memory::heap::usage as heap_usage;
+pub use memory::{heap::usage as heap_usage, protections, self_check};
 #[cfg(target_os = "none")]
 pub use trap::{epitaph::set_task, interrupt};

@@ -1,6 +1,7 @@
 //! Images that do wrong die with an epitaph and their exit code: never silently, never by a triple fault.
 #![forbid(unsafe_code)]
 
+use cargo_unik::options::Machine;
 use unik_tests::{Image, Vm};
 
 /// What every epitaph has, and that the tool finds `function` among the callers.
@@ -33,6 +34,29 @@ fn text_cannot_be_written() {
 }
 
 #[test]
+fn page_tables_cannot_be_written() {
+    dies("write_table", "fault page-fault error 0x3 ", 3, "examples/write_table.rs:");
+}
+
+#[test]
+fn no_page_in_force_has_rights_it_does_not_need() {
+    for machine in [Machine::Microvm, Machine::Q35, Machine::Pc] {
+        let mut vm = Vm::of(&Image::release("self_check")).machine(machine).boot();
+        let line = vm.line("no flaw in ");
+        assert!(line.contains("device true"), "{line}");
+        assert_eq!(vm.line("protections: ").trim_end(), "protections: nx wp");
+        assert_eq!(vm.exit_code(), 0);
+    }
+}
+
+#[test]
+fn what_the_processor_has_against_being_misled_is_switched_on() {
+    let mut vm = Vm::of(&Image::release("self_check")).qemu(["-cpu", "max"]).boot();
+    assert_eq!(vm.line("protections: ").trim_end(), "protections: nx wp smep smap umip");
+    assert_eq!(vm.exit_code(), 0);
+}
+
+#[test]
 fn the_heap_cannot_be_executed() {
     // What jumps to where no function is leaves no frame of its own: its caller is the first that is known.
     dies("execute_heap", "fault page-fault error 0x11 ", 3, "unik_kernel::boot::start");
@@ -53,7 +77,7 @@ fn a_panic_says_its_message_and_its_place() {
 
 #[test]
 fn an_epitaph_comes_on_a_pc_as_well() {
-    let mut vm = Vm::of(&Image::debug("null_dereference")).machine(cargo_unik::options::Machine::Q35).boot();
+    let mut vm = Vm::of(&Image::debug("null_dereference")).machine(Machine::Q35).boot();
     vm.line("epitaph: v1 fault page-fault ");
     assert_eq!(vm.exit_code(), 3);
 }

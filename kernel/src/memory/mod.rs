@@ -8,8 +8,11 @@ pub(crate) mod heap;
 pub(crate) mod paging;
 
 use crate::layout;
+use crate::protection::{Flaw, check};
 use crate::start_info::{Region, largest_free};
 use heapless::Regions;
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
+use x86_64::registers::model_specific::{Efer, EferFlags};
 
 /// Entries of the memory map that are read; a PC has about ten.
 pub(crate) const REGION_LIMIT: usize = 32;
@@ -44,6 +47,39 @@ pub(crate) fn start(ram: &Regions, kept: &[Region; 2]) -> Result<(), Error> {
     paging::start(ram, *image, kept, Region { start, end: tables })?;
     heap::start(Region { start: tables, end });
     Ok(())
+}
+
+/// Follows the page tables in force and tells how many pages they map, if no page has more rights than it needs.
+///
+/// # Errors
+/// The first [`Flaw`].
+pub fn self_check() -> Result<usize, Flaw> {
+    let (root, entry) = paging::live();
+    let guards = [
+        0,
+        layout::main_stack_guard(),
+        layout::fault_stack_guard(),
+        layout::double_fault_stack_guard(),
+        layout::nmi_stack_guard(),
+    ];
+    check(root, &entry, &guards)
+}
+
+/// What the processor protects with, as words: `nx wp smep smap umip`, without those that it lacks.
+pub fn protections() -> impl core::fmt::Display {
+    let (cr0, cr4, efer) = (Cr0::read_raw(), Cr4::read_raw(), Efer::read_raw());
+    let all = [
+        (efer, EferFlags::NO_EXECUTE_ENABLE.bits(), "nx"),
+        (cr0, Cr0Flags::WRITE_PROTECT.bits(), " wp"),
+        (cr4, Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION.bits(), " smep"),
+        (cr4, Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION.bits(), " smap"),
+        (cr4, Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION.bits(), " umip"),
+    ];
+    core::fmt::from_fn(move |f| {
+        all.iter()
+            .filter(|(register, flag, _)| register & flag != 0)
+            .try_for_each(|(_, _, word)| f.write_str(word))
+    })
 }
 
 fn page_up(address: u64) -> u64 {

@@ -1,7 +1,8 @@
 //! The page tables: four levels, identity-mapped, each page with the least rights that work.
 //!
 //! Built once at start and switched to; afterwards [`map_device`] and [`map_readable`] add what firmware and devices
-//! keep outside RAM. Intel SDM 3A, 4.5.
+//! keep outside RAM. The tables themselves are mapped for reading only: a wild write cannot give rights away. Intel SDM
+//! 3A, 4.5.
 
 use super::{Error, heapless::Regions};
 use crate::layout;
@@ -11,7 +12,7 @@ use core::ptr::NonNull;
 use spin::Mutex;
 use x86_64::{
     PhysAddr,
-    registers::control::{Cr3, Cr3Flags},
+    registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags},
     structures::paging::PhysFrame,
 };
 
@@ -58,11 +59,13 @@ unsafe impl Send for Tables {}
 
 static TABLES: Mutex<Option<Tables>> = Mutex::new(None);
 
-/// Builds tables in `spare` for the image, `kept` (which is only read) and all of `ram`, and switches to them.
+/// Builds tables in `spare` (whole pages) for the image, `kept` (which is only read) and all of `ram`, and switches to them.
 pub(super) fn start(ram: &Regions, image: Region, kept: &[Region], spare: Region) -> Result<(), Error> {
+    let sealed = spare;
     let mut spare = spare;
     let root = new_table(&mut spare)?;
     let mut tables = Tables { root, spare };
+    tables.map(sealed, READ)?;
     tables.map(Region { start: layout::text(), end: layout::text_limit() }, READ_EXECUTE)?;
     tables.map(Region { start: layout::rodata(), end: layout::rodata_limit() }, READ)?;
     let ends = [
@@ -111,8 +114,32 @@ fn map_late(start: u64, length: u64, rights: Rights) -> Option<NonNull<u8>> {
         return None;
     }
     let region = Region { start: start & !(PAGE - 1), end };
-    TABLES.lock().as_mut()?.map(region, rights).ok()?;
+    let mut tables = TABLES.lock();
+    let tables = tables.as_mut()?;
+    unsealed(|| tables.map(region, rights)).ok()?;
     NonNull::new(core::ptr::with_exposed_provenance_mut(start as usize))
+}
+
+/// Runs `change` while what is mapped for reading can be written (Intel SDM 3A, 2.5, CR0.WP).
+fn unsealed<R>(change: impl FnOnce() -> R) -> R {
+    let sealed = Cr0::read();
+    // SAFETY: the protection is off for the call of `change` alone, which writes nothing but tables.
+    unsafe { Cr0::write(sealed - Cr0Flags::WRITE_PROTECT) };
+    let result = change();
+    // SAFETY: this is what CR0 was before.
+    unsafe { Cr0::write(sealed) };
+    result
+}
+
+/// Where the processor finds the first table, and a way to read an entry of any table, for [`super::self_check`].
+pub(super) fn live() -> (u64, impl Fn(u64) -> u64) {
+    let (frame, _) = Cr3::read();
+    let entry = |address: u64| {
+        let entry: *const u64 = core::ptr::with_exposed_provenance(address as usize);
+        // SAFETY: the check asks for entries of tables alone, which are mapped where they lie, and aligned.
+        unsafe { entry.read_volatile() }
+    };
+    (frame.start_address().as_u64(), entry)
 }
 
 impl Tables {
