@@ -58,8 +58,9 @@ impl Write for Console {
 
 static JOURNAL: Mutex<Journal> = Mutex::new(Journal::new());
 static LEVELS: Mutex<Levels> = Mutex::new(Levels::new());
-/// The level of a target, once there is more than one for all.
-static LEVEL_OF: Mutex<Option<fn(&str) -> LevelFilter>> = Mutex::new(None);
+/// Finds the level of a target, once there is more than one for all.
+static LEVEL_OF: Mutex<Option<LevelOf>> = Mutex::new(None);
+type LevelOf = fn(&str) -> LevelFilter;
 
 /// Calls `visit` with each record of the log that is kept, from `number` on, until that returns false; and tells which
 /// are kept.
