@@ -1,7 +1,6 @@
 //! What each task waits for, as the table of tasks tells it.
 
 use std::future::{pending, poll_fn};
-use std::task::Poll;
 
 use unik_sched::sync::Event;
 use unik_sched::time::{Instant, Time};
@@ -82,11 +81,11 @@ fn a_time_limit_hides_nothing_on_whichever_side_it_stands() {
     let spawner = executor.spawner();
     let leaf = || noting(time.clone(), Puppet::default(), "read");
     let limited = time.timeout(millis(5), leaf());
-    spawner.spawn("a", async { drop(limited.await) }).unwrap();
+    spawner.spawn("a", async { _ = limited.await }).unwrap();
     let (sleep, read) = (time.sleep(millis(5)), leaf());
-    spawner.spawn("b", async { drop(select(sleep, read).await) }).unwrap();
+    spawner.spawn("b", async { _ = select(sleep, read).await }).unwrap();
     let bare = time.timeout(millis(5), pending::<()>());
-    spawner.spawn("c", async { drop(bare.await) }).unwrap();
+    spawner.spawn("c", async { _ = bare.await }).unwrap();
     executor.turn();
     assert_eq!(waits(&spawner), "a: read, b: read, c: timer");
 }
