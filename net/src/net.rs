@@ -62,6 +62,7 @@ impl Net {
                 return Poll::Ready(());
             }
             stack.register_unconfigured(context.waker());
+            self.time.waiting("address");
             Poll::Pending
         })
         .await
@@ -168,6 +169,7 @@ impl Driver {
                 self.event.set();
                 return Poll::Ready(());
             }
+            self.time.waiting("network");
             match timer.as_mut().as_pin_mut() {
                 Some(timer) => timer.poll(context).map(drop),
                 None => Poll::Pending,

@@ -43,7 +43,10 @@ impl TcpListener {
                 let stream = TcpStream::new(self.stack.clone(), self.time.clone(), handle, peer);
                 Poll::Ready(Ok((stream, peer.into())))
             }
-            None => Poll::Pending,
+            None => {
+                self.time.waiting("tcp accept");
+                Poll::Pending
+            }
         }
     }
 }

@@ -149,6 +149,7 @@ impl End {
         match socket.state() {
             State::SynSent | State::SynReceived => {
                 socket.register_recv_waker(context.waker());
+                self.time.waiting("tcp connect");
                 Poll::Pending
             }
             State::Closed => Poll::Ready(Err(match self.failure(stack) {
@@ -172,6 +173,7 @@ impl End {
         match socket.recv_slice(bytes) {
             Ok(0) => {
                 socket.register_recv_waker(context.waker());
+                self.time.waiting("tcp read");
                 Poll::Pending
             }
             Ok(length) => {
@@ -200,6 +202,7 @@ impl End {
         match socket.send_slice(bytes) {
             Ok(0) if !bytes.is_empty() => {
                 socket.register_send_waker(context.waker());
+                self.time.waiting("tcp write");
                 Poll::Pending
             }
             Ok(length) => {
@@ -220,6 +223,7 @@ impl End {
             return Poll::Ready(Err(self.failure(stack)));
         }
         socket.register_send_waker(context.waker());
+        self.time.waiting("tcp flush");
         Poll::Pending
     }
 
@@ -235,6 +239,7 @@ impl End {
         match socket.state() {
             State::FinWait1 | State::Closing | State::LastAck => {
                 socket.register_send_waker(context.waker());
+                self.time.waiting("tcp close");
                 Poll::Pending
             }
             State::Closed if reset => Poll::Ready(Err(Error::ConnectionReset)),

@@ -70,6 +70,7 @@ impl UdpSocket {
             return Poll::Ready(Ok((length, SocketAddrV4::new(address, port).into())));
         }
         socket.register_recv_waker(context.waker());
+        self.time.waiting("udp receive");
         Poll::Pending
     }
 
@@ -98,7 +99,11 @@ impl UdpSocket {
             _ => return Poll::Ready(Err(Error::InvalidAddress)),
         };
         let now = self.time.now();
-        self.stack.borrow_mut().poll_send(context.waker(), now, self.port, datagram, destination)
+        let sent = self.stack.borrow_mut().poll_send(context.waker(), now, self.port, datagram, destination);
+        if sent.is_pending() {
+            self.time.waiting("udp send");
+        }
+        sent
     }
 
     /// The largest datagram that [`UdpSocket::send_to`] takes, in bytes.

@@ -12,5 +12,6 @@ mod tcp;
 mod tcp_loss;
 mod udp;
 mod virtio;
+mod waits;
 mod wire;
 mod world;
