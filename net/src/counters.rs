@@ -19,6 +19,10 @@ unik_sched::counters! {
         tx_blocked,
         /// Answers (ARP, ICMP, TCP acknowledgements) dropped for want of room to transmit.
         tx_replies_dropped,
+        /// Frames copied by a capture.
+        captured,
+        /// Frames that a capture had no room for.
+        capture_dropped,
         /// Datagrams dropped because the queue of their socket was full.
         udp_rx_dropped,
         /// Datagrams dropped because nobody could answer their sender (address 0.0.0.0 or port 0).

@@ -4,6 +4,7 @@
 //! * [`Net`] is the handle of a stack, [`Driver`] the task that runs it.
 //! * [`UdpSocket`], [`TcpListener`], [`TcpStream`] are what applications use; addresses are those of `core::net`.
 //! * [`Config`] is how an interface gets its address: fixed, or by DHCP.
+//! * [`Capture`] tells of all frames that pass the card.
 //!
 //! The protocols are smoltcp's; none of its types stands in a signature here.
 //!
@@ -42,6 +43,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod capture;
 mod config;
 mod counters;
 mod dhcp;
@@ -57,6 +59,7 @@ mod virtio;
 #[cfg(feature = "simulation")]
 pub mod wire;
 
+pub use capture::{Capture, Captured, Direction};
 pub use config::{Config, ConfigError, Limits};
 pub use counters::NetCounters;
 pub use error::Error;

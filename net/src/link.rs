@@ -13,7 +13,11 @@ use smoltcp::{
 };
 use unik_virtio::Buffer;
 
-use crate::{counters::NetCounters, nic::Nic};
+use crate::{
+    capture::{Direction, Witness},
+    counters::NetCounters,
+    nic::Nic,
+};
 
 /// Bytes of an Ethernet header: two addresses and a type.
 pub(crate) const ETHERNET_HEADER: usize = 14;
@@ -21,6 +25,10 @@ pub(crate) const ETHERNET_HEADER: usize = 14;
 /// The card and the frames on their way between it and smoltcp.
 pub(crate) struct Link {
     pub(crate) nic: Box<dyn Nic>,
+    /// The time of the turn, or of the call of a socket, in which frames pass.
+    pub(crate) now: unik_sched::time::Instant,
+    /// Who is shown every frame.
+    pub(crate) witness: Option<Box<dyn Witness>>,
     /// The received frame to be handled next.
     incoming: Option<Buffer>,
     /// The buffer that the next frame to send will be written to.
@@ -36,7 +44,17 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(nic: Box<dyn Nic>, counters: Rc<NetCounters>) -> Self {
         let frame_limit = nic.mtu().min(Buffer::CAPACITY - ETHERNET_HEADER) + ETHERNET_HEADER;
-        Link { nic, incoming: None, spare: None, held: None, blocked: false, frame_limit, counters }
+        Link {
+            nic,
+            now: unik_sched::time::Instant::ZERO,
+            witness: None,
+            incoming: None,
+            spare: None,
+            held: None,
+            blocked: false,
+            frame_limit,
+            counters,
+        }
     }
 
     /// Takes the next frame from the card and shows it. It is then handled by `receive`.
@@ -44,7 +62,15 @@ impl Link {
         let frame = self.nic.receive()?;
         self.counters.rx_frames.increment();
         self.counters.rx_bytes.add(frame.len() as u64);
+        self.show(Direction::Received, &frame);
         Some(self.incoming.insert(frame))
+    }
+
+    /// Shows a frame that passes to whoever looks at frames.
+    fn show(&mut self, direction: Direction, frame: &[u8]) {
+        if let Some(witness) = &self.witness {
+            witness.see(direction, self.now, frame);
+        }
     }
 
     /// Makes sure that one frame can be sent. False when the card has no room: it will tell when it has.
@@ -65,11 +91,23 @@ impl Link {
         ready
     }
 
+    /// What the stack counts.
+    pub(crate) fn counters(&self) -> &Rc<NetCounters> {
+        &self.counters
+    }
+
     /// Whether the card had no room when it was last asked.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked
     }
 
+    /// Sends a new frame, or holds it until the card has room.
+    fn send(&mut self, frame: Buffer) {
+        self.show(Direction::Sent, &frame);
+        self.transmit(frame);
+    }
+
+    /// Gives a frame to the card, for the first time or once more.
     fn transmit(&mut self, frame: Buffer) -> bool {
         let bytes = frame.len() as u64;
         match self.nic.transmit(frame) {
@@ -132,7 +170,7 @@ impl TxToken for Slot<'_> {
             && frame.set_len(length).is_ok()
         {
             let result = fill(&mut frame);
-            link.transmit(frame);
+            link.send(frame);
             return result;
         }
         link.counters.tx_replies_dropped.increment();

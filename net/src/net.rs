@@ -16,6 +16,7 @@ use unik_sched::{
 };
 
 use crate::{
+    capture::Capture,
     config::Config,
     counters::NetCounters,
     error::Error,
@@ -124,6 +125,12 @@ impl Net {
         let peer = to_v4(address).ok_or(Error::InvalidAddress)?;
         let handle = self.stack.borrow_mut().begin_connect(peer)?;
         TcpStream::new(self.stack.clone(), self.time.clone(), handle, peer).established().await
+    }
+
+    /// Begins to copy all frames that pass the card, the first `length` bytes of each, at most
+    /// [`Capture::LENGTH_LIMIT`]. `None` while another capture runs on this stack, or when memory lacks.
+    pub fn capture(&self, length: usize) -> Option<Capture> {
+        Capture::begin(&self.stack, length)
     }
 
     /// What the stack has counted.

@@ -159,6 +159,7 @@ impl Stack {
     pub(crate) fn turn(&mut self, now: Instant) -> Next {
         self.counters.turns.increment();
         self.requested = false;
+        self.link.now = now;
         self.link.nic.disarm();
         // Taken back only now, before the rings are looked at: a card may want to know whether it was set.
         self.event.try_take();

@@ -6,7 +6,9 @@ use crate::resource::Resource;
 use crate::system::System;
 use alloc::string::ToString;
 use unik_net::Config;
-pub use unik_net::{Error, Net, TcpListener, TcpReader, TcpStream, TcpWriter, UdpSocket};
+pub use unik_net::{
+    Capture, Captured, Direction, Error, Net, TcpListener, TcpReader, TcpStream, TcpWriter, UdpSocket,
+};
 
 const NAME: &str = "net0";
 

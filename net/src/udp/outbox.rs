@@ -129,6 +129,7 @@ impl Stack {
         if payload.len() > self.datagram_limit() {
             return Poll::Ready(Err(Error::MessageTooLong));
         }
+        self.link.now = now;
         if self.next_hop(*destination.ip()).is_none() {
             self.counters.udp_tx_unroutable.increment();
             return Poll::Ready(Ok(()));
