@@ -3,13 +3,25 @@
 //! The look decides whether a connection is to be prepared for a SYN, and what to count. It checks no checksum and
 //! trusts nothing: whatever it says is only acted upon once the stack has accepted the frame.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 /// The two ends of a TCP segment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flow {
     pub(crate) source: (Ipv4Addr, u16),
     pub(crate) destination: (Ipv4Addr, u16),
+}
+
+impl Flow {
+    /// The end elsewhere of a segment that was received.
+    pub(crate) fn peer(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.source.0, self.source.1)
+    }
+
+    /// The end here of a segment that was received.
+    pub(crate) fn local(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.destination.0, self.destination.1)
+    }
 }
 
 /// What a frame is about.

@@ -4,7 +4,7 @@
 //! * [`Net`] is the handle of a stack, [`Driver`] the task that runs it.
 //! * [`UdpSocket`], [`TcpListener`], [`TcpStream`] are what applications use; addresses are those of `core::net`.
 //! * [`Config`] is how an interface gets its address: fixed, or by DHCP.
-//! * [`Capture`] tells of all frames that pass the card.
+//! * [`Net::sockets`] tells of all sockets, [`Capture`] of all frames that pass the card.
 //!
 //! The protocols are smoltcp's; none of its types stands in a signature here.
 //!
@@ -52,6 +52,7 @@ mod glance;
 mod link;
 mod net;
 mod nic;
+mod socket_info;
 mod stack;
 mod tcp;
 mod udp;
@@ -65,6 +66,7 @@ pub use counters::NetCounters;
 pub use error::Error;
 pub use net::{Driver, Net};
 pub use nic::Nic;
+pub use socket_info::{Protocol, SocketInfo, SocketState};
 pub use tcp::{TcpListener, TcpReader, TcpStream, TcpWriter};
 pub use udp::UdpSocket;
 pub use virtio::{VirtioNet, VirtioNetCounters};

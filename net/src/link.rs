@@ -17,6 +17,7 @@ use crate::{
     capture::{Direction, Witness},
     counters::NetCounters,
     nic::Nic,
+    tcp::table::TcpTable,
 };
 
 /// Bytes of an Ethernet header: two addresses and a type.
@@ -29,6 +30,8 @@ pub(crate) struct Link {
     pub(crate) now: unik_sched::time::Instant,
     /// Who is shown every frame.
     pub(crate) witness: Option<Box<dyn Witness>>,
+    /// The connections, which are measured by their segments that pass here.
+    pub(crate) tcp: TcpTable,
     /// The received frame to be handled next.
     incoming: Option<Buffer>,
     /// The buffer that the next frame to send will be written to.
@@ -42,12 +45,13 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(nic: Box<dyn Nic>, counters: Rc<NetCounters>) -> Self {
+    pub(crate) fn new(nic: Box<dyn Nic>, tcp: TcpTable, counters: Rc<NetCounters>) -> Self {
         let frame_limit = nic.mtu().min(Buffer::CAPACITY - ETHERNET_HEADER) + ETHERNET_HEADER;
         Link {
             nic,
             now: unik_sched::time::Instant::ZERO,
             witness: None,
+            tcp,
             incoming: None,
             spare: None,
             held: None,
@@ -70,6 +74,9 @@ impl Link {
     fn show(&mut self, direction: Direction, frame: &[u8]) {
         if let Some(witness) = &self.witness {
             witness.see(direction, self.now, frame);
+        }
+        if !self.tcp.connections.is_empty() {
+            self.tcp.see(direction, self.now, frame);
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     counters::NetCounters,
     error::Error,
     nic::Nic,
+    socket_info::SocketInfo,
     stack::{Next, Shared, Stack},
     tcp::{TcpListener, TcpStream},
     udp::{UdpSocket, to_v4},
@@ -94,7 +95,7 @@ impl Net {
     /// # Errors
     /// [`Error::PortInUse`], [`Error::NoPortLeft`], [`Error::TooManySockets`].
     pub async fn udp(&self, port: u16) -> Result<UdpSocket, Error> {
-        let (handle, port) = self.stack.borrow_mut().open_udp(port)?;
+        let (handle, port) = self.stack.borrow_mut().open_udp(port, self.time.now())?;
         Ok(UdpSocket { stack: self.stack.clone(), time: self.time.clone(), handle, port })
     }
 
@@ -112,7 +113,7 @@ impl Net {
     /// # Errors
     /// See [`Net::listen`].
     pub async fn listen_with(&self, port: u16, backlog: usize) -> Result<TcpListener, Error> {
-        let id = self.stack.borrow_mut().open_listener(port, backlog)?;
+        let id = self.stack.borrow_mut().open_listener(port, backlog, self.time.now())?;
         Ok(TcpListener { stack: self.stack.clone(), time: self.time.clone(), id, port })
     }
 
@@ -123,8 +124,22 @@ impl Net {
     /// [`Error::InvalidAddress`], [`Error::TooManySockets`], [`Error::NoPortLeft`].
     pub async fn connect(&self, address: SocketAddr) -> Result<TcpStream, Error> {
         let peer = to_v4(address).ok_or(Error::InvalidAddress)?;
-        let handle = self.stack.borrow_mut().begin_connect(peer)?;
+        let handle = self.stack.borrow_mut().begin_connect(peer, self.time.now())?;
         TcpStream::new(self.stack.clone(), self.time.clone(), handle, peer).established().await
+    }
+
+    /// Calls `visit` with what is known of each socket, until it returns false: UDP sockets, then TCP listeners,
+    /// then TCP connections, without the first `from` of them. Nothing is borrowed meanwhile: `visit` may use the
+    /// stack. Sockets that are closed between two calls move those behind them to the front.
+    pub fn sockets(&self, from: usize, visit: &mut dyn FnMut(&SocketInfo) -> bool) {
+        let mut index = from;
+        loop {
+            let socket = self.stack.borrow().socket_info(index, self.time.now());
+            index += 1;
+            if !socket.is_some_and(|socket| visit(&socket)) {
+                return;
+            }
+        }
     }
 
     /// Begins to copy all frames that pass the card, the first `length` bytes of each, at most

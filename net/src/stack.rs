@@ -47,7 +47,6 @@ pub(crate) struct Stack {
     pub(crate) sockets: SocketSet<'static>,
     pub(crate) udp: UdpTable,
     pub(crate) outbox: Outbox,
-    pub(crate) tcp: TcpTable,
     pub(crate) dhcp: Option<SocketHandle>,
     pub(crate) address: Option<(Ipv4Addr, u8)>,
     pub(crate) gateway: Option<Ipv4Addr>,
@@ -82,7 +81,7 @@ impl Stack {
         let counters = Rc::new(NetCounters::new());
         let hardware_address = unicast(nic.hardware_address());
         let event = nic.event();
-        let mut link = Link::new(nic, counters.clone());
+        let mut link = Link::new(nic, TcpTable::new(seed), counters.clone());
         let mut settings =
             smoltcp::iface::Config::new(HardwareAddress::Ethernet(EthernetAddress(hardware_address)));
         settings.random_seed = seed;
@@ -95,7 +94,6 @@ impl Stack {
             sockets: SocketSet::new(Vec::new()),
             udp: UdpTable::new(seed),
             outbox: Outbox::new(),
-            tcp: TcpTable::new(seed),
             dhcp: None,
             address: None,
             gateway: None,
@@ -186,7 +184,7 @@ impl Stack {
     fn rest(&mut self, now: Instant, progress: bool) -> Next {
         let due = self.interface.poll_at(instant(now), &self.sockets).map(deadline);
         let due = earlier(due, self.outbox.due());
-        let mut due = earlier(due, self.tcp.due());
+        let mut due = earlier(due, self.link.tcp.due());
         if due.is_some_and(|due| due <= now) && (self.link.is_blocked() || !progress) {
             // Nothing moves before the card has room, or something is due that cannot be done yet: never spin.
             due = Some(now + PAUSE);
@@ -202,7 +200,7 @@ impl Stack {
         let Some(frame) = self.link.take_in() else { return false };
         let glance = Glance::of(frame);
         match glance {
-            Glance::Syn(flow) => self.prepare_for_syn(&flow),
+            Glance::Syn(flow) => self.prepare_for_syn(&flow, now),
             Glance::Reset(flow) => self.prepare_for_reset(&flow),
             Glance::Udp(port) => self.prepare_for_datagram(port),
             Glance::Arp | Glance::Other => {}

@@ -7,7 +7,8 @@ use crate::system::System;
 use alloc::string::ToString;
 use unik_net::Config;
 pub use unik_net::{
-    Capture, Captured, Direction, Error, Net, TcpListener, TcpReader, TcpStream, TcpWriter, UdpSocket,
+    Capture, Captured, Direction, Error, Net, Protocol, SocketInfo, SocketState, TcpListener, TcpReader,
+    TcpStream, TcpWriter, UdpSocket,
 };
 
 const NAME: &str = "net0";

@@ -17,6 +17,7 @@ use crate::{
     error::Error,
     glance::Flow,
     stack::{Stack, duration},
+    tcp::meter::Meter,
     udp::{
         endpoint,
         table::{dynamic_port, next_dynamic_port},
@@ -38,30 +39,35 @@ const RESET_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// All listeners and connections.
 pub(crate) struct TcpTable {
-    listeners: Vec<Listener>,
-    connections: Vec<Connection>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) connections: Vec<Connection>,
     next_listener: u32,
     next_port: u16,
     /// The connection that the frame in hand may begin or end.
     watched: Option<SocketHandle>,
 }
 
-struct Listener {
+pub(crate) struct Listener {
     id: u32,
-    port: u16,
+    pub(crate) port: u16,
+    pub(crate) opened: Instant,
     backlog: usize,
     waker: Option<Waker>,
 }
 
-struct Connection {
-    handle: SocketHandle,
+pub(crate) struct Connection {
+    pub(crate) handle: SocketHandle,
+    /// The ends, as received segments name them: the peer is the source.
+    pub(crate) flow: Flow,
+    pub(crate) opened: Instant,
+    pub(crate) meter: Meter,
     stage: Stage,
     /// The peer has reset it.
     reset: bool,
     /// The peer has sent FIN, and everything before it was taken from the socket.
     finished: bool,
     /// What was taken from the socket in TIME-WAIT, whose end would drop it, and was not read yet.
-    leftover: Vec<u8>,
+    pub(crate) leftover: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,23 +125,29 @@ impl Connection {
 
 /// Listeners.
 impl Stack {
-    pub(crate) fn open_listener(&mut self, port: u16, backlog: usize) -> Result<u32, Error> {
+    pub(crate) fn open_listener(&mut self, port: u16, backlog: usize, now: Instant) -> Result<u32, Error> {
         if port == 0 {
             return Err(Error::InvalidAddress);
         }
-        if self.tcp.listeners.iter().any(|listener| listener.port == port) {
+        if self.link.tcp.listeners.iter().any(|listener| listener.port == port) {
             return Err(Error::PortInUse);
         }
-        let id = self.tcp.next_listener;
-        self.tcp.next_listener = id.wrapping_add(1);
-        self.tcp.listeners.push(Listener { id, port, backlog: backlog.max(1), waker: None });
+        let id = self.link.tcp.next_listener;
+        self.link.tcp.next_listener = id.wrapping_add(1);
+        self.link.tcp.listeners.push(Listener {
+            id,
+            port,
+            opened: now,
+            backlog: backlog.max(1),
+            waker: None,
+        });
         Ok(id)
     }
 
     /// Closes a listener; connections that nobody accepted are reset.
     pub(crate) fn close_listener(&mut self, id: u32, now: Instant) {
-        self.tcp.listeners.retain(|listener| listener.id != id);
-        for connection in &mut self.tcp.connections {
+        self.link.tcp.listeners.retain(|listener| listener.id != id);
+        for connection in &mut self.link.tcp.connections {
             if connection.stage == Stage::Arriving(id) {
                 connection.stage = Stage::Parting(now + RESET_TIMEOUT);
                 self.sockets.get_mut::<Socket<'_>>(connection.handle).abort();
@@ -144,36 +156,46 @@ impl Stack {
         self.request();
     }
 
+    /// Connections of a listener that could be accepted.
+    pub(crate) fn acceptable(&self, listener: &Listener) -> usize {
+        let arriving = Stage::Arriving(listener.id);
+        let of_listener = self.link.tcp.connections.iter().filter(|connection| connection.stage == arriving);
+        let state = |connection: &Connection| self.sockets.get::<Socket<'_>>(connection.handle).state();
+        of_listener.filter(|connection| is_acceptable(state(connection))).count()
+    }
+
     /// Takes the oldest connection that is ready, or notes whom to wake.
     pub(crate) fn accept(&mut self, id: u32, waker: &Waker) -> Option<(SocketHandle, SocketAddrV4)> {
-        for connection in &mut self.tcp.connections {
+        for connection in &mut self.link.tcp.connections {
             let socket = self.sockets.get_mut::<Socket<'_>>(connection.handle);
             if connection.stage != Stage::Arriving(id) || !is_acceptable(socket.state()) {
                 continue;
             }
-            let Some(peer) = peer(socket) else { continue };
             socket.set_timeout(None);
             connection.stage = Stage::Owned;
             self.counters.tcp_accepted.increment();
-            return Some((connection.handle, peer));
+            return Some((connection.handle, connection.flow.peer()));
         }
-        if let Some(listener) = self.tcp.listeners.iter_mut().find(|listener| listener.id == id) {
+        if let Some(listener) = self.link.tcp.listeners.iter_mut().find(|listener| listener.id == id) {
             listener.waker = Some(waker.clone());
         }
         None
     }
 
     /// Prepares a socket for a SYN to a listener, unless a connection with the same ends exists or no room is left.
-    pub(crate) fn prepare_for_syn(&mut self, flow: &Flow) {
+    pub(crate) fn prepare_for_syn(&mut self, flow: &Flow, now: Instant) {
         if self.address.map(|address| address.0) != Some(flow.destination.0)
             || self.connection_of(flow).is_some()
         {
             return;
         }
         let port = flow.destination.1;
-        let Some(listener) = self.tcp.listeners.iter().find(|listener| listener.port == port) else { return };
+        let Some(listener) = self.link.tcp.listeners.iter().find(|listener| listener.port == port) else {
+            return;
+        };
         let stage = Stage::Arriving(listener.id);
-        let arriving = self.tcp.connections.iter().filter(|connection| connection.stage == stage).count();
+        let arriving =
+            self.link.tcp.connections.iter().filter(|connection| connection.stage == stage).count();
         if arriving >= listener.backlog {
             self.counters.tcp_backlog_full.increment();
             return;
@@ -184,13 +206,13 @@ impl Stack {
         let Some(mut socket) = self.new_socket() else { return };
         socket.set_timeout(Some(duration(ARRIVAL_TIMEOUT)));
         if socket.listen(port).is_ok() {
-            self.tcp.watched = Some(self.add_connection(socket, stage));
+            self.link.tcp.watched = Some(self.add_connection(socket, stage, flow, now));
         }
     }
 
     /// Removes the prepared socket again when the stack did not take the SYN.
     pub(crate) fn settle_syn(&mut self) {
-        if let Some(handle) = self.tcp.watched.take()
+        if let Some(handle) = self.link.tcp.watched.take()
             && self.sockets.get::<Socket<'_>>(handle).state() == State::Listen
         {
             self.remove_connection(handle);
@@ -201,7 +223,7 @@ impl Stack {
 /// Connections.
 impl Stack {
     /// Begins to connect.
-    pub(crate) fn begin_connect(&mut self, peer: SocketAddrV4) -> Result<SocketHandle, Error> {
+    pub(crate) fn begin_connect(&mut self, peer: SocketAddrV4, now: Instant) -> Result<SocketHandle, Error> {
         if peer.port() == 0
             || peer.ip().is_unspecified()
             || peer.ip().is_multicast()
@@ -209,9 +231,9 @@ impl Stack {
         {
             return Err(Error::InvalidAddress);
         }
-        if self.address.is_none() {
+        let Some((address, _)) = self.address else {
             return Err(Error::NotConfigured);
-        }
+        };
         if self.next_hop(*peer.ip()).is_none() {
             return Err(Error::Unreachable);
         }
@@ -224,15 +246,16 @@ impl Stack {
         socket.connect(self.interface.context(), endpoint(peer), port).map_err(|_| Error::InvalidAddress)?;
         self.counters.tcp_connects.increment();
         self.request();
-        Ok(self.add_connection(socket, Stage::Owned))
+        let flow = Flow { source: (*peer.ip(), peer.port()), destination: (address, port) };
+        Ok(self.add_connection(socket, Stage::Owned, &flow, now))
     }
 
     /// A local port that no connection to `peer` uses.
     fn free_port(&mut self, peer: SocketAddrV4) -> Option<u16> {
         for _ in FIRST..=u16::MAX {
-            let port = self.tcp.next_port;
-            self.tcp.next_port = next_dynamic_port(port);
-            let taken = self.tcp.connections.iter().any(|connection| {
+            let port = self.link.tcp.next_port;
+            self.link.tcp.next_port = next_dynamic_port(port);
+            let taken = self.link.tcp.connections.iter().any(|connection| {
                 let socket = self.sockets.get::<Socket<'_>>(connection.handle);
                 socket.local_endpoint().is_some_and(|local| local.port == port)
                     && socket.remote_endpoint() == Some(endpoint(peer))
@@ -258,10 +281,19 @@ impl Stack {
         Some(socket)
     }
 
-    fn add_connection(&mut self, socket: Socket<'static>, stage: Stage) -> SocketHandle {
+    fn add_connection(
+        &mut self,
+        socket: Socket<'static>,
+        stage: Stage,
+        flow: &Flow,
+        now: Instant,
+    ) -> SocketHandle {
         let handle = self.sockets.add(socket);
-        self.tcp.connections.push(Connection {
+        self.link.tcp.connections.push(Connection {
             handle,
+            flow: *flow,
+            opened: now,
+            meter: Meter::default(),
             stage,
             reset: false,
             finished: false,
@@ -271,17 +303,17 @@ impl Stack {
     }
 
     fn remove_connection(&mut self, handle: SocketHandle) {
-        self.tcp.connections.retain(|connection| connection.handle != handle);
+        self.link.tcp.connections.retain(|connection| connection.handle != handle);
         self.sockets.remove(handle);
         self.counters.tcp_closed.increment();
     }
 
     /// Whether one more connection may exist. One that only waits out TIME-WAIT gives way.
     fn make_room(&mut self) -> bool {
-        if self.tcp.connections.len() < self.limits.connections {
+        if self.link.tcp.connections.len() < self.limits.connections {
             return true;
         }
-        let waiting = self.tcp.connections.iter().find(|connection| {
+        let waiting = self.link.tcp.connections.iter().find(|connection| {
             matches!(connection.stage, Stage::Parting(_))
                 && self.sockets.get::<Socket<'_>>(connection.handle).state() == State::TimeWait
         });
@@ -296,24 +328,24 @@ impl Stack {
 
     /// The connection whose ends a received segment names.
     fn connection_of(&self, flow: &Flow) -> Option<SocketHandle> {
-        let local = endpoint(SocketAddrV4::new(flow.destination.0, flow.destination.1));
-        let remote = endpoint(SocketAddrV4::new(flow.source.0, flow.source.1));
-        self.tcp.connections.iter().map(|connection| connection.handle).find(|handle| {
-            let socket = self.sockets.get::<Socket<'_>>(*handle);
-            socket.local_endpoint() == Some(local) && socket.remote_endpoint() == Some(remote)
-        })
+        let is_open = |connection: &&Connection| {
+            // A socket that has ended has no ends.
+            self.sockets.get::<Socket<'_>>(connection.handle).remote_endpoint().is_some()
+        };
+        let mut of_flow = self.link.tcp.connections.iter().filter(|connection| connection.flow == *flow);
+        of_flow.find(is_open).map(|connection| connection.handle)
     }
 
     /// Remembers which connection a received reset names.
     pub(crate) fn prepare_for_reset(&mut self, flow: &Flow) {
-        self.tcp.watched = self.connection_of(flow);
+        self.link.tcp.watched = self.connection_of(flow);
     }
 
     /// Notes the reset when the stack accepted it.
     pub(crate) fn settle_reset(&mut self) {
-        let Some(handle) = self.tcp.watched.take() else { return };
+        let Some(handle) = self.link.tcp.watched.take() else { return };
         if self.sockets.get::<Socket<'_>>(handle).state() == State::Closed
-            && let Some(connection) = self.tcp.find(handle)
+            && let Some(connection) = self.link.tcp.find(handle)
         {
             connection.reset = true;
             self.counters.tcp_resets.increment();
@@ -322,17 +354,17 @@ impl Stack {
 
     /// Whether the peer has reset the connection.
     pub(crate) fn was_reset(&mut self, handle: SocketHandle) -> bool {
-        self.tcp.find(handle).is_some_and(|connection| connection.reset)
+        self.link.tcp.find(handle).is_some_and(|connection| connection.reset)
     }
 
     /// Whether the peer had sent FIN, and everything before it was taken from the socket.
     pub(crate) fn was_finished(&mut self, handle: SocketHandle) -> bool {
-        self.tcp.find(handle).is_some_and(|connection| connection.finished)
+        self.link.tcp.find(handle).is_some_and(|connection| connection.finished)
     }
 
     /// Reads what outlived its socket's TIME-WAIT; the number of bytes.
     pub(crate) fn read_leftover(&mut self, handle: SocketHandle, bytes: &mut [u8]) -> usize {
-        let Some(connection) = self.tcp.find(handle) else { return 0 };
+        let Some(connection) = self.link.tcp.find(handle) else { return 0 };
         let length = connection.leftover.len().min(bytes.len());
         for (to, from) in bytes.iter_mut().zip(connection.leftover.drain(..length)) {
             *to = from;
@@ -345,7 +377,7 @@ impl Stack {
         let socket = self.sockets.get_mut::<Socket<'_>>(handle);
         socket.close();
         let patience = if socket.state() == State::Closed { RESET_TIMEOUT } else { PARTING_TIMEOUT };
-        if let Some(connection) = self.tcp.find(handle) {
+        if let Some(connection) = self.link.tcp.find(handle) {
             connection.stage = Stage::Parting(now + patience);
         }
         self.request();
@@ -355,7 +387,7 @@ impl Stack {
     /// does not end.
     pub(crate) fn sweep_connections(&mut self, now: Instant) {
         let mut index = 0;
-        while let Some(connection) = self.tcp.connections.get_mut(index) {
+        while let Some(connection) = self.link.tcp.connections.get_mut(index) {
             let handle = connection.handle;
             let socket = self.sockets.get_mut::<Socket<'_>>(handle);
             match connection.stage {
@@ -366,7 +398,7 @@ impl Stack {
                     connection.finished |= !socket.may_recv() && has_fin(socket.state());
                 }
                 Stage::Arriving(id) if is_acceptable(socket.state()) => {
-                    let waiting = self.tcp.listeners.iter_mut().find(|listener| listener.id == id);
+                    let waiting = self.link.tcp.listeners.iter_mut().find(|listener| listener.id == id);
                     if let Some(waker) = waiting.and_then(|listener| listener.waker.take()) {
                         waker.wake();
                     }
@@ -407,13 +439,6 @@ fn zeroes(length: usize) -> Option<Vec<u8>> {
     bytes.try_reserve_exact(length).ok()?;
     bytes.resize(length, 0);
     Some(bytes)
-}
-
-/// The peer of a connected socket.
-pub(crate) fn peer(socket: &Socket<'_>) -> Option<SocketAddrV4> {
-    let remote = socket.remote_endpoint()?;
-    let smoltcp::wire::IpAddress::Ipv4(address) = remote.addr;
-    Some(SocketAddrV4::new(address, remote.port))
 }
 
 /// Whether the handshake is complete. A peer that has closed its half already is accepted as well.

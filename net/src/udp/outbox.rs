@@ -77,6 +77,12 @@ impl Outbox {
         self.parked.iter().map(|parked| parked.retry_at).min()
     }
 
+    /// Bytes of the datagrams from `port` that are parked.
+    pub(crate) fn parked_bytes(&self, port: u16) -> usize {
+        let of_port = self.parked.iter().filter(|parked| parked.port == port);
+        of_port.map(|parked| parked.payload.len()).sum()
+    }
+
     /// Notes that an ARP frame came in.
     pub(crate) fn neighbor_answered(&mut self) {
         self.answered = true;

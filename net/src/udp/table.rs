@@ -7,6 +7,8 @@ use smoltcp::{
     socket::udp::{PacketBuffer, PacketMetadata, Socket},
 };
 
+use unik_sched::time::Instant;
+
 use crate::{error::Error, stack::Stack};
 
 /// The first port of the dynamic range (RFC 6335, 6).
@@ -17,10 +19,17 @@ const SOCKET_LIMIT: usize = 256;
 
 /// Which ports are bound, and to which sockets.
 pub(crate) struct UdpTable {
-    ports: Vec<(u16, SocketHandle)>,
+    pub(crate) ports: Vec<Bound>,
     next_port: u16,
     /// The socket that the frame in hand goes to, and the bytes it had queued before.
     watched: Option<(SocketHandle, usize)>,
+}
+
+/// A socket and its port.
+pub(crate) struct Bound {
+    pub(crate) port: u16,
+    pub(crate) handle: SocketHandle,
+    pub(crate) opened: Instant,
 }
 
 impl UdpTable {
@@ -29,11 +38,11 @@ impl UdpTable {
     }
 
     fn find(&self, port: u16) -> Option<SocketHandle> {
-        self.ports.iter().find(|bound| bound.0 == port).map(|bound| bound.1)
+        self.ports.iter().find(|bound| bound.port == port).map(|bound| bound.handle)
     }
 
     pub(crate) fn remove(&mut self, port: u16) {
-        self.ports.retain(|bound| bound.0 != port);
+        self.ports.retain(|bound| bound.port != port);
     }
 
     /// A free port of the dynamic range.
@@ -51,7 +60,7 @@ impl UdpTable {
 
 impl Stack {
     /// Opens a socket on `port`, or on a free port of the dynamic range when it is 0.
-    pub(crate) fn open_udp(&mut self, port: u16) -> Result<(SocketHandle, u16), Error> {
+    pub(crate) fn open_udp(&mut self, port: u16, now: Instant) -> Result<(SocketHandle, u16), Error> {
         if self.udp.ports.len() >= SOCKET_LIMIT {
             return Err(Error::TooManySockets);
         }
@@ -68,7 +77,7 @@ impl Stack {
         let mut socket = Socket::new(received, unused);
         socket.bind(port).map_err(|_| Error::InvalidAddress)?;
         let handle = self.sockets.add(socket);
-        self.udp.ports.push((port, handle));
+        self.udp.ports.push(Bound { port, handle, opened: now });
         self.counters.udp_opened.increment();
         Ok((handle, port))
     }

@@ -9,6 +9,7 @@ mod dhcp;
 mod driver;
 mod frames;
 mod icmp;
+mod sockets;
 mod tcp;
 mod tcp_loss;
 mod udp;

@@ -1,0 +1,140 @@
+//! What can be told of a socket, for people who look at a running stack.
+
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use smoltcp::socket::{tcp, udp};
+use unik_sched::time::{Duration, Instant};
+
+use crate::stack::Stack;
+
+/// A protocol that has sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Datagrams (RFC 768).
+    Udp,
+    /// Connections (RFC 9293).
+    Tcp,
+}
+
+/// What a socket is doing. All but `Open` are states of TCP (RFC 9293, 3.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the RFC")]
+pub enum SocketState {
+    /// A UDP socket.
+    Open,
+    Closed,
+    Listen,
+    SynSent,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+}
+
+/// What is known of one socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketInfo {
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// What it is doing.
+    pub state: SocketState,
+    /// Address and port on this side; the address is 0.0.0.0 where it is any of the stack's.
+    pub local: SocketAddr,
+    /// Address and port on the other side: of connections.
+    pub remote: Option<SocketAddr>,
+    /// Bytes received that the application has not taken yet; for a listener, connections not accepted yet.
+    pub receive_queue: usize,
+    /// Bytes that wait to be sent or to be acknowledged.
+    pub send_queue: usize,
+    /// The smoothed round trip time (RFC 6298, 2) of a connection, once one was measured.
+    pub round_trip: Option<Duration>,
+    /// Segments of a connection that were sent again.
+    pub retransmits: u32,
+    /// The time since it was opened.
+    pub age: Duration,
+}
+
+impl SocketInfo {
+    /// A socket on `port` without a peer, opened at `opened`.
+    fn new(protocol: Protocol, state: SocketState, port: u16, opened: Instant, now: Instant) -> Self {
+        SocketInfo {
+            protocol,
+            state,
+            local: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into(),
+            remote: None,
+            receive_queue: 0,
+            send_queue: 0,
+            round_trip: None,
+            retransmits: 0,
+            age: now.duration_since(opened),
+        }
+    }
+}
+
+impl Stack {
+    /// What is known of the socket at `index`, where UDP sockets come first, then listeners, then connections.
+    pub(crate) fn socket_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
+        let Some(index) = index.checked_sub(self.udp.ports.len()) else {
+            return self.udp_info(index, now);
+        };
+        match index.checked_sub(self.link.tcp.listeners.len()) {
+            None => self.listener_info(index, now),
+            Some(index) => self.connection_info(index, now),
+        }
+    }
+
+    fn udp_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
+        let bound = self.udp.ports.get(index)?;
+        let socket = self.sockets.get::<udp::Socket<'_>>(bound.handle);
+        Some(SocketInfo {
+            receive_queue: socket.recv_queue(),
+            send_queue: self.outbox.parked_bytes(bound.port),
+            ..SocketInfo::new(Protocol::Udp, SocketState::Open, bound.port, bound.opened, now)
+        })
+    }
+
+    fn listener_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
+        let listener = self.link.tcp.listeners.get(index)?;
+        Some(SocketInfo {
+            receive_queue: self.acceptable(listener),
+            ..SocketInfo::new(Protocol::Tcp, SocketState::Listen, listener.port, listener.opened, now)
+        })
+    }
+
+    fn connection_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
+        let connection = self.link.tcp.connections.get(index)?;
+        let socket = self.sockets.get::<tcp::Socket<'_>>(connection.handle);
+        let (flow, meter) = (&connection.flow, &connection.meter);
+        Some(SocketInfo {
+            local: flow.local().into(),
+            remote: Some(flow.peer().into()),
+            receive_queue: socket.recv_queue() + connection.leftover.len(),
+            send_queue: socket.send_queue(),
+            round_trip: meter.round_trip().map(Duration::from_nanos),
+            retransmits: meter.retransmits(),
+            ..SocketInfo::new(Protocol::Tcp, state(socket.state()), 0, connection.opened, now)
+        })
+    }
+}
+
+/// The state in our words.
+fn state(state: tcp::State) -> SocketState {
+    match state {
+        tcp::State::Closed => SocketState::Closed,
+        tcp::State::Listen => SocketState::Listen,
+        tcp::State::SynSent => SocketState::SynSent,
+        tcp::State::SynReceived => SocketState::SynReceived,
+        tcp::State::Established => SocketState::Established,
+        tcp::State::FinWait1 => SocketState::FinWait1,
+        tcp::State::FinWait2 => SocketState::FinWait2,
+        tcp::State::CloseWait => SocketState::CloseWait,
+        tcp::State::Closing => SocketState::Closing,
+        tcp::State::LastAck => SocketState::LastAck,
+        tcp::State::TimeWait => SocketState::TimeWait,
+    }
+}
