@@ -50,7 +50,8 @@ fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream, Erro
 
         async fn __unik_application(system: ::unik::System) -> ::core::result::Result<(), ::unik::Failure> {
             #function
-            #(let #variables = <#types as ::unik::Resource>::take(&system).await?;)*
+            const LOOKED: bool = false #(|| <#types as ::unik::Resource>::LOOKS)*;
+            #(let #variables = <#types as ::unik::Resource>::take::<LOOKED>(&system).await?;)*
             system.start_main();
             ::unik::Outcome::into_result(#name(#(#variables),*).await)
         }

@@ -143,9 +143,11 @@ impl Net {
     }
 
     /// Begins to copy all frames that pass the card, the first `length` bytes of each, at most
-    /// [`Capture::LENGTH_LIMIT`]. `None` while another capture runs on this stack, or when memory lacks.
-    pub fn capture(&self, length: usize) -> Option<Capture> {
-        Capture::begin(&self.stack, length)
+    /// [`Capture::LENGTH_LIMIT`], and sets `event` whenever one was copied: whoever leaves frames behind in
+    /// [`Capture::read`] knows of them and does not wait first. `None` while another capture runs on this stack, or when
+    /// memory lacks.
+    pub fn capture(&self, length: usize, event: Event) -> Option<Capture> {
+        Capture::begin(&self.stack, length, event)
     }
 
     /// What the stack has counted.

@@ -58,7 +58,7 @@ impl Config {
 }
 
 impl Resource for Config {
-    async fn take(system: &System) -> Result<Self, Failure> {
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
         Ok(system.config())
     }
 

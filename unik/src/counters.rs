@@ -61,7 +61,7 @@ impl Counters {
 }
 
 impl Resource for Counters {
-    async fn take(system: &System) -> Result<Self, Failure> {
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
         Ok(Self::of(system).clone())
     }
 

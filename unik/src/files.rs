@@ -27,7 +27,7 @@ impl Files {
 }
 
 impl Resource for Files {
-    async fn take(system: &System) -> Result<Self, Failure> {
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
         let Some(bytes) = archive(system) else {
             let sentence = "this image needs data: start it with --data DIR (an archive as -initrd), or build it \
                             with --embed DIR";

@@ -1,9 +1,11 @@
 //! The network: a TCP/IP stack on each network device, and its sockets.
 
 use crate::backend;
+use crate::monitor::Watched;
 use crate::outcome::Failure;
 use crate::resource::Resource;
 use crate::system::System;
+use alloc::rc::Rc;
 use alloc::string::ToString;
 use unik_net::Config;
 pub use unik_net::{
@@ -16,7 +18,7 @@ const NAME: &str = "net0";
 /// The first network device with a stack on it, configured by `net0.ip=` and its siblings, or by DHCP. `main` starts
 /// when it has an address.
 impl Resource for Net {
-    async fn take(system: &System) -> Result<Self, Failure> {
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
         let words = system.config();
         let config = Config::parse(NAME, &mut |key| words.get(key))
             .map_err(|error| Failure::Configuration(error.to_string()))?;
@@ -30,6 +32,9 @@ impl Resource for Net {
         system.counters().register(NAME, net.nic_counters());
         let spawned = system.spawner().spawn(NAME, driver.run());
         spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
+        if LOOKED {
+            system.add_network(Rc::new(Watched::new(&net)));
+        }
         net.configured().await;
         if let Some((address, prefix)) = net.address() {
             system.note_ready(format_args!("{NAME} {address}/{prefix}"));

@@ -11,11 +11,15 @@ use crate::system::System;
     note = "resources are Net, Files, Spawner, Time, Clock, Config, Counters, Monitor, and Option<T> of them"
 )]
 pub trait Resource: Sized {
-    /// Takes it from the system, waiting until it is usable (an address, for example).
+    /// Whether it looks into the others: what they show of themselves is linked only where one does.
+    const LOOKS: bool = false;
+
+    /// Takes it from the system, waiting until it is usable (an address, for example). `LOOKED` says whether another
+    /// parameter [looks](Self::LOOKS) into this one.
     ///
     /// # Errors
     /// [`Failure::Configuration`] with a sentence where the machine or the configuration lacks it.
-    fn take(system: &System) -> impl Future<Output = Result<Self, Failure>>;
+    fn take<const LOOKED: bool>(system: &System) -> impl Future<Output = Result<Self, Failure>>;
 
     /// Whether the machine has it at all: what decides over `Some` and `None` for `Option<Self>`.
     fn is_present(system: &System) -> bool;
@@ -23,8 +27,10 @@ pub trait Resource: Sized {
 
 /// `None` where the machine lacks it; a configuration mistake is still a failure.
 impl<T: Resource> Resource for Option<T> {
-    async fn take(system: &System) -> Result<Self, Failure> {
-        Ok(if T::is_present(system) { Some(T::take(system).await?) } else { None })
+    const LOOKS: bool = T::LOOKS;
+
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
+        Ok(if T::is_present(system) { Some(T::take::<LOOKED>(system).await?) } else { None })
     }
 
     fn is_present(_: &System) -> bool {
@@ -33,7 +39,7 @@ impl<T: Resource> Resource for Option<T> {
 }
 
 impl Resource for unik_sched::Spawner {
-    async fn take(system: &System) -> Result<Self, Failure> {
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
         Ok(system.spawner().clone())
     }
 
@@ -43,7 +49,7 @@ impl Resource for unik_sched::Spawner {
 }
 
 impl Resource for unik_sched::time::Time {
-    async fn take(system: &System) -> Result<Self, Failure> {
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
         Ok(system.time().clone())
     }
 

@@ -3,8 +3,12 @@
 use crate::backend::Backend;
 use crate::config::{Config, Words};
 use crate::counters::Counters;
+use crate::monitor::Network;
 use crate::startup::Startup;
 use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::fmt;
 use unik_sched::time::Time;
 use unik_sched::{Executor, Spawner};
@@ -23,6 +27,7 @@ struct Parts {
     words: Words,
     counters: Counters,
     startup: &'static Startup,
+    networks: RefCell<Vec<Rc<dyn Network>>>,
     backend: Backend,
 }
 
@@ -35,7 +40,8 @@ impl System {
         backend: Backend,
     ) -> Self {
         let (words, counters, spawner) = (Words::new(command_line), Counters::default(), executor.spawner());
-        Self(Box::leak(Box::new(Parts { time: time.clone(), spawner, words, counters, startup, backend })))
+        let (time, networks) = (time.clone(), RefCell::new(Vec::new()));
+        Self(Box::leak(Box::new(Parts { time, spawner, words, counters, startup, networks, backend })))
     }
 
     /// All resources are taken: `main` starts.
@@ -63,6 +69,16 @@ impl System {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    /// Makes a network known to whoever looks into the system.
+    pub(crate) fn add_network(&self, network: Rc<dyn Network>) {
+        self.0.networks.borrow_mut().push(network);
+    }
+
+    /// The network at `index`, in the order in which they were made.
+    pub(crate) fn network(&self, index: usize) -> Option<Rc<dyn Network>> {
+        self.0.networks.borrow().get(index).cloned()
     }
 
     pub(crate) fn backend(&self) -> &Backend {

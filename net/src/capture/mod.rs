@@ -67,7 +67,7 @@ impl Capture {
     /// The most bytes of a frame that are copied.
     pub const LENGTH_LIMIT: usize = 1536;
 
-    pub(crate) fn begin(stack: &Shared, length: usize) -> Option<Self> {
+    pub(crate) fn begin(stack: &Shared, length: usize, event: Event) -> Option<Self> {
         let link = &mut stack.borrow_mut().link;
         if link.witness.is_some() {
             return None;
@@ -76,7 +76,7 @@ impl Capture {
             ring: RefCell::new(memory()?),
             length: length.min(Self::LENGTH_LIMIT),
             lost: Cell::new(0),
-            event: Event::new(),
+            event,
             counters: link.counters().clone(),
         });
         link.witness = Some(Box::new(recorder.clone()));
@@ -95,12 +95,6 @@ impl Capture {
     /// The number of frames that found no room since the last call.
     pub fn take_lost(&mut self) -> u64 {
         self.recorder.lost.take()
-    }
-
-    /// Set whenever a frame has been copied. Whoever leaves frames behind in [`Capture::read`] knows of them and does
-    /// not wait first.
-    pub fn event(&self) -> Event {
-        self.recorder.event.clone()
     }
 }
 

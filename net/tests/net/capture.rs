@@ -4,6 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use embedded_io_async::Write;
 use unik_net::{Capture, Captured, Direction, Error, Net, wire::Conditions};
+use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Instant, Time};
 
 use crate::{
@@ -45,7 +46,7 @@ fn tapped(world: &World, end: u8) -> Vec<(Instant, Vec<u8>)> {
 fn both_directions_are_seen_in_order_with_the_bytes_of_the_wire() {
     let delay = Duration::from_millis(3);
     let (mut world, left, right) = two_on(Conditions { delay, ..Conditions::default() }, 1);
-    let mut capture = left.capture(usize::MAX).expect("no other capture runs");
+    let mut capture = left.capture(usize::MAX, Event::new()).expect("no other capture runs");
     let time = world.time.clone();
     world.run(async {
         let mut listener = right.listen(80).await.unwrap();
@@ -74,7 +75,7 @@ fn both_directions_are_seen_in_order_with_the_bytes_of_the_wire() {
 #[test]
 fn answers_of_the_stack_itself_are_seen() {
     let (mut world, left, right) = two();
-    let mut capture = right.capture(64).unwrap();
+    let mut capture = right.capture(64, Event::new()).unwrap();
     world.run(async {
         assert_eq!(left.connect(at(RIGHT, 81)).await.err(), Some(Error::ConnectionRefused));
     });
@@ -87,7 +88,7 @@ fn answers_of_the_stack_itself_are_seen() {
 #[test]
 fn of_a_long_frame_the_beginning_is_kept_and_its_length_told() {
     let (mut world, left, _right) = two();
-    let mut capture = left.capture(60).unwrap();
+    let mut capture = left.capture(60, Event::new()).unwrap();
     let time = world.time.clone();
     world.run(send(&time, &left, 2, 1000));
     let frames = drain(&mut capture);
@@ -102,7 +103,7 @@ fn of_a_long_frame_the_beginning_is_kept_and_its_length_told() {
 #[test]
 fn what_a_reader_does_not_take_stays_the_first() {
     let (mut world, left, _right) = two();
-    let mut capture = left.capture(100).unwrap();
+    let mut capture = left.capture(100, Event::new()).unwrap();
     let time = world.time.clone();
     world.run(send(&time, &left, 5, 10));
     let mut seen = Vec::new();
@@ -128,7 +129,7 @@ fn what_a_reader_does_not_take_stays_the_first() {
 #[test]
 fn a_full_ring_drops_and_counts_new_frames_and_keeps_the_old_ones() {
     let (mut world, left, _right) = two();
-    let mut capture = left.capture(1500).unwrap();
+    let mut capture = left.capture(1500, Event::new()).unwrap();
     let time = world.time.clone();
     world.run(send(&time, &left, 200, 1400));
     let counters = left.counters();
@@ -154,16 +155,16 @@ fn a_full_ring_drops_and_counts_new_frames_and_keeps_the_old_ones() {
 fn one_capture_runs_at_a_time_and_ends_when_it_is_dropped() {
     let (mut world, left, right) = two();
     let time = world.time.clone();
-    let first = left.capture(100).unwrap();
-    assert!(left.capture(100).is_none());
-    let _other_stack = right.capture(100).expect("each stack has its own");
+    let first = left.capture(100, Event::new()).unwrap();
+    assert!(left.capture(100, Event::new()).is_none());
+    let _other_stack = right.capture(100, Event::new()).expect("each stack has its own");
     world.run(send(&time, &left, 3, 10));
     let captured = left.counters().captured.get();
     assert!(captured > 0);
     drop(first);
     world.run(send(&time, &left, 3, 10));
     assert_eq!(left.counters().captured.get(), captured);
-    let mut second = left.capture(100).expect("the first has ended");
+    let mut second = left.capture(100, Event::new()).expect("the first has ended");
     assert_eq!(drain(&mut second), [], "what passed before is not its business");
     world.run(send(&time, &left, 1, 10));
     assert!(!drain(&mut second).is_empty());
@@ -173,10 +174,11 @@ fn one_capture_runs_at_a_time_and_ends_when_it_is_dropped() {
 fn a_reader_is_woken_when_frames_are_there() {
     let (mut world, left, _right) = two();
     let seen = Rc::new(RefCell::new(Vec::new()));
-    let (frames, mut capture) = (seen.clone(), left.capture(100).unwrap());
+    let (frames, event) = (seen.clone(), Event::new());
+    let mut capture = left.capture(100, event.clone()).unwrap();
     world.spawn("reader", async move {
         loop {
-            capture.event().wait().await;
+            event.wait().await;
             frames.borrow_mut().extend(drain(&mut capture));
         }
     });
@@ -192,7 +194,7 @@ fn a_reader_is_woken_when_frames_are_there() {
 fn a_frame_that_the_card_refused_at_first_is_seen_once() {
     let conditions = Conditions { interval: Duration::from_millis(2), queue: 1, ..Conditions::default() };
     let (mut world, left, right) = two_on(conditions, 1);
-    let mut capture = left.capture(100).unwrap();
+    let mut capture = left.capture(100, Event::new()).unwrap();
     let time = world.time.clone();
     world.run(async {
         let mut listener = right.listen(80).await.unwrap();
@@ -211,7 +213,7 @@ fn a_frame_that_the_card_refused_at_first_is_seen_once() {
 #[test]
 fn frames_that_pass_while_others_are_read_are_lost_and_counted() {
     let (mut world, left, _right) = two();
-    let mut capture = left.capture(100).unwrap();
+    let mut capture = left.capture(100, Event::new()).unwrap();
     let time = world.time.clone();
     world.run(send(&time, &left, 2, 10));
     let mut socket = world.run(async { left.udp(0).await }).unwrap();

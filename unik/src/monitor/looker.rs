@@ -1,114 +1,35 @@
-//! The inspection channel: what a tool on the host may see of a running appliance, and ask of it.
-//!
-//! [`Monitor`] is taken like any resource, and a task of its own then serves the channel: `cargo unik ps`, `log` and their
-//! siblings ask it. Invariant: the task works in portions and waits for nobody but the host, so that the appliance goes
-//! on whatever the host does.
+//! The answers: what a session is told of the system it runs in.
 
+use super::Network;
 use crate::backend;
-use crate::counters::Counters;
-use crate::outcome::Failure;
-use crate::resource::Resource;
 use crate::system::System;
-use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::rc::Rc;
 use log::LevelFilter;
-use unik_monitor::{Fact, Level, List, Port, Refusal, Reply, Session, Sources, Task, Value, Visit};
+use unik_monitor::{Fact, Level, List, Refusal, Reply, Sources, Task, Value, Visit};
+use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Time};
-use unik_sched::yield_now;
-use unik_virtio::Buffer;
-
-const NAME: &str = "monitor";
-
-/// Buffers that are filled in one turn, before other tasks run.
-const BUDGET: usize = 8;
-
-/// The inspection channel. An appliance that takes it can be looked into from the host.
-///
-/// Most take `Option<Monitor>`: without a device for it they run all the same.
-pub struct Monitor(());
-
-impl Resource for Monitor {
-    async fn take(system: &System) -> Result<Self, Failure> {
-        let port = backend::open_channel(system.backend()).map_err(Failure::Configuration)?;
-        let session = Session::new();
-        let counters = Counters::of(system);
-        counters.register(NAME, session.counters());
-        counters.register(NAME, port.counters());
-        // They last as long as the system, so what would tear them down is not linked.
-        let (port, session) = (Box::leak(Box::new(port)), Box::leak(Box::new(session)));
-        let looker = Box::leak(Box::new(Looker { system: *system }));
-        let spawned = system.spawner().spawn(NAME, serve(port, session, looker));
-        spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
-        Ok(Self(()))
-    }
-
-    fn is_present(system: &System) -> bool {
-        backend::has_channel(system.backend())
-    }
-}
-
-/// Serves the channel for ever.
-async fn serve<P: Port>(port: &mut P, session: &mut Session, looker: &mut Looker) {
-    let mut unread = None;
-    let event = port.event();
-    loop {
-        port.disarm();
-        if port.restarted() {
-            unread = None;
-            session.restart(looker);
-        }
-        hear(port, session, looker, &mut unread);
-        let busy = tell(port, session, looker);
-        port.flush();
-        if busy || port.arm() {
-            yield_now().await;
-            continue;
-        }
-        looker.time().waiting("the host");
-        event.wait().await;
-    }
-}
-
-/// Takes what the host has sent, as long as the session takes it. `unread` is what it did not take, from which byte on.
-fn hear(
-    port: &mut impl Port,
-    session: &mut Session,
-    looker: &mut Looker,
-    unread: &mut Option<(Buffer, usize)>,
-) {
-    while let Some((bytes, taken)) = unread.take().or_else(|| port.receive().map(|bytes| (bytes, 0))) {
-        let taken = taken + session.receive(bytes.get(taken..).unwrap_or_default(), looker);
-        if taken < bytes.len() {
-            *unread = Some((bytes, taken));
-            return;
-        }
-        port.give_back(bytes);
-    }
-}
-
-/// Sends what the session has to say. True if it may have more.
-fn tell(port: &mut impl Port, session: &mut Session, looker: &mut Looker) -> bool {
-    for _ in 0..BUDGET {
-        let Some(mut buffer) = port.allocate() else { return false };
-        // A new buffer takes as much.
-        let _ = buffer.set_len(Buffer::CAPACITY);
-        let length = session.fill(looker, &mut buffer);
-        if length == 0 {
-            return false;
-        }
-        let _ = buffer.set_len(length);
-        port.send(buffer);
-    }
-    true
-}
 
 /// Where the session has its answers from: the system it runs in.
-struct Looker {
+pub(super) struct Looker {
     system: System,
+    /// What the task of the channel waits for.
+    event: Event,
+    /// The network that is captured.
+    captured: Option<Rc<dyn Network>>,
 }
 
 impl Looker {
-    fn time(&self) -> &Time {
+    /// Answers about `system`; `event` is what the task of the channel waits for.
+    pub(super) fn new(system: System, event: Event) -> Self {
+        Self { system, event, captured: None }
+    }
+
+    /// The event that the channel's task waits for.
+    pub(super) fn event(&self) -> Event {
+        self.event.clone()
+    }
+
+    pub(super) fn time(&self) -> &Time {
         self.system.time()
     }
 
@@ -145,6 +66,19 @@ impl Looker {
             };
             visit(behind.into(), &Reply::Task(task))
         });
+    }
+
+    /// The position is the number of the network in the upper half, and of the socket in it in the lower.
+    fn sockets(&self, position: u64, visit: Visit<'_>) {
+        let (mut number, mut index) = (position >> 32, position & u64::from(u32::MAX));
+        let mut goes_on = true;
+        while goes_on && let Some(network) = self.system.network(number as usize) {
+            network.sockets(index, &mut |behind, reply| {
+                goes_on = visit(number << 32 | behind, reply);
+                goes_on
+            });
+            (number, index) = (number + 1, 0);
+        }
     }
 
     fn records(&self, position: u64, visit: Visit<'_>) {
@@ -192,7 +126,20 @@ impl Sources for Looker {
                 });
             }
             List::Records => self.records(position, visit),
-            List::Sockets | List::Interfaces | List::Frames => {}
+            List::Sockets => self.sockets(position, visit),
+            List::Interfaces => {
+                let mut index = position;
+                while let Some(network) = self.system.network(index as usize)
+                    && visit(index + 1, &Reply::Interface(network.name()))
+                {
+                    index += 1;
+                }
+            }
+            List::Frames => {
+                if let Some(network) = &self.captured {
+                    network.frames(visit);
+                }
+            }
         }
     }
 
@@ -201,11 +148,24 @@ impl Sources for Looker {
         if set { Ok(()) } else { Err(Refusal::Busy) }
     }
 
-    fn start_capture(&mut self, _: &str, _: usize) -> Result<(), Refusal> {
-        Err(Refusal::Unable)
+    fn start_capture(&mut self, interface: &str, length: usize) -> Result<(), Refusal> {
+        if self.captured.is_some() {
+            return Err(Refusal::Busy);
+        }
+        let mut networks = (0..).map_while(|index| self.system.network(index));
+        let network = networks.find(|network| network.name() == interface).ok_or(Refusal::NotFound)?;
+        if !network.start_capture(length, self.event.clone()) {
+            return Err(Refusal::Busy);
+        }
+        self.captured = Some(network);
+        Ok(())
     }
 
-    fn stop_capture(&mut self) {}
+    fn stop_capture(&mut self) {
+        if let Some(network) = self.captured.take() {
+            network.stop_capture();
+        }
+    }
 
     fn end(&mut self, _: bool) -> Result<(), Refusal> {
         Err(Refusal::Unable)
@@ -230,6 +190,6 @@ fn filter_of(level: Level) -> LevelFilter {
     LEVELS.iter().find(|(_, known)| *known == level).map_or(LevelFilter::Trace, |(filter, _)| *filter)
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,108 @@
+//! The inspection channel: what a tool on the host may see of a running appliance, and ask of it.
+//!
+//! [`Monitor`] is taken like any resource, and a task of its own then serves the channel: `cargo unik ps`, `log` and their
+//! siblings ask it. Invariant: the task works in portions and waits for nobody but the host, so that the appliance goes
+//! on whatever the host does.
+
+mod looker;
+mod network;
+
+use self::looker::Looker;
+pub(crate) use self::network::{Network, Watched};
+use crate::backend;
+use crate::counters::Counters;
+use crate::outcome::Failure;
+use crate::resource::Resource;
+use crate::system::System;
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use unik_monitor::{Port, Session};
+use unik_sched::yield_now;
+use unik_virtio::Buffer;
+
+const NAME: &str = "monitor";
+
+/// Buffers that are filled in one turn, before other tasks run.
+const BUDGET: usize = 8;
+
+/// The inspection channel. An appliance that takes it can be looked into from the host.
+///
+/// Most take `Option<Monitor>`: without a device for it they run all the same.
+pub struct Monitor(());
+
+impl Resource for Monitor {
+    const LOOKS: bool = true;
+
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
+        let port = backend::open_channel(system.backend()).map_err(Failure::Configuration)?;
+        let session = Session::new();
+        let counters = Counters::of(system);
+        counters.register(NAME, session.counters());
+        counters.register(NAME, port.counters());
+        // They last as long as the system, so what would tear them down is not linked.
+        let (port, session) = (Box::leak(Box::new(port)), Box::leak(Box::new(session)));
+        let looker = Box::leak(Box::new(Looker::new(*system, port.event())));
+        let spawned = system.spawner().spawn(NAME, serve(port, session, looker));
+        spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
+        Ok(Self(()))
+    }
+
+    fn is_present(system: &System) -> bool {
+        backend::has_channel(system.backend())
+    }
+}
+
+/// Serves the channel for ever.
+async fn serve<P: Port>(port: &mut P, session: &mut Session, looker: &mut Looker) {
+    let mut unread = None;
+    let event = looker.event();
+    loop {
+        port.disarm();
+        if port.restarted() {
+            unread = None;
+            session.restart(looker);
+        }
+        hear(port, session, looker, &mut unread);
+        let busy = tell(port, session, looker);
+        port.flush();
+        if busy || port.arm() {
+            yield_now().await;
+            continue;
+        }
+        looker.time().waiting("the host");
+        event.wait().await;
+    }
+}
+
+/// Takes what the host has sent, as long as the session takes it. `unread` is what it did not take, from which byte on.
+fn hear(
+    port: &mut impl Port,
+    session: &mut Session,
+    looker: &mut Looker,
+    unread: &mut Option<(Buffer, usize)>,
+) {
+    while let Some((bytes, taken)) = unread.take().or_else(|| port.receive().map(|bytes| (bytes, 0))) {
+        let taken = taken + session.receive(bytes.get(taken..).unwrap_or_default(), looker);
+        if taken < bytes.len() {
+            *unread = Some((bytes, taken));
+            return;
+        }
+        port.give_back(bytes);
+    }
+}
+
+/// Sends what the session has to say. True if it may have more.
+fn tell(port: &mut impl Port, session: &mut Session, looker: &mut Looker) -> bool {
+    for _ in 0..BUDGET {
+        let Some(mut buffer) = port.allocate() else { return false };
+        // A new buffer takes as much.
+        let _ = buffer.set_len(Buffer::CAPACITY);
+        let length = session.fill(looker, &mut buffer);
+        if length == 0 {
+            return false;
+        }
+        let _ = buffer.set_len(length);
+        port.send(buffer);
+    }
+    true
+}
