@@ -41,6 +41,8 @@ fn an_image_links_only_what_main_asks_for() {
     assert_eq!(with_parts("hello", &["unik_block"]), [""; 0], "hello has no Files");
     assert_eq!(with_parts("echo", &["unik_block"]), [""; 0], "echo has no Files");
     assert_ne!(with_parts("echo", &network), [""; 0], "echo has a Net");
+    let inspection = ["capture::ring", "capture::Recorder", "socket_info", "tasks_from"];
+    assert_eq!(with_parts("echo", &inspection), [""; 0], "nobody looks at the sockets, frames and tasks of echo");
 }
 
 #[test]
