@@ -42,6 +42,8 @@ pub struct Guest {
     pub forwards: Vec<Forward>,
     /// Its disks, as files: raw, or qcow2 by that ending.
     pub disks: Vec<PathBuf>,
+    /// Whether it has a source of random numbers. Without one an image opens no network.
+    pub entropy: bool,
     /// More arguments for QEMU, behind all others.
     pub extra: Vec<OsString>,
 }
@@ -70,6 +72,7 @@ impl Guest {
             networks: Vec::new(),
             forwards: Vec::new(),
             disks: Vec::new(),
+            entropy: true,
             extra: Vec::new(),
         }
     }
@@ -94,7 +97,9 @@ impl Guest {
         }
         arguments.option("-serial", "stdio");
         arguments.option("-device", format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"));
-        arguments.option("-device", self.device("virtio-rng"));
+        if self.entropy {
+            arguments.option("-device", self.device("virtio-rng"));
+        }
         self.network_arguments(&mut arguments)?;
         for (index, disk) in self.disks.iter().enumerate() {
             let format =
@@ -125,7 +130,7 @@ impl Guest {
 
     /// microvm has 8 slots, or 24 with ACPI, which takes longer to boot.
     fn variant(&self) -> Result<Variant> {
-        let devices = 1 + self.networks.len() + self.disks.len();
+        let devices = usize::from(self.entropy) + self.networks.len() + self.disks.len();
         if self.machine != Machine::Microvm {
             let name = self.machine.to_string();
             return Ok(Variant { summary: name.clone(), machine: name });
@@ -300,6 +305,13 @@ mod tests {
              -accel tcg -m 64M -global virtio-mmio.force-legacy=false -serial stdio \
              -device isa-debug-exit,iobase=0x501,iosize=4 -device virtio-rng-device -kernel hello.elf"
         );
+    }
+
+    #[test]
+    fn the_source_of_random_numbers_can_be_left_out() {
+        let guest = Guest { entropy: false, ..tcg(Machine::Microvm) };
+        assert!(!line(&guest).contains("virtio-rng"), "{}", line(&guest));
+        assert_eq!(guest.command().unwrap().summary, "microvm (acpi=off: 0 of 8 slots), TCG, 64M");
     }
 
     #[test]

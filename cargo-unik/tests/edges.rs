@@ -39,10 +39,11 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
 const APPLICATION: &[&str] = &["unik-os", "unik-sched"];
 
 /// Crates from elsewhere that must stay replaceable or contained, and who may name them.
-const CONTAINED: [(&str, &[&str]); 4] = [
+const CONTAINED: [(&str, &[&str]); 5] = [
     ("smoltcp", &["unik-net"]),
     ("virtio-drivers", &["unik-kernel", "unik-virtio", "unik-net", "unik-monitor", "unik-testkit"]),
     ("x86_64", &["unik-kernel"]),
+    ("chacha20", &["unik-os"]),
     ("uart_16550", &["unik-kernel"]),
 ];
 

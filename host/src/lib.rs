@@ -49,7 +49,7 @@ pub use arguments::{ArgumentError, Arguments, NETWORK_LIMIT, Network, USAGE};
 pub use channel::{Channel, ChannelCounters};
 pub use error::Error;
 pub use link::{Link, LinkCounters, Role};
-pub use machine::{DATA_LIMIT, entropy, exit, fill_with_entropy, load, print, wall_clock};
+pub use machine::{DATA_LIMIT, exit, fill_with_entropy, load, print, wall_clock};
 pub use platform::{HostPlatform, Interest, PlatformCounters, Watch};
 pub use tap::{Tap, TapCounters};
 

@@ -308,7 +308,7 @@ fn a_stream_that_is_no_sequence_of_frames_is_closed() {
 fn start(name: &'static str, link: Link, ip: &str, time: &Time, spawner: &Spawner) -> Net {
     let mut get = |key: &str| (key == "net0.ip").then_some(ip);
     let config = Config::parse("net0", &mut get).unwrap();
-    let (net, driver) = Net::new(name, Box::new(link), config, time.clone(), 1);
+    let (net, driver) = Net::new(name, Box::new(link), config, time.clone(), Box::new(|| 1));
     spawner.spawn(name, driver.run()).unwrap();
     net
 }

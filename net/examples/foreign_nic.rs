@@ -3,10 +3,17 @@
 //! The card here hands its frames to a second stack in the same process; one on a tap device, a radio or another
 //! driver crate implements the same ten methods. Run it with `cargo run -p unik-net --example foreign_nic`.
 
-use std::{cell::RefCell, collections::VecDeque, error::Error, rc::Rc, thread};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    error::Error,
+    hash::{BuildHasher, RandomState},
+    rc::Rc,
+    thread,
+};
 
 use embedded_io_async::{Read, Write};
-use unik_net::{Config, Net, Nic};
+use unik_net::{Config, Net, Nic, Random};
 use unik_sched::{
     Executor,
     counter::CounterSet,
@@ -116,6 +123,11 @@ impl Platform for HostClock {
     }
 }
 
+/// Numbers that differ from run to run; an appliance has a generator of its own for this.
+fn random() -> Random {
+    Box::new(|| RandomState::new().hash_one(0))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let time = Time::new(Rc::new(HostClock(std::time::Instant::now())));
     let mut executor = Executor::new(&time, 8);
@@ -123,9 +135,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (there, back) = (Cable::new(), Cable::new());
     let fixed = |last| Config::fixed([10, 0, 0, last].into(), 24).ok_or("no host can have this address");
 
-    let (client, driver) = Net::new("client", Card::new(1, &back, &there), fixed(1)?, time.clone(), 1);
+    let (client, driver) = Net::new("client", Card::new(1, &back, &there), fixed(1)?, time.clone(), random());
     spawner.spawn("client", driver.run())?;
-    let (server, driver) = Net::new("server", Card::new(2, &there, &back), fixed(2)?, time.clone(), 2);
+    let (server, driver) = Net::new("server", Card::new(2, &there, &back), fixed(2)?, time.clone(), random());
     spawner.spawn("server", driver.run())?;
 
     let answer = executor.block_on("main", async {

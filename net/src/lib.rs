@@ -10,15 +10,15 @@
 //!
 //! Two stacks on a simulated wire, in virtual time (`examples/foreign_nic.rs` shows a card and a clock of one's own):
 //! ```
-//! use unik_net::{Config, Error, Net, wire::wire};
+//! use unik_net::{Config, Error, Net, wire::{numbers, wire}};
 //! use unik_sched::{Executor, time::Time};
 //!
 //! let time = Time::new(unik_testkit::VirtualClock::new());
 //! let mut executor = Executor::new(&time, 8);
 //! let (left, right, line) = wire(&time, Default::default(), 1);
 //! let fixed = |last| Config::fixed([10, 0, 0, last].into(), 24).expect("a host's address");
-//! let (client, client_driver) = Net::new("client", Box::new(left), fixed(1), time.clone(), 1);
-//! let (server, server_driver) = Net::new("server", Box::new(right), fixed(2), time.clone(), 2);
+//! let (client, client_driver) = Net::new("client", Box::new(left), fixed(1), time.clone(), numbers(1));
+//! let (server, server_driver) = Net::new("server", Box::new(right), fixed(2), time.clone(), numbers(2));
 //! let spawner = executor.spawner();
 //! spawner.spawn("wire", line.run())?;
 //! spawner.spawn("client", client_driver.run())?;
@@ -64,7 +64,7 @@ pub use capture::{Capture, Captured, Direction};
 pub use config::{Config, ConfigError, Limits};
 pub use counters::NetCounters;
 pub use error::Error;
-pub use net::{Driver, Net};
+pub use net::{Driver, Net, Random};
 pub use nic::Nic;
 pub use socket_info::{Protocol, SocketInfo, SocketState};
 pub use tcp::{TcpListener, TcpReader, TcpStream, TcpWriter};

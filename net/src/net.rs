@@ -27,6 +27,13 @@ use crate::{
     udp::{UdpSocket, to_v4},
 };
 
+/// Where a stack's random numbers come from: each call gives another one. Numbers that can be guessed are for tests.
+///
+/// The ports that the stack chooses are drawn one by one. What smoltcp chooses (initial sequence numbers, DHCP
+/// transactions, the identification of IP packets) comes from a generator of its own, which is no cryptographic one and
+/// is seeded once, with a single number of 64 bits: who sees enough of those may learn the next ones.
+pub type Random = Box<dyn FnMut() -> u64>;
+
 /// A handle of one TCP/IP stack. Clones are handles of the same stack.
 #[derive(Clone)]
 pub struct Net {
@@ -36,17 +43,17 @@ pub struct Net {
 }
 
 impl Net {
-    /// Makes a stack on `nic`, called `name` in log lines. Nothing moves until the [`Driver`] runs. `seed` makes
-    /// ports and sequence numbers unpredictable: give it entropy, except in tests.
+    /// Makes a stack on `nic`, called `name` in log lines. Nothing moves until the [`Driver`] runs. `random` is what
+    /// makes ports and sequence numbers unpredictable.
     pub fn new(
         name: &'static str,
         nic: Box<dyn Nic>,
         config: Config,
         time: Time,
-        seed: u64,
+        random: Random,
     ) -> (Net, Driver) {
         let event = nic.event();
-        let stack = Rc::new(RefCell::new(Stack::new(name, nic, &config, time.now(), seed)));
+        let stack = Rc::new(RefCell::new(Stack::new(name, nic, &config, time.now(), random)));
         let driver = Driver { stack: stack.clone(), time: time.clone(), event };
         (Net { stack, time, nat: config.nat() }, driver)
     }

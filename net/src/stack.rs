@@ -24,6 +24,7 @@ use crate::{
     counters::NetCounters,
     glance::Glance,
     link::Link,
+    net::Random,
     nic::Nic,
     tcp::table::TcpTable,
     udp::{outbox::Outbox, table::UdpTable},
@@ -52,6 +53,7 @@ pub(crate) struct Stack {
     pub(crate) gateway: Option<Ipv4Addr>,
     pub(crate) hardware_address: [u8; 6],
     pub(crate) limits: Limits,
+    pub(crate) random: Random,
     pub(crate) counters: Rc<NetCounters>,
     /// Tasks that wait for an address.
     unconfigured: Vec<Waker>,
@@ -76,15 +78,15 @@ impl Stack {
         nic: Box<dyn Nic>,
         config: &Config,
         now: Instant,
-        seed: u64,
+        mut random: Random,
     ) -> Self {
         let counters = Rc::new(NetCounters::new());
         let hardware_address = unicast(nic.hardware_address());
         let event = nic.event();
-        let mut link = Link::new(nic, TcpTable::new(seed), counters.clone());
+        let mut link = Link::new(nic, TcpTable::new(), counters.clone());
         let mut settings =
             smoltcp::iface::Config::new(HardwareAddress::Ethernet(EthernetAddress(hardware_address)));
-        settings.random_seed = seed;
+        settings.random_seed = random();
         let interface = Interface::new(settings, &mut link, instant(now));
         let limits = config.limits();
         let mut stack = Stack {
@@ -92,13 +94,14 @@ impl Stack {
             link,
             interface,
             sockets: SocketSet::new(Vec::new()),
-            udp: UdpTable::new(seed),
+            udp: UdpTable::new(),
             outbox: Outbox::new(),
             dhcp: None,
             address: None,
             gateway: None,
             hardware_address,
             limits,
+            random,
             counters,
             unconfigured: Vec::new(),
             event,

@@ -56,6 +56,13 @@ impl Setup {
         self
     }
 
+    /// With a source of random numbers, which a machine has by default, or without.
+    #[must_use]
+    pub fn entropy(mut self, present: bool) -> Setup {
+        self.guest.entropy = present;
+        self
+    }
+
     /// User networking with a fixed address, and a free port of this computer for each port of the guest.
     ///
     /// # Panics

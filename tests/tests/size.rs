@@ -42,7 +42,15 @@ fn an_image_links_only_what_main_asks_for() {
     assert_eq!(with_parts("echo", &["unik_block"]), [""; 0], "echo has no Files");
     assert_ne!(with_parts("echo", &network), [""; 0], "echo has a Net");
     let inspection = ["capture::ring", "capture::Recorder", "socket_info", "tasks_from"];
-    assert_eq!(with_parts("echo", &inspection), [""; 0], "nobody looks at the sockets, frames and tasks of echo");
+    assert_eq!(
+        with_parts("echo", &inspection),
+        [""; 0],
+        "nobody looks at the sockets, frames and tasks of echo"
+    );
+    let random = ["chacha20", "unik::entropy", "unik_kernel::entropy", "RandomDevice", "RandomSources"];
+    assert_eq!(with_parts("hello", &random), [""; 0], "hello has neither Net nor Entropy");
+    assert_ne!(with_parts("random", &random), [""; 0], "random has an Entropy");
+    assert_eq!(with_parts("random", &network), [""; 0], "random has no Net");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! unik: an application, its drivers and its network stack as one program that boots on a hypervisor.
 //!
 //! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`Files`],
-//! [`Spawner`], [`time::Time`], [`Clock`], [`Config`], [`Counters`], [`Monitor`]. Each is a [`Resource`], taken before `main` starts, and one
+//! [`Spawner`], [`time::Time`], [`Clock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`]. Each is a [`Resource`], taken
+//! before `main` starts, and one
 //! that is missing is a sentence on the console. `Option<T>` takes what may be missing. The same file builds as an
 //! image and as an ordinary Linux process.
 //!
@@ -34,6 +35,7 @@ mod backend;
 mod clock;
 mod config;
 mod counters;
+mod entropy;
 mod files;
 mod monitor;
 pub mod net;
@@ -71,6 +73,7 @@ pub use clock::Clock;
 pub use config::Config;
 pub use counters::Counters;
 pub use embedded_io_async as io;
+pub use entropy::Entropy;
 pub use files::Files;
 pub use log;
 pub use monitor::Monitor;

@@ -1,10 +1,12 @@
 //! The network: a TCP/IP stack on each network device, and its sockets.
 
 use crate::backend;
+use crate::entropy::Entropy;
 use crate::monitor::Watched;
 use crate::outcome::Failure;
 use crate::resource::Resource;
 use crate::system::System;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use unik_net::Config;
@@ -16,7 +18,7 @@ pub use unik_net::{
 const NAME: &str = "net0";
 
 /// The first network device with a stack on it, configured by `net0.ip=` and its siblings, or by DHCP. `main` starts
-/// when it has an address.
+/// when it has an address. Its ports and numbers are drawn from [`Entropy`], so it needs what that needs.
 impl Resource for Net {
     async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
         let words = system.config();
@@ -25,9 +27,10 @@ impl Resource for Net {
         if config.nat() {
             log::info!("{NAME}: all clients share one address, so limits per client apply to all together");
         }
-        let seed = backend::random_seed(system.backend());
+        let entropy = Entropy::of(system)?;
         let nic = backend::open_nic(system.backend()).map_err(Failure::Configuration)?;
-        let (net, driver) = Net::new(NAME, nic, config, system.time().clone(), seed);
+        let random = Box::new(move || entropy.next_u64());
+        let (net, driver) = Net::new(NAME, nic, config, system.time().clone(), random);
         system.counters().register(NAME, net.counters());
         system.counters().register(NAME, net.nic_counters());
         let spawned = system.spawner().spawn(NAME, driver.run());

@@ -3,12 +3,13 @@
 use crate::backend::Backend;
 use crate::config::{Config, Words};
 use crate::counters::Counters;
+use crate::entropy::Entropy;
 use crate::monitor::Network;
 use crate::startup::Startup;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{OnceCell, RefCell};
 use core::fmt;
 use unik_sched::time::Time;
 use unik_sched::{Executor, Spawner};
@@ -26,6 +27,8 @@ struct Parts {
     spawner: Spawner,
     words: Words,
     counters: Counters,
+    /// The one generator, once somebody has asked for random numbers.
+    entropy: OnceCell<Entropy>,
     startup: &'static Startup,
     networks: RefCell<Vec<Rc<dyn Network>>>,
     backend: Backend,
@@ -40,8 +43,9 @@ impl System {
         backend: Backend,
     ) -> Self {
         let (words, counters, spawner) = (Words::new(command_line), Counters::default(), executor.spawner());
-        let (time, networks) = (time.clone(), RefCell::new(Vec::new()));
-        Self(Box::leak(Box::new(Parts { time, spawner, words, counters, startup, networks, backend })))
+        let (time, entropy, networks) = (time.clone(), OnceCell::new(), RefCell::new(Vec::new()));
+        let parts = Parts { time, spawner, words, counters, entropy, startup, networks, backend };
+        Self(Box::leak(Box::new(parts)))
     }
 
     /// All resources are taken: `main` starts.
@@ -69,6 +73,10 @@ impl System {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    pub(crate) fn entropy(&self) -> &OnceCell<Entropy> {
+        &self.0.entropy
     }
 
     /// Makes a network known to whoever looks into the system.

@@ -4,6 +4,7 @@
 //!   read and write its bytes, and nobody else can. It goes back to its pool when dropped.
 //! - [`Device`]: a transport with its queues. [`Device::submit`] takes a buffer, [`Device::complete`] gives it back once
 //!   the device has returned it, and dropping the device resets it before any memory is given back.
+//! - [`RandomDevice`]: the smallest driver, virtio-rng. Larger ones stand with what they serve.
 //!
 //! The device is not trusted. Whatever it writes into a ring is read once and checked against copies it cannot reach;
 //! a device that breaks the rules makes its queue dead ([`Error::DeviceBroken`]), it never causes a panic or an access
@@ -42,6 +43,8 @@ mod error;
 mod pool;
 #[forbid(unsafe_code)]
 mod queue;
+#[forbid(unsafe_code)]
+mod random;
 mod region;
 mod rings;
 
@@ -50,3 +53,4 @@ pub use device::{Device, Interrupt};
 pub use error::{Error, Rejected};
 pub use pool::Pool;
 pub use queue::{Counters, Direction};
+pub use random::RandomDevice;

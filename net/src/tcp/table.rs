@@ -18,10 +18,7 @@ use crate::{
     glance::Flow,
     stack::{Stack, duration},
     tcp::meter::Meter,
-    udp::{
-        endpoint,
-        table::{dynamic_port, next_dynamic_port},
-    },
+    udp::{endpoint, table::free_port},
 };
 
 /// How long a connection may stay unaccepted: a handshake that is never completed, or an application that does not
@@ -42,7 +39,6 @@ pub(crate) struct TcpTable {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) connections: Vec<Connection>,
     next_listener: u32,
-    next_port: u16,
     /// The connection that the frame in hand may begin or end.
     watched: Option<SocketHandle>,
 }
@@ -80,14 +76,8 @@ enum Stage {
 }
 
 impl TcpTable {
-    pub(crate) fn new(seed: u64) -> Self {
-        TcpTable {
-            listeners: Vec::new(),
-            connections: Vec::new(),
-            next_listener: 0,
-            next_port: dynamic_port(seed.rotate_left(16)),
-            watched: None,
-        }
+    pub(crate) fn new() -> Self {
+        TcpTable { listeners: Vec::new(), connections: Vec::new(), next_listener: 0, watched: None }
     }
 
     /// When a parting connection is to be cut.
@@ -252,19 +242,13 @@ impl Stack {
 
     /// A local port that no connection to `peer` uses.
     fn free_port(&mut self, peer: SocketAddrV4) -> Option<u16> {
-        for _ in FIRST..=u16::MAX {
-            let port = self.link.tcp.next_port;
-            self.link.tcp.next_port = next_dynamic_port(port);
-            let taken = self.link.tcp.connections.iter().any(|connection| {
+        free_port((self.random)(), |port| {
+            self.link.tcp.connections.iter().any(|connection| {
                 let socket = self.sockets.get::<Socket<'_>>(connection.handle);
                 socket.local_endpoint().is_some_and(|local| local.port == port)
                     && socket.remote_endpoint() == Some(endpoint(peer))
-            });
-            if !taken {
-                return Some(port);
-            }
-        }
-        None
+            })
+        })
     }
 
     /// A socket with its buffers. `None`, and counted, when there is no memory for them.
@@ -429,9 +413,6 @@ impl Stack {
         }
     }
 }
-
-/// First port of the dynamic range.
-const FIRST: u16 = crate::udp::table::DYNAMIC_FIRST;
 
 /// A buffer of zeroes, unless memory is lacking: a stranger's SYN must not end the program.
 fn zeroes(length: usize) -> Option<Vec<u8>> {

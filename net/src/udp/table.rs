@@ -12,7 +12,9 @@ use unik_sched::time::Instant;
 use crate::{error::Error, stack::Stack};
 
 /// The first port of the dynamic range (RFC 6335, 6).
-pub(crate) const DYNAMIC_FIRST: u16 = 49152;
+const DYNAMIC_FIRST: u16 = 49152;
+/// Ports of the dynamic range.
+const DYNAMIC_COUNT: u16 = 16384;
 
 /// UDP sockets that one stack may have open.
 const SOCKET_LIMIT: usize = 256;
@@ -20,7 +22,6 @@ const SOCKET_LIMIT: usize = 256;
 /// Which ports are bound, and to which sockets.
 pub(crate) struct UdpTable {
     pub(crate) ports: Vec<Bound>,
-    next_port: u16,
     /// The socket that the frame in hand goes to, and the bytes it had queued before.
     watched: Option<(SocketHandle, usize)>,
 }
@@ -33,8 +34,8 @@ pub(crate) struct Bound {
 }
 
 impl UdpTable {
-    pub(crate) fn new(seed: u64) -> Self {
-        UdpTable { ports: Vec::new(), next_port: dynamic_port(seed), watched: None }
+    pub(crate) fn new() -> Self {
+        UdpTable { ports: Vec::new(), watched: None }
     }
 
     fn find(&self, port: u16) -> Option<SocketHandle> {
@@ -43,18 +44,6 @@ impl UdpTable {
 
     pub(crate) fn remove(&mut self, port: u16) {
         self.ports.retain(|bound| bound.port != port);
-    }
-
-    /// A free port of the dynamic range.
-    fn free_port(&mut self) -> Option<u16> {
-        for _ in DYNAMIC_FIRST..=u16::MAX {
-            let port = self.next_port;
-            self.next_port = next_dynamic_port(port);
-            if self.find(port).is_none() {
-                return Some(port);
-            }
-        }
-        None
     }
 }
 
@@ -65,7 +54,7 @@ impl Stack {
             return Err(Error::TooManySockets);
         }
         let port = match port {
-            0 => self.udp.free_port().ok_or(Error::NoPortLeft)?,
+            0 => free_port((self.random)(), |port| self.udp.find(port).is_some()).ok_or(Error::NoPortLeft)?,
             port if self.udp.find(port).is_some() => return Err(Error::PortInUse),
             port => port,
         };
@@ -102,12 +91,30 @@ impl Stack {
     }
 }
 
-/// The first dynamic port to try: unpredictable from outside where the seed is.
-pub(crate) fn dynamic_port(seed: u64) -> u16 {
-    DYNAMIC_FIRST | ((seed ^ (seed >> 32)) & 0x3fff) as u16
+/// A port of the dynamic range that is not taken: one drawn by lot, or the next free one after it (RFC 6056, 3.3.1).
+pub(crate) fn free_port(random: u64, taken: impl Fn(u16) -> bool) -> Option<u16> {
+    (0..DYNAMIC_COUNT)
+        .map(|step| DYNAMIC_FIRST + (random as u16).wrapping_add(step) % DYNAMIC_COUNT)
+        .find(|port| !taken(*port))
 }
 
-/// The next one, round the range.
-pub(crate) fn next_dynamic_port(port: u16) -> u16 {
-    port.checked_add(1).unwrap_or(DYNAMIC_FIRST)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_the_one_that_was_drawn() {
+        assert_eq!(free_port(0, |_| false), Some(49152));
+        assert_eq!(free_port(0x3fff, |_| false), Some(65535));
+        assert_eq!(free_port(u64::MAX, |_| false), Some(65535));
+        assert_eq!(free_port(0x4000, |_| false), Some(49152), "every port is as likely as any other");
+    }
+
+    #[test]
+    fn a_port_that_is_taken_gives_way_to_the_next_one_round_the_range() {
+        assert_eq!(free_port(5, |port| port == 49157), Some(49158));
+        assert_eq!(free_port(0x3fff, |port| port == 65535), Some(49152));
+        assert_eq!(free_port(7, |port| port != 49152), Some(49152));
+        assert_eq!(free_port(7, |_| true), None);
+    }
 }

@@ -10,6 +10,7 @@ mod random;
 
 pub use end::{End, Wire, WireCounters};
 pub use pcap::Tap;
+pub use random::numbers;
 
 use alloc::rc::Rc;
 use core::cell::RefCell;

@@ -1,5 +1,7 @@
 //! Numbers that a seed brings back.
 
+use alloc::boxed::Box;
+
 /// A small generator (splitmix64): good enough to lose frames by.
 pub(super) struct Random(u64);
 
@@ -20,4 +22,10 @@ impl Random {
     pub(super) fn happens(&mut self, share: u32) -> bool {
         share > 0 && self.next() % 1000 < u64::from(share)
     }
+}
+
+/// Random numbers for a stack that are the same in each run: for tests, where they may be guessed.
+pub fn numbers(seed: u64) -> crate::Random {
+    let mut random = Random::new(seed);
+    Box::new(move || random.next())
 }

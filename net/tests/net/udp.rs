@@ -47,6 +47,7 @@ fn ports_are_given_once_and_come_back() {
         let (one, other) = (left.udp(0).await.unwrap(), left.udp(0).await.unwrap());
         assert_ne!(one.port(), other.port());
         assert!(one.port() >= 49152);
+        assert!(one.port().abs_diff(other.port()) > 1, "each port is drawn: none tells of another");
     });
 }
 

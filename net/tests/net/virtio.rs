@@ -268,7 +268,8 @@ fn a_stack_over_a_virtio_device_answers_pings() {
                 served > 0
             }
         });
-        let (_net, driver) = Net::new("net0", Box::new(card), fixed(LEFT), time.clone(), 1);
+        let (_net, driver) =
+            Net::new("net0", Box::new(card), fixed(LEFT), time.clone(), unik_net::wire::numbers(1));
         executor.spawner().spawn("net0", driver.run()).unwrap();
         let introduction = arp(ArpOperation::Request, (RIGHT, PEER), (LEFT, [0; 6]), BROADCAST);
         for round in 0..300 {

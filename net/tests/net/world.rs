@@ -4,7 +4,7 @@ use std::{future::Future, net::Ipv4Addr, net::SocketAddr, rc::Rc};
 
 use unik_net::{
     Config, Net, Nic,
-    wire::{Conditions, End, Tap, Wire, wire},
+    wire::{Conditions, End, Tap, Wire, numbers, wire},
 };
 use unik_sched::{Executor, Spawner, time::Time};
 use unik_testkit::VirtualClock;
@@ -49,7 +49,7 @@ impl World {
         config: Config,
         seed: u64,
     ) -> Net {
-        let (net, driver) = Net::new(name, Box::new(nic), config, self.time.clone(), seed);
+        let (net, driver) = Net::new(name, Box::new(nic), config, self.time.clone(), numbers(seed));
         self.spawn(name, driver.run());
         net
     }

@@ -1,5 +1,6 @@
 //! An image on its machine.
 
+use crate::entropy::{Sample, Sources};
 use crate::outcome::Failure;
 use crate::startup::Startup;
 use crate::system::{System, TASK_LIMIT};
@@ -10,6 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{OnceCell, RefCell};
 use core::fmt;
+use core::hint::spin_loop;
 use core::mem::ManuallyDrop;
 use unik_kernel::bus::{self, DeviceType, KernelHal, MachineTransport};
 pub(crate) use unik_kernel::console::{levels, records};
@@ -21,12 +23,13 @@ use unik_net::{Nic, VirtioNet};
 use unik_sched::Executor;
 use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Instant, Platform, Time};
-use unik_virtio::{Device, Direction, Pool};
+use unik_virtio::{Pool, RandomDevice};
 
 /// Packet buffers of a network device: its receive queue, what waits to be sent, and what sockets hold.
 const NIC_BUFFERS: usize = 128;
-/// How long a random number device may take.
-const RANDOM_PATIENCE: u64 = 10_000_000;
+/// How long a random number device may take for the first seed, in nanoseconds. It takes microseconds, unless the host is
+/// busy; one that never answers is to cost a late start and no more.
+const RANDOM_PATIENCE: u64 = 2_000_000_000;
 
 /// The machine's part of a system.
 pub(crate) struct Backend {
@@ -182,31 +185,41 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
     Ok(Box::new(nic))
 }
 
-/// Unpredictable bits: from the processor, or from a virtio-rng device.
-pub(crate) fn random_seed(backend: &Backend) -> u64 {
-    let mut seed = [0];
-    if entropy::fill(&mut seed) {
-        return seed[0];
+/// What is said where there are no random numbers.
+pub(crate) const NO_RANDOMNESS: &str = "this image needs random numbers: start it with -device virtio-rng-device (microvm) or virtio-rng-pci (q35, pc), \
+     or with -cpu max, or take some that can be guessed with random=weak";
+
+/// The processor and a virtio-rng device as sources of random numbers.
+pub(crate) struct RandomSources(Option<RandomDevice<KernelHal, MachineTransport>>);
+
+impl RandomSources {
+    pub(crate) fn open(backend: &Backend) -> Self {
+        let opened = backend.take_device(DeviceType::EntropySource).and_then(|device| device.open().ok());
+        Self(opened.and_then(|opened| RandomDevice::try_new(opened.transport).ok()))
     }
-    random_device(backend).unwrap_or_else(|| {
-        log::warn!("no source of random numbers: give the machine one with -device virtio-rng or -cpu max");
-        clock::now()
-    })
 }
 
-/// Eight bytes of a virtio-rng device (virtio 1.2, 5.4).
-fn random_device(backend: &Backend) -> Option<u64> {
-    let opened = backend.take_device(DeviceType::EntropySource)?.open().ok()?;
-    let mut device = Device::<KernelHal, _>::try_new(opened.transport, 0, &[1]).ok()?;
-    let pool = Pool::try_new::<KernelHal>(1).ok()?;
-    device.start();
-    device.submit(0, pool.allocate()?, Direction::FromDevice).ok()?;
-    device.kick(0);
-    let deadline = clock::now() + RANDOM_PATIENCE;
-    while clock::now() < deadline {
-        if let Some(buffer) = device.complete(0).ok()? {
-            return buffer.get(..8)?.try_into().ok().map(u64::from_le_bytes);
+impl Sources for RandomSources {
+    fn visit(&mut self, wait: bool, absorb: &mut dyn FnMut(&Sample)) {
+        let mut words = [0; size_of::<Sample>() / 8];
+        if entropy::fill(&mut words) {
+            let mut sample = Sample::default();
+            for (bytes, word) in sample.chunks_exact_mut(8).zip(words) {
+                bytes.copy_from_slice(&word.to_le_bytes());
+            }
+            absorb(&sample);
+        }
+        let Some(device) = &mut self.0 else { return };
+        device.request();
+        let deadline = clock::now() + if wait { RANDOM_PATIENCE } else { 0 };
+        loop {
+            match device.poll() {
+                Ok(Some(sample)) => return absorb(&sample),
+                Ok(None) if clock::now() < deadline => spin_loop(),
+                Ok(None) => return,
+                // A device that breaks the rules is used no more.
+                Err(_) => return self.0 = None,
+            }
         }
     }
-    None
 }

@@ -3,6 +3,7 @@
 //! The process takes its configuration words as arguments, `--net tap:NAME` or `--net link:PATH` for a network card,
 //! and `--data ARCHIVE` for its files.
 
+use crate::entropy::{Sample, Sources};
 use crate::outcome::Failure;
 use crate::startup::Startup;
 use crate::system::{System, TASK_LIMIT};
@@ -175,13 +176,24 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
     }
 }
 
-/// Unpredictable bits of the host.
-pub(crate) fn random_seed(_: &Backend) -> u64 {
-    match unik_host::entropy() {
-        Some([seed]) => seed,
-        None => {
-            log::warn!("the host has no source of random numbers");
-            unik_host::wall_clock().subsec_nanos().into()
+/// What is said where there are no random numbers.
+pub(crate) const NO_RANDOMNESS: &str = "this program needs random numbers: start it where getrandom(2) works, or take some that can be guessed with \
+     random=weak";
+
+/// The host as a source of random numbers.
+pub(crate) struct RandomSources(());
+
+impl RandomSources {
+    pub(crate) fn open(_: &Backend) -> Self {
+        Self(())
+    }
+}
+
+impl Sources for RandomSources {
+    fn visit(&mut self, _: bool, absorb: &mut dyn FnMut(&Sample)) {
+        let mut sample = Sample::default();
+        if unik_host::fill_with_entropy(&mut sample) {
+            absorb(&sample);
         }
     }
 }

@@ -13,4 +13,6 @@ mod notification;
 #[cfg(test)]
 mod pool;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod threads;
