@@ -1,15 +1,16 @@
 //! Time: nanoseconds since the image's first instruction, and the wall clock.
 //!
-//! The time stamp counter gives every reading. Its rate comes from the processor or the hypervisor (CPUID leaves 0x15
-//! and 0x40000010) or, where both say nothing, from the local APIC's timer, which counts nanoseconds under every
+//! The time stamp counter gives every reading. Its rate comes from the hypervisor (KVM's clock, or CPUID leaf 0x40000010)
+//! or the processor (leaf 0x15; leaf 0x16 is no rate of the counter) or, where all say nothing, from the local APIC's timer, which counts nanoseconds under every
 //! hypervisor known here. The window of that measurement is the boot itself: it opens when the APIC is started and
 //! closes at the first reading, so that it costs nothing where at least [`WINDOW`] has passed by then; it is closed
 //! once more, longer and so more exact, before the processor first sleeps. Time never goes backwards when the rate
 //! changes.
 
 use crate::apic::LocalApic;
-use crate::layout;
 use crate::rate::Rate;
+use crate::timeline::{Anchor, Timeline};
+use crate::{layout, pvclock, rtc};
 use core::arch::x86_64::{__cpuid, _rdtsc};
 use core::time::Duration;
 use spin::Mutex;
@@ -18,27 +19,23 @@ use spin::Mutex;
 const WINDOW: u32 = 50_000;
 
 struct Clock {
-    /// A reading of the counter, and the time it stood for.
-    base: (u64, u64),
-    rate: Rate,
+    timeline: Timeline,
     /// Counter when the APIC timer was started, as long as the rate is still to be measured.
     window: Option<u64>,
     measured: bool,
 }
 
 static CLOCK: Mutex<Clock> =
-    Mutex::new(Clock { base: (0, 0), rate: Rate::GIGAHERTZ, window: None, measured: true });
+    Mutex::new(Clock { timeline: Timeline::new(0, Rate::GIGAHERTZ), window: None, measured: true });
 
 /// Starts the clock at the entry's time stamp. The APIC timer has just been started.
 pub(crate) fn start() {
     let mut clock = CLOCK.lock();
-    clock.base = (layout::entry_ticks(), 0);
-    match rate_told() {
-        Some(rate) => clock.rate = rate,
-        None => {
-            clock.window = Some(ticks());
-            clock.measured = false;
-        }
+    let told = rate_told();
+    clock.timeline = Timeline::new(layout::entry_ticks(), told.unwrap_or(Rate::GIGAHERTZ));
+    if told.is_none() {
+        clock.window = Some(ticks());
+        clock.measured = false;
     }
 }
 
@@ -48,7 +45,7 @@ pub fn now() -> u64 {
     if !clock.measured {
         clock.measure();
     }
-    clock.at(ticks())
+    clock.timeline.read(ticks())
 }
 
 /// Closes the long window, before the processor sleeps for the first time.
@@ -60,23 +57,20 @@ pub(crate) fn refine() {
     }
 }
 
-/// Time since the Unix epoch by the machine's real-time clock, exact to a second. `None` where there is none.
+/// Time since the Unix epoch: by KVM's clock, or by the machine's real-time clock, which is exact to a second. It is read
+/// once; from there on it goes with [`now`]. `None` where there is neither.
 pub fn wall() -> Option<Duration> {
-    static READ: Mutex<Option<(u64, u64)>> = Mutex::new(None);
+    static DATE: Mutex<Option<Anchor>> = Mutex::new(None);
     let now = now();
-    let mut read = READ.lock();
-    if read.is_none() {
-        *read = crate::rtc::read().map(|seconds| (seconds, now));
+    let mut date = DATE.lock();
+    if date.is_none() {
+        let read = pvclock::date_now().or_else(|| rtc::read().map(Duration::from_secs));
+        *date = read.map(|since_epoch| Anchor::new(now, since_epoch));
     }
-    let (seconds, then) = (*read)?;
-    Some(Duration::from_secs(seconds) + Duration::from_nanos(now.saturating_sub(then)))
+    Some((*date)?.at(now))
 }
 
 impl Clock {
-    fn at(&self, ticks: u64) -> u64 {
-        self.base.1 + self.rate.nanoseconds(ticks.saturating_sub(self.base.0))
-    }
-
     fn measure(&mut self) {
         let Some(mut opened) = self.window else { return };
         let apic = LocalApic::started();
@@ -94,34 +88,37 @@ impl Clock {
         };
         let ticks = ticks();
         if let Some(rate) = Rate::measured(ticks.saturating_sub(opened), u64::from(elapsed)) {
-            if self.measured {
-                self.base = (ticks, self.at(ticks));
-            }
-            self.rate = rate;
+            // The first rate holds from the start on: nobody has read the time yet.
+            let from = if self.measured { ticks } else { layout::entry_ticks() };
+            self.timeline.change_rate(from, rate);
         }
         self.measured = true;
     }
 }
 
 /// The time stamp counter.
-fn ticks() -> u64 {
+pub(crate) fn ticks() -> u64 {
     // SAFETY: every x86-64 processor has the instruction, and nothing here forbids it.
     unsafe { _rdtsc() }
 }
 
-/// The counter's rate where processor or hypervisor tell it.
+/// The counter's rate where hypervisor or processor tell it.
 fn rate_told() -> Option<Rate> {
     const HYPERVISOR: u32 = 0x4000_0000;
     const HYPERVISOR_TIMING: u32 = 0x4000_0010;
     const CRYSTAL: u32 = 0x15;
-    if (HYPERVISOR_TIMING..HYPERVISOR + 0x100).contains(&__cpuid(HYPERVISOR).eax) {
-        return Rate::from_kilohertz(__cpuid(HYPERVISOR_TIMING).eax);
+    let hypervisor = __cpuid(HYPERVISOR);
+    if let Some(rate) = pvclock::rate_told(&hypervisor) {
+        return Some(rate);
     }
-    if __cpuid(0).eax < CRYSTAL {
+    let hertz = if (HYPERVISOR_TIMING..HYPERVISOR + 0x100).contains(&hypervisor.eax) {
+        u64::from(__cpuid(HYPERVISOR_TIMING).eax) * 1_000
+    } else if __cpuid(0).eax >= CRYSTAL {
+        // Intel SDM 2A, CPUID: counter = crystal (ECX, in Hz) * EBX / EAX.
+        let leaf = __cpuid(CRYSTAL);
+        (u64::from(leaf.ecx) * u64::from(leaf.ebx)).checked_div(u64::from(leaf.eax))?
+    } else {
         return None;
-    }
-    // Intel SDM 2A, CPUID: counter = crystal (ECX, in Hz) * EBX / EAX.
-    let leaf = __cpuid(CRYSTAL);
-    let hertz = (u64::from(leaf.ecx) * u64::from(leaf.ebx)).checked_div(u64::from(leaf.eax))?;
-    Rate::from_kilohertz(u32::try_from(hertz / 1_000).ok()?)
+    };
+    Rate::measured(hertz, 1_000_000_000)
 }

@@ -21,13 +21,27 @@ impl Rate {
             return None;
         }
         let factor = (u128::from(nanoseconds) << 32) / u128::from(ticks);
-        let plausible = (1 << 32) / 100..=1000_u128 << 32;
-        plausible.contains(&factor).then_some(Self { factor: factor as u64 })
+        Self::plausible(u64::try_from(factor).ok()?)
     }
 
     /// The rate of a counter of so many kilohertz. `None` where it is absurd, as in [`measured`](Self::measured).
     pub fn from_kilohertz(kilohertz: u32) -> Option<Self> {
         Self::measured(u64::from(kilohertz), 1_000_000)
+    }
+
+    /// The rate of a counter whose ticks are shifted left by `shift` (right where it is negative) and multiplied by
+    /// `multiplier` / 2^32 to make nanoseconds. `None` where it is absurd, as in [`measured`](Self::measured).
+    pub fn from_multiplier(multiplier: u32, shift: i8) -> Option<Self> {
+        let (multiplier, places) = (u64::from(multiplier), u32::from(shift.unsigned_abs()));
+        if places > 31 {
+            return None;
+        }
+        Self::plausible(if shift < 0 { multiplier >> places } else { multiplier << places })
+    }
+
+    fn plausible(factor: u64) -> Option<Self> {
+        let plausible = (1 << 32) / 100..=1000 << 32;
+        plausible.contains(&factor).then_some(Self { factor })
     }
 
     /// Nanoseconds in so many ticks; saturates.
@@ -52,6 +66,19 @@ mod tests {
         let rate = Rate::from_kilohertz(2_400_000).unwrap();
         let hour = 3_600 * 2_400_000_000;
         assert!(rate.nanoseconds(hour).abs_diff(3_600_000_000_000) < 3_600);
+    }
+
+    #[test]
+    fn a_multiplier_is_shifted_both_ways() {
+        let half = u32::MAX / 2 + 1;
+        assert_eq!(Rate::from_multiplier(half, 1), Some(Rate::GIGAHERTZ));
+        assert_eq!(Rate::from_multiplier(half, 0), Rate::from_kilohertz(2_000_000));
+        assert_eq!(Rate::from_multiplier(half, -1), Rate::from_kilohertz(4_000_000));
+        for shift in [i8::MIN, -32, -7, 11, 31, 32, 127] {
+            assert_eq!(Rate::from_multiplier(half, shift), None, "{shift}");
+        }
+        assert_eq!(Rate::from_multiplier(0, 0), None);
+        assert_eq!(Rate::from_multiplier(0, 127), None);
     }
 
     #[test]
