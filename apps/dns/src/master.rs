@@ -13,7 +13,7 @@ mod scanner;
 pub use problem::{Problem, ZoneError};
 
 use crate::kind::{Kind, STORED};
-use crate::tree::{Label, NodeId, Tree};
+use crate::tree::{Label, NodeId, Tree, is_same};
 use crate::zone::Zone;
 use alloc::vec::Vec;
 use problem::Mistake;
@@ -78,33 +78,34 @@ impl<'b> Reader<'b> {
     }
 
     fn entries(&mut self) -> Result<(), Mistake> {
-        while let Some((is_blank, word)) = self.scanner.entry()? {
-            let at = word.at;
+        while let Some(is_blank) = self.scanner.entry()? {
+            let word = self.scanner.word();
             let control = word.text.strip_prefix(b"$").filter(|_| !word.is_quoted);
             match control {
-                Some(control) => self.control(control, at)?,
-                None if is_blank => self.record(word, at)?,
+                Some(control) => self.control(control, word.at)?,
                 None => {
-                    self.owner = Some(self.name(&word)?);
-                    let word = self.expect(Problem::ExpectedType)?;
-                    self.record(word, at)?;
+                    if !is_blank {
+                        self.owner = Some(self.name()?);
+                        self.expect(Problem::ExpectedType)?;
+                    }
+                    self.record(word.at)?;
                 }
             }
-            if let Some(word) = self.scanner.word()? {
-                return Err(word.mistake(Problem::ExpectedEnd));
+            if self.scanner.advance()? {
+                return Err(self.mistake(Problem::ExpectedEnd));
             }
         }
         Ok(())
     }
 
     /// `$ORIGIN name` or `$TTL time`.
-    fn control(&mut self, name: &[u8], at: usize) -> Result<(), Mistake> {
-        if name.eq_ignore_ascii_case(b"ORIGIN") {
-            let word = self.expect(Problem::ExpectedName)?;
-            self.origin = Some(self.name(&word)?);
-        } else if name.eq_ignore_ascii_case(b"TTL") {
-            let word = self.expect(Problem::ExpectedTtl)?;
-            self.default_ttl = Some(number::time(&word)?);
+    fn control(&mut self, name: &[u8], at: u32) -> Result<(), Mistake> {
+        if is_same(name, b"ORIGIN") {
+            self.expect(Problem::ExpectedName)?;
+            self.origin = Some(self.name()?);
+        } else if is_same(name, b"TTL") {
+            self.expect(Problem::ExpectedTtl)?;
+            self.default_ttl = Some(self.time()?);
         } else {
             return Err(Mistake { at, problem: Problem::ExpectedControl });
         }
@@ -112,25 +113,28 @@ impl<'b> Reader<'b> {
     }
 
     /// What follows the owner: `[TTL] [class] type data`, TTL and class in either order (RFC 1035, 5.1).
-    fn record(&mut self, mut word: Word<'b>, at: usize) -> Result<(), Mistake> {
+    fn record(&mut self, at: u32) -> Result<(), Mistake> {
         let owner = self.owner.ok_or(Mistake { at, problem: Problem::ExpectedOwner })?;
         let mut stated = None;
         let mut has_class = false;
         let kind = loop {
+            let word = self.scanner.word();
             if stated.is_none() && word.text.first().is_some_and(u8::is_ascii_digit) {
-                stated = Some(number::time(&word)?);
-            } else if !has_class && word.text.eq_ignore_ascii_case(b"IN") {
+                stated = Some(self.time()?);
+            } else if !has_class && is_same(word.text, b"IN") {
                 has_class = true;
             } else {
                 break kind(&word, has_class)?;
             }
-            word = self.expect(Problem::ExpectedType)?;
+            self.expect(Problem::ExpectedType)?;
         };
+        let type_at = self.scanner.word().at;
         let start = self.data.len();
         self.put(&[0; 2]);
         data::read(self, kind)?;
         let length = self.data.len() - start - 2;
-        let length = u16::try_from(length).map_err(|_| word.mistake(Problem::DataTooLong))?;
+        let length =
+            u16::try_from(length).map_err(|_| Mistake { at: type_at, problem: Problem::DataTooLong })?;
         if let Some(place) = self.data.get_mut(start..).and_then(|data| data.first_chunk_mut()) {
             *place = length.to_le_bytes();
         }
@@ -138,21 +142,32 @@ impl<'b> Reader<'b> {
             .or(self.default_ttl)
             .or(self.last_ttl)
             .or_else(|| (kind == Kind::SOA).then(|| minimum(&self.data)))
-            .ok_or_else(|| word.mistake(Problem::NoTtl))?;
+            .ok_or(Mistake { at: type_at, problem: Problem::NoTtl })?;
         self.last_ttl = Some(time_to_live);
-        // Data and file are shorter than MAX_FILE times two.
-        self.entries.push(Entry { owner, kind, time_to_live, data: start as u32, at: at as u32 });
+        // Data are shorter than MAX_FILE times two.
+        self.entries.push(Entry { owner, kind, time_to_live, data: start as u32, at });
         Ok(())
     }
 
-    /// The next word of the entry; without one, `problem` stands behind the last.
-    fn expect(&mut self, problem: Problem) -> Result<Word<'b>, Mistake> {
-        let word = self.scanner.word()?;
-        word.ok_or(Mistake { at: self.scanner.end_of_word(), problem })
+    /// Goes on to the next word of the entry; without one, `problem` stands behind the last.
+    fn expect(&mut self, problem: Problem) -> Result<(), Mistake> {
+        let is_there = self.scanner.advance()?;
+        is_there.then_some(()).ok_or(Mistake { at: self.scanner.end_of_word(), problem })
     }
 
-    /// Reads a name: absolute, relative to the origin, or `@`.
-    fn name(&mut self, word: &Word<'_>) -> Result<NodeId, Mistake> {
+    /// Reads the last word as a time.
+    fn time(&self) -> Result<u32, Mistake> {
+        number::time(self.scanner.word().text).ok_or_else(|| self.mistake(Problem::ExpectedTtl))
+    }
+
+    /// The mistake that the last word is.
+    fn mistake(&self, problem: Problem) -> Mistake {
+        self.scanner.word().mistake(problem)
+    }
+
+    /// Reads the last word as a name: absolute, relative to the origin, or `@`.
+    fn name(&mut self) -> Result<NodeId, Mistake> {
+        let word = &self.scanner.word();
         let mut wire = Name { bytes: [0; NAME], length: 0, starts: [0; LABELS], labels: 0 };
         let no_origin = Mistake { at: word.at, problem: Problem::NoOrigin };
         if word.is_quoted || word.text.is_empty() {
@@ -235,12 +250,12 @@ impl Name {
 
 /// The type that `word` names.
 fn kind(word: &Word<'_>, has_class: bool) -> Result<Kind, Mistake> {
-    let stored = STORED.iter().find(|stored| word.text.eq_ignore_ascii_case(stored.text.as_bytes()));
+    let stored = STORED.iter().find(|stored| is_same(word.text, stored.text.as_bytes()));
     if let Some(stored) = stored.filter(|_| !word.is_quoted) {
         return Ok(stored.kind);
     }
     let classes: [&[u8]; 3] = [b"CH", b"HS", b"CS"];
-    if !has_class && classes.iter().any(|class| word.text.eq_ignore_ascii_case(class)) {
+    if !has_class && classes.iter().any(|class| is_same(word.text, class)) {
         return Err(word.mistake(Problem::ExpectedClass));
     }
     Err(word.mistake(Problem::ExpectedType))

@@ -128,6 +128,12 @@ fn lower_case(word: u64) -> u64 {
     word | capitals >> 2
 }
 
+/// Whether two words are the same without regard to ASCII case, in one place for all words.
+#[inline(never)]
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
 /// The longest name on the wire in octets (RFC 1035, 2.3.4).
 pub(crate) const MAX_NAME: usize = 255;
 /// The longest label in octets (RFC 1035, 2.3.4).
@@ -245,7 +251,7 @@ impl Tree {
     /// Whether `node` has the label, which is longer than its key.
     #[inline(never)]
     fn is_label(&self, node: NodeId, label: Label<'_>) -> bool {
-        self.label(node).eq_ignore_ascii_case(label.bytes())
+        is_same(self.label(node), label.bytes())
     }
 
     fn grow(&mut self) {

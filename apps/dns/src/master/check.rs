@@ -41,7 +41,7 @@ struct Freezer<'e> {
 /// Makes a zone of `entries`, whose data stand in `source`. `end` is the offset of the end of the file.
 pub(super) fn freeze(tree: Tree, entries: &[Entry], source: &[u8], end: usize) -> Result<Zone, Mistake> {
     let mut authorities = entries.iter().filter(|entry| entry.kind == Kind::SOA);
-    let soa = authorities.next().ok_or(Mistake { at: end, problem: Problem::NoSoa })?;
+    let soa = authorities.next().ok_or(Mistake { at: end as u32, problem: Problem::NoSoa })?;
     if let Some(second) = authorities.next() {
         return Err(second.mistake(Problem::SecondSoa));
     }
@@ -226,7 +226,7 @@ impl Freezer<'_> {
 
 impl Entry {
     fn mistake(&self, problem: Problem) -> Mistake {
-        Mistake { at: self.at as usize, problem }
+        Mistake { at: self.at, problem }
     }
 }
 

@@ -1,122 +1,148 @@
 //! The data of each type of record, as master files write it.
 
 use super::problem::{Mistake, Problem};
-use super::scanner::Word;
 use super::{Reader, number};
-use crate::kind::Kind;
+use crate::kind::{Kind, STORED};
+
+/// A field of a record's data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Field {
+    /// No field any more.
+    End,
+    Name,
+    /// The name of a mailbox, in which a dot takes the place of the `@`.
+    Mailbox,
+    /// RFC 1035, 3.3.14: texts of at most 255 octets, at least one, to the end of the record.
+    Texts,
+    /// A text without a length, which fills the rest.
+    Value,
+    /// A word after its length.
+    Tag,
+    U8,
+    U16,
+    U32,
+    Time,
+    Ipv4,
+    Ipv6,
+}
+
+/// The most fields that a type has.
+const FIELDS: usize = 7;
+
+/// The fields of each of [`STORED`](crate::kind::STORED), in their order.
+const DATA: [[Field; FIELDS]; STORED.len()] = {
+    use Field::{End, Ipv4, Ipv6, Mailbox, Name, Tag, Texts, Time, U8, U16, U32, Value};
+    const NAME: [Field; FIELDS] = [Name, End, End, End, End, End, End];
+    [
+        // SOA: RFC 1035, 3.3.13: the first server, a mailbox, the serial number, and four times.
+        [Name, Mailbox, U32, Time, Time, Time, Time],
+        NAME,
+        [Ipv4, End, End, End, End, End, End],
+        [Ipv6, End, End, End, End, End, End],
+        NAME,
+        [U16, Name, End, End, End, End, End],
+        [Texts, End, End, End, End, End, End],
+        NAME,
+        [U16, U16, U16, Name, End, End, End],
+        // CAA: RFC 8659, 4.1: flags, tag, and a value.
+        [U8, Tag, Value, End, End, End, End],
+    ]
+};
+
+impl Field {
+    /// What is wrong where it is not there, or is something else.
+    fn problem(self) -> Problem {
+        match self {
+            Self::End | Self::Name | Self::Mailbox => Problem::ExpectedName,
+            Self::Texts | Self::Value => Problem::ExpectedText,
+            Self::Tag => Problem::ExpectedTag,
+            Self::U8 => Problem::ExpectedU8,
+            Self::U16 => Problem::ExpectedU16,
+            Self::U32 => Problem::ExpectedU32,
+            Self::Time => Problem::ExpectedTtl,
+            Self::Ipv4 => Problem::ExpectedIpv4,
+            Self::Ipv6 => Problem::ExpectedIpv6,
+        }
+    }
+}
 
 /// Reads the words of one record's data and appends it to [`Reader::data`].
 pub(super) fn read(reader: &mut Reader<'_>, kind: Kind) -> Result<(), Mistake> {
-    match kind {
-        Kind::A => {
-            let word = reader.expect(Problem::ExpectedIpv4)?;
-            let octets = number::ipv4(word.text).ok_or_else(|| word.mistake(Problem::ExpectedIpv4))?;
-            reader.put(&octets);
-        }
-        Kind::AAAA => {
-            let word = reader.expect(Problem::ExpectedIpv6)?;
-            let octets = number::ipv6(word.text).ok_or_else(|| word.mistake(Problem::ExpectedIpv6))?;
-            reader.put(&octets);
-        }
-        Kind::MX => {
-            reader.read_u16()?;
-            reader.read_name()?;
-        }
-        Kind::SRV => {
-            for _ in 0..3 {
-                reader.read_u16()?;
-            }
-            reader.read_name()?;
-        }
-        Kind::TXT => texts(reader)?,
-        Kind::CAA => certification_authority(reader)?,
-        Kind::SOA => start_of_authority(reader)?,
-        // NS, CNAME and PTR: a name alone.
-        _ => reader.read_name()?,
-    }
-    Ok(())
-}
-
-/// RFC 1035, 3.3.14: texts of at most 255 octets, at least one.
-fn texts(reader: &mut Reader<'_>) -> Result<(), Mistake> {
-    let mut word = reader.expect(Problem::ExpectedText)?;
-    loop {
-        let start = reader.data.len();
-        reader.put(&[0]);
-        reader.read_text(&word)?;
-        let length = reader.data.len() - start - 1;
-        let length = u8::try_from(length).map_err(|_| word.mistake(Problem::TextTooLong))?;
-        if let Some(place) = reader.data.get_mut(start) {
-            *place = length;
-        }
-        match reader.scanner.word()? {
-            Some(next) => word = next,
-            None => return Ok(()),
-        }
-    }
-}
-
-/// RFC 8659, 4.1: flags, tag, and a value that fills the rest.
-fn certification_authority(reader: &mut Reader<'_>) -> Result<(), Mistake> {
-    let flags = reader.expect(Problem::ExpectedU8)?;
-    reader.put(&[number::decimal(&flags, 0xff, Problem::ExpectedU8)? as u8]);
-    let tag = reader.expect(Problem::ExpectedTag)?;
-    let length = u8::try_from(tag.text.len()).ok();
-    let length = length.filter(|&length| length > 0 && tag.text.iter().all(u8::is_ascii_alphanumeric));
-    reader.put(&[length.ok_or_else(|| tag.mistake(Problem::ExpectedTag))?]);
-    reader.put(tag.text);
-    let value = reader.expect(Problem::ExpectedText)?;
-    reader.read_text(&value)
-}
-
-/// RFC 1035, 3.3.13: the first server, a mailbox, the serial number, and four times.
-fn start_of_authority(reader: &mut Reader<'_>) -> Result<(), Mistake> {
-    reader.read_name()?;
-    let mailbox = reader.expect(Problem::ExpectedName)?;
-    if mailbox.text.len() > 1 && mailbox.text.contains(&b'@') {
-        return Err(mailbox.mistake(Problem::MailboxWithAt));
-    }
-    reader.append_name(&mailbox)?;
-    let serial = reader.expect(Problem::ExpectedU32)?;
-    let serial = number::decimal(&serial, u32::MAX, Problem::ExpectedU32)?;
-    reader.put(&serial.to_be_bytes());
-    for _ in 0..4 {
-        let word = reader.expect(Problem::ExpectedTtl)?;
-        reader.put(&number::time(&word)?.to_be_bytes());
+    let fields = kind.rank().and_then(|rank| DATA.get(rank)).into_iter().flatten();
+    for &field in fields.take_while(|field| **field != Field::End) {
+        reader.expect(field.problem())?;
+        reader.field(field)?;
     }
     Ok(())
 }
 
 impl Reader<'_> {
+    /// Reads the last word as `field`.
+    fn field(&mut self, field: Field) -> Result<(), Mistake> {
+        let word = self.scanner.word();
+        let wrong = word.mistake(field.problem());
+        let (number, length) = match field {
+            Field::Mailbox if word.text.len() > 1 && word.text.contains(&b'@') => {
+                return Err(word.mistake(Problem::MailboxWithAt));
+            }
+            Field::End | Field::Name | Field::Mailbox => {
+                let node = self.name()?;
+                self.put(&node.to_bytes());
+                return Ok(());
+            }
+            Field::Texts => return self.texts(),
+            Field::Value => return self.text(),
+            Field::Tag => {
+                let is_tag = !word.text.is_empty() && word.text.iter().all(u8::is_ascii_alphanumeric);
+                let length = u8::try_from(word.text.len()).ok().filter(|_| is_tag).ok_or(wrong)?;
+                self.put(&[length]);
+                self.put(word.text);
+                return Ok(());
+            }
+            Field::U8 => (number::decimal(word.text, u8::MAX.into()), 1),
+            Field::U16 => (number::decimal(word.text, u16::MAX.into()), 2),
+            Field::U32 => (number::decimal(word.text, u32::MAX), 4),
+            Field::Time => (number::time(word.text), 4),
+            Field::Ipv4 => (number::ipv4(word.text).map(u32::from_be_bytes), 4),
+            Field::Ipv6 => {
+                self.put(&number::ipv6(word.text).ok_or(wrong)?);
+                return Ok(());
+            }
+        };
+        let octets = number.ok_or(wrong)?.to_be_bytes();
+        self.put(octets.get(octets.len() - length..).unwrap_or(&[]));
+        Ok(())
+    }
+
+    /// Reads this and all further words as texts, each after its length.
+    fn texts(&mut self) -> Result<(), Mistake> {
+        loop {
+            let start = self.data.len();
+            self.put(&[0]);
+            self.text()?;
+            let length = self.data.len() - start - 1;
+            let length = u8::try_from(length).map_err(|_| self.mistake(Problem::TextTooLong))?;
+            if let Some(place) = self.data.get_mut(start) {
+                *place = length;
+            }
+            if !self.scanner.advance()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Adds the characters of the last word.
+    fn text(&mut self) -> Result<(), Mistake> {
+        let mut letters = self.scanner.word().letters();
+        while let Some(letter) = letters.next()? {
+            self.put(&[letter.byte]);
+        }
+        Ok(())
+    }
+
     /// Adds octets to the data, in one place for all types.
     #[inline(never)]
     pub(super) fn put(&mut self, octets: &[u8]) {
         self.data.extend_from_slice(octets);
-    }
-
-    fn read_u16(&mut self) -> Result<(), Mistake> {
-        let word = self.expect(Problem::ExpectedU16)?;
-        let number = number::decimal(&word, 0xffff, Problem::ExpectedU16)? as u16; // as asked for
-        self.put(&number.to_be_bytes());
-        Ok(())
-    }
-
-    fn read_name(&mut self) -> Result<(), Mistake> {
-        let word = self.expect(Problem::ExpectedName)?;
-        self.append_name(&word)
-    }
-
-    fn append_name(&mut self, word: &Word<'_>) -> Result<(), Mistake> {
-        let node = self.name(word)?;
-        self.put(&node.to_bytes());
-        Ok(())
-    }
-
-    fn read_text(&mut self, word: &Word<'_>) -> Result<(), Mistake> {
-        let mut letters = word.letters();
-        while let Some(letter) = letters.next()? {
-            self.data.push(letter.byte);
-        }
-        Ok(())
     }
 }

@@ -1,27 +1,21 @@
 //! Numbers of master files: decimal numbers, times with units, and addresses.
 
-use super::problem::{Mistake, Problem};
-use super::scanner::Word;
-
 /// The longest time to live in seconds (RFC 2181, 8).
 const MAX_TIME: u32 = 0x7fff_ffff;
 
 /// A decimal number up to `max`.
-pub(super) fn decimal(word: &Word<'_>, max: u32, problem: Problem) -> Result<u32, Mistake> {
-    let number = || {
-        let mut number = 0_u32;
-        for digit in word.text {
-            let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
-            number = number.checked_mul(10)?.checked_add(digit.into())?;
-        }
-        (!word.text.is_empty() && number <= max).then_some(number)
-    };
-    number().ok_or_else(|| word.mistake(problem))
+pub(super) fn decimal(text: &[u8], max: u32) -> Option<u32> {
+    let mut number = 0_u32;
+    for digit in text {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    (!text.is_empty() && number <= max).then_some(number)
 }
 
 /// A time in seconds: a number, or numbers with the units w, d, h, m, s (`1h30m`).
-pub(super) fn time(word: &Word<'_>) -> Result<u32, Mistake> {
-    seconds(word.text).filter(|&time| time <= MAX_TIME).ok_or_else(|| word.mistake(Problem::ExpectedTtl))
+pub(super) fn time(text: &[u8]) -> Option<u32> {
+    seconds(text).filter(|&time| time <= MAX_TIME)
 }
 
 fn seconds(text: &[u8]) -> Option<u32> {

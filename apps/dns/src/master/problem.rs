@@ -32,8 +32,8 @@ impl core::error::Error for ZoneError<'_> {}
 /// A mistake before its line and column are counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mistake {
-    /// Offset in the file.
-    pub(crate) at: usize,
+    /// Offset in the file, which is no longer than [`MAX_FILE`](super::MAX_FILE).
+    pub(crate) at: u32,
     pub(crate) problem: Problem,
 }
 
@@ -41,7 +41,7 @@ impl Mistake {
     /// Counts lines and characters up to the mistake.
     pub(crate) fn locate<'f>(self, file: &'f str, bytes: &[u8]) -> ZoneError<'f> {
         let (mut line, mut column) = (1, 1);
-        for &byte in bytes.iter().take(self.at) {
+        for &byte in bytes.iter().take(self.at as usize) {
             if byte == b'\n' {
                 (line, column) = (line + 1, 1);
             } else if byte & 0xc0 != 0x80 {

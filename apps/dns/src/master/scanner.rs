@@ -14,6 +14,8 @@ pub(super) struct Scanner<'b> {
     end_of_word: usize,
     /// The entry has no more words.
     has_ended: bool,
+    /// What was found last.
+    word: Word<'b>,
 }
 
 /// A word as it stands in the file, escapes unresolved, quotation marks taken off.
@@ -21,7 +23,7 @@ pub(super) struct Scanner<'b> {
 pub(super) struct Word<'b> {
     pub(super) text: &'b [u8],
     /// Offset of its first character, or of its quotation mark.
-    pub(super) at: usize,
+    pub(super) at: u32,
     pub(super) is_quoted: bool,
 }
 
@@ -29,25 +31,31 @@ impl<'b> Scanner<'b> {
     pub(super) fn new(bytes: &'b [u8]) -> Self {
         // Editors of some systems put a byte order mark first.
         let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        Self { bytes, at, depth: 0, opened: 0, end_of_word: 0, has_ended: false }
+        let word = Word { text: &[], at: 0, is_quoted: false };
+        Self { bytes, at, depth: 0, opened: 0, end_of_word: 0, has_ended: false, word }
     }
 
-    /// Goes on to the next entry: whether it begins with a blank, and its first word. `None` at the end.
-    pub(super) fn entry(&mut self) -> Result<Option<(bool, Word<'b>)>, Mistake> {
+    /// Goes on to the first word of the next entry: whether the entry begins with a blank. `None` at the end.
+    pub(super) fn entry(&mut self) -> Result<Option<bool>, Mistake> {
         while let Some(first) = self.bytes.get(self.at) {
             let is_blank = matches!(first, b' ' | b'\t');
             self.has_ended = false;
-            if let Some(word) = self.word()? {
-                return Ok(Some((is_blank, word)));
+            if self.advance()? {
+                return Ok(Some(is_blank));
             }
         }
         Ok(None)
     }
 
-    /// The next word of the entry. `None` where the entry ends, and from then on until [`Scanner::entry`].
-    pub(super) fn word(&mut self) -> Result<Option<Word<'b>>, Mistake> {
+    /// The word that was found last.
+    pub(super) fn word(&self) -> Word<'b> {
+        self.word
+    }
+
+    /// Goes on to the next word of the entry. False where the entry ends, and from then on until [`Scanner::entry`].
+    pub(super) fn advance(&mut self) -> Result<bool, Mistake> {
         if self.has_ended {
-            return Ok(None);
+            return Ok(false);
         }
         while let Some(byte) = self.bytes.get(self.at) {
             match byte {
@@ -57,7 +65,7 @@ impl<'b> Scanner<'b> {
                     self.at += 1;
                     if self.depth == 0 {
                         self.has_ended = true;
-                        return Ok(None);
+                        return Ok(false);
                     }
                 }
                 b'(' => {
@@ -72,23 +80,23 @@ impl<'b> Scanner<'b> {
                     self.depth = self.depth.checked_sub(1).ok_or(unopened)?;
                     self.at += 1;
                 }
-                b'"' => return self.quoted().map(Some),
-                _ => return self.plain().map(Some),
+                b'"' => return self.quoted(),
+                _ => return self.plain(),
             }
         }
         match self.depth {
-            0 => Ok(None),
-            _ => Err(Mistake { at: self.opened, problem: Problem::UnclosedParenthesis }),
+            0 => Ok(false),
+            _ => Err(Mistake { at: self.opened as u32, problem: Problem::UnclosedParenthesis }),
         }
     }
 
     /// Where the last word ended: the place to name when one is missing.
-    pub(super) fn end_of_word(&self) -> usize {
-        self.end_of_word
+    pub(super) fn end_of_word(&self) -> u32 {
+        self.end_of_word as u32
     }
 
     fn mistake(&self, problem: Problem) -> Mistake {
-        Mistake { at: self.at, problem }
+        Mistake { at: self.at as u32, problem }
     }
 
     fn skip_comment(&mut self) {
@@ -97,7 +105,7 @@ impl<'b> Scanner<'b> {
         }
     }
 
-    fn plain(&mut self) -> Result<Word<'b>, Mistake> {
+    fn plain(&mut self) -> Result<bool, Mistake> {
         let start = self.at;
         while let Some(byte) = self.bytes.get(self.at) {
             match byte {
@@ -106,21 +114,25 @@ impl<'b> Scanner<'b> {
                 _ => self.at += 1,
             }
         }
-        Ok(self.finish(start, start, false, 0))
+        self.finish(start, 0);
+        Ok(true)
     }
 
-    fn quoted(&mut self) -> Result<Word<'b>, Mistake> {
+    fn quoted(&mut self) -> Result<bool, Mistake> {
         let mark = self.at;
         self.at += 1;
         loop {
             match self.bytes.get(self.at) {
                 Some(b'"') => break,
                 Some(b'\\') => self.skip_escape()?,
-                Some(b'\n') | None => return Err(Mistake { at: mark, problem: Problem::UnclosedQuote }),
+                Some(b'\n') | None => {
+                    return Err(Mistake { at: mark as u32, problem: Problem::UnclosedQuote });
+                }
                 Some(_) => self.at += 1,
             }
         }
-        Ok(self.finish(mark, mark + 1, true, 1))
+        self.finish(mark, 1);
+        Ok(true)
     }
 
     /// Goes past a backslash and the character that it keeps from having a meaning.
@@ -134,11 +146,12 @@ impl<'b> Scanner<'b> {
         }
     }
 
-    fn finish(&mut self, at: usize, start: usize, is_quoted: bool, behind: usize) -> Word<'b> {
-        let text = self.bytes.get(start..self.at).unwrap_or(&[]);
-        self.at += behind;
+    /// Takes the word from `start` to here, with `marks` quotation marks on each side.
+    fn finish(&mut self, start: usize, marks: usize) {
+        let text = self.bytes.get(start + marks..self.at).unwrap_or(&[]);
+        self.at += marks;
         self.end_of_word = self.at;
-        Word { text, at, is_quoted }
+        self.word = Word { text, at: start as u32, is_quoted: marks > 0 };
     }
 }
 
@@ -150,7 +163,7 @@ impl<'b> Word<'b> {
 
     /// The characters, escapes resolved.
     pub(super) fn letters(&self) -> Letters<'b> {
-        Letters { text: self.text, at: 0, start: self.at + usize::from(self.is_quoted) }
+        Letters { text: self.text, at: 0, start: self.at + u32::from(self.is_quoted) }
     }
 }
 
@@ -159,7 +172,7 @@ pub(super) struct Letters<'b> {
     text: &'b [u8],
     at: usize,
     /// Offset of the text in the file.
-    start: usize,
+    start: u32,
 }
 
 /// One character of a word.
@@ -167,7 +180,7 @@ pub(super) struct Letter {
     pub(super) byte: u8,
     pub(super) is_escaped: bool,
     /// Offset in the word.
-    pub(super) at: usize,
+    pub(super) at: u32,
 }
 
 impl Letters<'_> {
@@ -177,13 +190,13 @@ impl Letters<'_> {
         let Some(&byte) = self.text.get(at) else { return Ok(None) };
         if byte != b'\\' {
             self.at += 1;
-            return Ok(Some(Letter { byte, is_escaped: false, at }));
+            return Ok(Some(Letter { byte, is_escaped: false, at: at as u32 }));
         }
-        let bad = Mistake { at: self.start + at, problem: Problem::BadEscape };
+        let bad = Mistake { at: self.start + at as u32, problem: Problem::BadEscape };
         let first = *self.text.get(at + 1).ok_or(bad)?;
         if !first.is_ascii_digit() {
             self.at += 2;
-            return Ok(Some(Letter { byte: first, is_escaped: true, at }));
+            return Ok(Some(Letter { byte: first, is_escaped: true, at: at as u32 }));
         }
         let mut number = 0;
         for digit in self.text.get(at + 1..at + 4).ok_or(bad)? {
@@ -194,6 +207,6 @@ impl Letters<'_> {
         }
         self.at += 4;
         let byte = u8::try_from(number).map_err(|_| bad)?;
-        Ok(Some(Letter { byte, is_escaped: true, at }))
+        Ok(Some(Letter { byte, is_escaped: true, at: at as u32 }))
     }
 }
