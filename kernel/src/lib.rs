@@ -3,7 +3,7 @@
 //! [`entry!`](crate::entry) names the function an image starts with; it gets a [`Machine`] and returns how to end. Around it: the
 //! [`clock`], interrupt [lines](interrupt), the [`bus`] with its virtio devices, [`entropy`], the [`console`] with
 //! the sink of the `log` facade, [`power`]. Parsers of what the host supplies ([`start_info`], [`acpi`],
-//! [`command_line`], [`pvclock`]) are pure and are built and tested on the host too; the rest exists only where
+//! [`capability`], [`command_line`], [`pvclock`]) are pure and are built and tested on the host too; the rest exists only where
 //! `target_os = "none"`.
 //!
 //! Invariants: no page is writable and executable; no Rust code returns into interrupted code; every byte the host
@@ -24,6 +24,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod acpi;
+pub mod capability;
 pub mod command_line;
 pub mod journal;
 pub mod levels;

@@ -1,12 +1,13 @@
 //! virtio-mmio slots: named on the command line (`virtio_mmio.device=512@0xfeb00e00:12`), or those of QEMU's microvm.
 
+use super::transport::Area;
 use super::{Error, MachineTransport};
 use crate::apic;
 use crate::command_line;
 use crate::memory::paging;
 use crate::trap::interrupt::Line;
 use core::ptr::NonNull;
-use virtio_drivers::transport::{DeviceType, mmio::MmioTransport};
+use virtio_drivers::transport::DeviceType;
 
 /// Where microvm puts its slots, and how many there are with and without a second I/O APIC.
 const MICROVM_SLOTS: u64 = 0xfeb0_0000;
@@ -70,30 +71,40 @@ fn number(rest: &mut &[u8]) -> Option<u64> {
 }
 
 impl Slot {
+    /// The first word is a magic value, the third the type of the device (virtio 1.2, 4.2.2).
     fn probe(self, found: &mut dyn FnMut(DeviceType, Self)) {
-        let Some(registers) = paging::map_device(self.address, self.size) else { return };
-        let registers: NonNull<u32> = registers.cast();
-        let read = |offset: usize| {
-            // SAFETY: the first 512 bytes are mapped.
-            let register = unsafe { registers.byte_add(offset) };
-            // SAFETY: as above; identification registers have no side effect (virtio 1.2, 4.2.2).
-            unsafe { register.read_volatile() }
-        };
-        if read(0) == MAGIC
-            && let Ok(kind) = DeviceType::try_from(read(8))
+        let Some(registers) = self.map() else { return };
+        if read(registers, 0) == MAGIC
+            && let Ok(kind) = DeviceType::try_from(read(registers, 2))
         {
             found(kind, self);
         }
     }
 
-    pub(super) fn open(self, line: Line) -> Result<MachineTransport, Error> {
-        let header = paging::map_device(self.address, self.size).ok_or(Error::NotVirtio)?.cast();
-        let size = usize::try_from(self.size).map_err(|_| Error::NotVirtio)?;
-        // SAFETY: the registers are mapped for ever, aligned, and opened once, since a slot is used up by this.
-        let transport = unsafe { MmioTransport::new(header, size) }.map_err(|_| Error::NotVirtio)?;
+    fn map(self) -> Option<NonNull<u32>> {
+        paging::map_device(self.address, self.size).map(NonNull::cast)
+    }
+
+    /// The second word is the version of the interface: legacy or modern (virtio 1.2, 4.2.2 and 4.2.4).
+    pub(super) fn open(self, kind: DeviceType, line: Line) -> Result<MachineTransport, Error> {
+        let registers = self.map().ok_or(Error::NotVirtio)?;
+        let length = u32::try_from(self.size).map_err(|_| Error::NotVirtio)?;
+        let legacy = match read(registers, 1) {
+            1 => true,
+            2 => false,
+            _ => return Err(Error::NotVirtio),
+        };
         if !apic::route(self.interrupt, line.vector()) {
             return Err(Error::NoInterrupt);
         }
-        Ok(MachineTransport::mmio(transport))
+        Ok(MachineTransport::mmio(kind, legacy, Area { start: registers.cast(), length }))
     }
+}
+
+/// Reads one of the first words, which identify the device and have no side effect (virtio 1.2, 4.2.2).
+fn read(registers: NonNull<u32>, word: usize) -> u32 {
+    // SAFETY: at least 512 bytes are mapped.
+    let register = unsafe { registers.add(word) };
+    // SAFETY: as above.
+    unsafe { register.read_volatile() }
 }

@@ -90,8 +90,8 @@ impl Device {
     pub fn open(self) -> Result<Opened, Error> {
         let line = Line::take_next().ok_or(Error::TooManyDevices)?;
         let transport = match self.location {
-            Location::Mmio(slot) => slot.open(line)?,
-            Location::Pci(function) => function.open(line)?,
+            Location::Mmio(slot) => slot.open(self.kind, line)?,
+            Location::Pci(function) => function.open(self.kind, line)?,
         };
         Ok(Opened { transport, line })
     }

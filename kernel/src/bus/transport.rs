@@ -1,135 +1,361 @@
-//! One transport type for drivers: virtio-mmio, or PCI with MSI-X.
+//! One transport type for drivers: the registers of virtio-mmio, legacy and modern, and of PCI with MSI-X.
+//!
+//! The three differ in where a register lies and how wide it is, which is a table, and in a few steps of setting up a
+//! queue. Invariant: every access lies inside a part of the device's memory that was mapped for ever.
 
-use core::fmt::Debug;
-use core::ops::BitAnd;
 use core::ptr::NonNull;
-use virtio_drivers::transport::mmio::MmioTransport;
-use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
-use virtio_drivers::{PhysAddr, Result};
+use virtio_drivers::{Error, PAGE_SIZE, PhysAddr, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// Queues of one device that are used; to drivers the device has no more.
+const QUEUE_LIMIT: usize = 16;
 
 /// The way to a device's registers.
 #[derive(Debug)]
-pub struct MachineTransport(Kind);
-
-#[derive(Debug)]
-enum Kind {
-    Mmio(MmioTransport<'static>),
-    Pci { transport: PciTransport, common: NonNull<u8> },
+pub struct MachineTransport {
+    kind: DeviceType,
+    variant: Variant,
+    registers: NonNull<u8>,
+    places: &'static Places,
+    notify: Area,
+    /// What a queue's notification offset is multiplied by, on PCI.
+    multiplier: u32,
+    /// Where in the notification area each queue is announced.
+    doorbells: [u32; QUEUE_LIMIT],
+    configuration: Area,
 }
 
-/// Offsets in the common configuration structure (virtio 1.2, 4.1.4.3).
-const QUEUE_SELECT: usize = 22;
-const QUEUE_MSIX_VECTOR: usize = 26;
+/// What setting up a queue depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    MmioLegacy,
+    Mmio,
+    Pci,
+}
+
+/// Device memory that is mapped for ever.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Area {
+    pub(super) start: NonNull<u8>,
+    pub(super) length: u32,
+}
+
+/// A register's offset and its width in bytes: 1, 2 or 4.
+#[derive(Clone, Copy, Debug)]
+struct Register(u8, u8);
+
+/// The registers that both kinds of transport have.
+#[derive(Debug)]
+struct Places {
+    device_features_select: Register,
+    device_features: Register,
+    driver_features_select: Register,
+    driver_features: Register,
+    status: Register,
+    generation: Register,
+    queue_select: Register,
+    queue_limit: Register,
+    queue_size: Register,
+    queue_ready: Register,
+    /// Lower and upper halves of the addresses of the descriptors, the driver's and the device's area.
+    areas: [Register; 6],
+    notify_width: u8,
+}
+
+/// virtio 1.2, 4.2.2.
+static MMIO: Places = Places {
+    device_features_select: Register(0x14, 4),
+    device_features: Register(0x10, 4),
+    driver_features_select: Register(0x24, 4),
+    driver_features: Register(0x20, 4),
+    status: Register(0x70, 4),
+    generation: Register(0xfc, 4),
+    queue_select: Register(0x30, 4),
+    queue_limit: Register(0x34, 4),
+    queue_size: Register(0x38, 4),
+    queue_ready: Register(0x44, 4),
+    areas: [
+        Register(0x80, 4),
+        Register(0x84, 4),
+        Register(0x90, 4),
+        Register(0x94, 4),
+        Register(0xa0, 4),
+        Register(0xa4, 4),
+    ],
+    notify_width: 4,
+};
+const MMIO_NOTIFY: usize = 0x50;
+const MMIO_INTERRUPT_STATUS: Register = Register(0x60, 4);
+const MMIO_INTERRUPT_ACKNOWLEDGE: Register = Register(0x64, 4);
+/// Where the configuration of the device's type starts.
+const MMIO_CONFIGURATION: u32 = 0x100;
+/// The legacy interface has these in place of the areas' addresses (4.2.4).
+const LEGACY_PAGE_SIZE: Register = Register(0x28, 4);
+const LEGACY_QUEUE_ALIGNMENT: Register = Register(0x3c, 4);
+const LEGACY_QUEUE_PAGE: Register = Register(0x40, 4);
+
+/// virtio 1.2, 4.1.4.3.
+static PCI: Places = Places {
+    device_features_select: Register(0, 4),
+    device_features: Register(4, 4),
+    driver_features_select: Register(8, 4),
+    driver_features: Register(12, 4),
+    status: Register(20, 1),
+    generation: Register(21, 1),
+    queue_select: Register(22, 2),
+    queue_limit: Register(24, 2),
+    queue_size: Register(24, 2),
+    queue_ready: Register(28, 2),
+    areas: [
+        Register(32, 4),
+        Register(36, 4),
+        Register(40, 4),
+        Register(44, 4),
+        Register(48, 4),
+        Register(52, 4),
+    ],
+    notify_width: 2,
+};
+const PCI_QUEUE_VECTOR: Register = Register(26, 2);
+const PCI_QUEUE_NOTIFY_OFFSET: Register = Register(30, 2);
 
 impl MachineTransport {
-    pub(super) fn mmio(transport: MmioTransport<'static>) -> Self {
-        Self(Kind::Mmio(transport))
-    }
-
-    /// `common` is the mapped common configuration of the same device.
-    pub(super) fn pci(transport: PciTransport, common: NonNull<u8>) -> Self {
-        Self(Kind::Pci { transport, common })
-    }
-}
-
-/// Passes a call on to whichever transport it is.
-macro_rules! each {
-    ($self:expr, $transport:ident => $call:expr) => {
-        match $self {
-            Kind::Mmio($transport) => $call,
-            Kind::Pci { transport: $transport, .. } => $call,
+    /// `slot` holds the registers and at least as much as they take; it is four-byte aligned.
+    pub(super) fn mmio(kind: DeviceType, legacy: bool, slot: Area) -> Self {
+        let at = |offset| {
+            // SAFETY: registers and configuration lie in the slot.
+            unsafe { slot.start.byte_add(offset) }
+        };
+        Self {
+            kind,
+            variant: if legacy { Variant::MmioLegacy } else { Variant::Mmio },
+            registers: slot.start,
+            places: &MMIO,
+            notify: Area { start: at(MMIO_NOTIFY), length: 4 },
+            multiplier: 0,
+            doorbells: [0; QUEUE_LIMIT],
+            configuration: Area {
+                start: at(MMIO_CONFIGURATION as usize),
+                length: slot.length.saturating_sub(MMIO_CONFIGURATION),
+            },
         }
-    };
+    }
+
+    /// `common` points to the common configuration of at least 56 bytes, four-byte aligned; `multiplier` is even.
+    pub(super) fn pci(
+        kind: DeviceType,
+        common: NonNull<u8>,
+        notify: Area,
+        multiplier: u32,
+        configuration: Area,
+    ) -> Self {
+        Self {
+            kind,
+            variant: Variant::Pci,
+            registers: common,
+            places: &PCI,
+            notify,
+            multiplier,
+            doorbells: [0; QUEUE_LIMIT],
+            configuration,
+        }
+    }
+
+    fn address(&self, register: Register) -> NonNull<u8> {
+        // SAFETY: the tables above end where the registers of their transport end, and those are mapped.
+        unsafe { self.registers.byte_add(register.0.into()) }
+    }
+
+    fn read(&self, register: Register) -> u32 {
+        load(self.address(register), register.1)
+    }
+
+    fn write(&self, register: Register, value: u32) {
+        store(self.address(register), register.1, value);
+    }
+
+    fn legacy(&self) -> bool {
+        self.variant == Variant::MmioLegacy
+    }
+
+    /// Finds the doorbell of the selected queue and, on PCI, makes it interrupt by the first MSI-X entry. False where the
+    /// device refuses the vector (virtio 1.2, 4.1.5.1.2) or puts the doorbell outside the notification area (4.1.4.4).
+    fn connect(&mut self, queue: u16) -> bool {
+        const VECTOR: u32 = 0;
+        let offset = match self.variant {
+            Variant::Pci => u64::from(self.read(PCI_QUEUE_NOTIFY_OFFSET)) * u64::from(self.multiplier),
+            _ => 0,
+        };
+        let Some(doorbell) = self.doorbells.get_mut(usize::from(queue)) else { return false };
+        if offset + u64::from(self.places.notify_width) > u64::from(self.notify.length) {
+            return false;
+        }
+        *doorbell = offset as u32;
+        if self.variant != Variant::Pci {
+            return true;
+        }
+        self.write(PCI_QUEUE_VECTOR, VECTOR);
+        self.read(PCI_QUEUE_VECTOR) == VECTOR
+    }
+
+    /// The address of `length` bytes of the configuration; they are accessed in units of `alignment` (4.1.3.1).
+    fn configuration(&self, offset: usize, length: usize, alignment: usize) -> Result<NonNull<u8>> {
+        let end = offset.checked_add(length).filter(|end| *end <= self.configuration.length as usize);
+        if end.is_none() || alignment > 4 || !offset.is_multiple_of(alignment) {
+            return Err(Error::ConfigSpaceTooSmall);
+        }
+        // SAFETY: the offset lies in the configuration.
+        Ok(unsafe { self.configuration.start.byte_add(offset) })
+    }
 }
 
-/// Makes a queue interrupt by the first MSI-X entry.
-fn set_vector(common: NonNull<u8>, queue: u16) {
-    for (offset, value) in [(QUEUE_SELECT, queue), (QUEUE_MSIX_VECTOR, 0)] {
-        // SAFETY: both registers lie in the mapped structure of 56 bytes, two-byte aligned.
-        let register = unsafe { common.byte_add(offset) }.cast::<u16>();
+/// Reads a register of `width` bytes.
+#[inline(never)]
+fn load(register: NonNull<u8>, width: u8) -> u32 {
+    match width {
+        // SAFETY: callers pass an address in a mapped area, aligned to the width.
+        1 => unsafe { register.read_volatile() }.into(),
         // SAFETY: as above.
-        unsafe { register.write_volatile(value) };
+        2 => unsafe { register.cast::<u16>().read_volatile() }.into(),
+        // SAFETY: as above.
+        _ => unsafe { register.cast::<u32>().read_volatile() },
+    }
+}
+
+/// Writes a register of `width` bytes.
+#[inline(never)]
+fn store(register: NonNull<u8>, width: u8, value: u32) {
+    match width {
+        // SAFETY: as in `load`; what a device does on a write is its own, and its memory is checked by the drivers.
+        1 => unsafe { register.write_volatile(value as u8) },
+        // SAFETY: as above.
+        2 => unsafe { register.cast::<u16>().write_volatile(value as u16) },
+        // SAFETY: as above.
+        _ => unsafe { register.cast::<u32>().write_volatile(value) },
     }
 }
 
 impl Transport for MachineTransport {
     fn device_type(&self) -> DeviceType {
-        each!(&self.0, transport => transport.device_type())
+        self.kind
     }
 
     fn read_device_features(&mut self) -> u64 {
-        each!(&mut self.0, transport => transport.read_device_features())
+        let half = |half| {
+            self.write(self.places.device_features_select, half);
+            u64::from(self.read(self.places.device_features))
+        };
+        half(0) | half(1) << 32
     }
 
     fn write_driver_features(&mut self, features: u64) {
-        each!(&mut self.0, transport => transport.write_driver_features(features));
+        for half in 0..2 {
+            self.write(self.places.driver_features_select, half);
+            self.write(self.places.driver_features, (features >> (32 * half)) as u32);
+        }
     }
 
+    /// Zero also for a queue that cannot be connected.
     fn max_queue_size(&mut self, queue: u16) -> u32 {
-        each!(&mut self.0, transport => transport.max_queue_size(queue))
+        self.write(self.places.queue_select, queue.into());
+        let size = self.read(self.places.queue_limit);
+        if size != 0 && self.connect(queue) { size } else { 0 }
     }
 
     fn notify(&mut self, queue: u16) {
-        each!(&mut self.0, transport => transport.notify(queue));
+        let Some(doorbell) = self.doorbells.get(usize::from(queue)) else { return };
+        // SAFETY: `connect` lets no doorbell lie outside the area.
+        let doorbell = unsafe { self.notify.start.byte_add(*doorbell as usize) };
+        store(doorbell, self.places.notify_width, queue.into());
     }
 
     fn get_status(&self) -> DeviceStatus {
-        each!(&self.0, transport => transport.get_status())
+        DeviceStatus::from_bits_retain(self.read(self.places.status))
     }
 
     fn set_status(&mut self, status: DeviceStatus) {
-        each!(&mut self.0, transport => transport.set_status(status));
+        self.write(self.places.status, status.bits());
     }
 
     fn set_guest_page_size(&mut self, size: u32) {
-        each!(&mut self.0, transport => transport.set_guest_page_size(size));
+        if self.legacy() {
+            self.write(LEGACY_PAGE_SIZE, size);
+        }
     }
 
     fn requires_legacy_layout(&self) -> bool {
-        each!(&self.0, transport => transport.requires_legacy_layout())
+        self.legacy()
     }
 
     fn queue_set(&mut self, queue: u16, size: u32, table: PhysAddr, driver: PhysAddr, device: PhysAddr) {
-        if let Kind::Pci { common, .. } = &self.0 {
-            set_vector(*common, queue);
+        self.write(self.places.queue_select, queue.into());
+        self.write(self.places.queue_size, size);
+        if self.legacy() {
+            self.write(LEGACY_QUEUE_ALIGNMENT, PAGE_SIZE as u32);
+            self.write(LEGACY_QUEUE_PAGE, (table / PAGE_SIZE as u64) as u32);
+            return;
         }
-        each!(&mut self.0, transport => transport.queue_set(queue, size, table, driver, device));
+        for (halves, address) in self.places.areas.chunks_exact(2).zip([table, driver, device]) {
+            for (register, half) in halves.iter().zip([address, address >> 32]) {
+                self.write(*register, half as u32);
+            }
+        }
+        self.write(self.places.queue_ready, 1);
     }
 
+    /// On PCI only a reset ends a queue (virtio 1.2, 4.1.4.3.2).
     fn queue_unset(&mut self, queue: u16) {
-        each!(&mut self.0, transport => transport.queue_unset(queue));
+        let register = match self.variant {
+            Variant::MmioLegacy => LEGACY_QUEUE_PAGE,
+            Variant::Mmio => self.places.queue_ready,
+            Variant::Pci => return,
+        };
+        self.write(self.places.queue_select, queue.into());
+        self.write(register, 0);
     }
 
     fn queue_used(&mut self, queue: u16) -> bool {
-        each!(&mut self.0, transport => transport.queue_used(queue))
+        self.write(self.places.queue_select, queue.into());
+        self.read(if self.legacy() { LEGACY_QUEUE_PAGE } else { self.places.queue_ready }) != 0
     }
 
     /// A message needs no acknowledgement: with MSI-X there is nothing to read.
     fn ack_interrupt(&mut self) -> InterruptStatus {
-        match &mut self.0 {
-            Kind::Mmio(transport) => transport.ack_interrupt(),
-            Kind::Pci { .. } => InterruptStatus::empty(),
+        if self.variant == Variant::Pci {
+            return InterruptStatus::empty();
         }
+        let status = self.read(MMIO_INTERRUPT_STATUS);
+        if status != 0 {
+            self.write(MMIO_INTERRUPT_ACKNOWLEDGE, status);
+        }
+        InterruptStatus::from_bits_truncate(status)
     }
 
     fn read_config_generation(&self) -> u32 {
-        each!(&self.0, transport => transport.read_config_generation())
+        self.read(self.places.generation)
     }
 
     fn read_config_space<T: FromBytes + IntoBytes>(&self, offset: usize) -> Result<T> {
-        each!(&self.0, transport => transport.read_config_space(offset))
+        let start = self.configuration(offset, size_of::<T>(), align_of::<T>())?;
+        let mut value = T::new_zeroed();
+        for (index, unit) in value.as_mut_bytes().chunks_exact_mut(align_of::<T>()).enumerate() {
+            // SAFETY: `configuration` checked that the whole value lies there.
+            let register = unsafe { start.byte_add(index * align_of::<T>()) };
+            let bytes = load(register, align_of::<T>() as u8).to_le_bytes();
+            unit.copy_from_slice(bytes.get(..align_of::<T>()).ok_or(Error::ConfigSpaceTooSmall)?);
+        }
+        Ok(value)
     }
 
     fn write_config_space<T: IntoBytes + Immutable>(&mut self, offset: usize, value: T) -> Result<()> {
-        each!(&mut self.0, transport => transport.write_config_space(offset, value))
-    }
-
-    fn begin_init<F>(&mut self, supported: F) -> F
-    where
-        F: bitflags::Flags<Bits = u64> + BitAnd<Output = F> + Debug,
-    {
-        each!(&mut self.0, transport => transport.begin_init(supported))
+        let start = self.configuration(offset, size_of::<T>(), align_of::<T>())?;
+        for (index, unit) in value.as_bytes().chunks_exact(align_of::<T>()).enumerate() {
+            // SAFETY: `configuration` checked that the whole value lies there.
+            let register = unsafe { start.byte_add(index * align_of::<T>()) };
+            let word = unit.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+            store(register, align_of::<T>() as u8, word);
+        }
+        Ok(())
     }
 }
