@@ -8,8 +8,9 @@ use lexopt::prelude::*;
 
 use crate::error::{Context, Error, Result};
 use crate::image::{self, Profile, Request};
+use crate::monitor::arguments::{self, Look};
 use crate::options;
-use crate::run::{self, RunOptions};
+use crate::run::{self, Channel, RunOptions};
 use crate::size::grouped;
 use crate::test::Suites;
 use crate::workspace::Workspace;
@@ -32,6 +33,8 @@ cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
     --forward udp:5300:53      lead a port of 127.0.0.1 into the guest (several times)
     --cmdline WORDS            configuration, as key=value words
     --accel KIND               auto, kvm or tcg
+    --monitor PATH             the socket of the inspection channel, or none
+    --name NAME                what to call this machine, where a second one runs
     --dry-run                  print the QEMU command
 cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
 cargo unik size [APP]                             where the bytes of the release image are
@@ -39,7 +42,26 @@ cargo unik bench [boot]                           how long it takes to boot
 cargo unik new [FOLDER/]NAME                      begin a project of your own
 cargo unik pack APP [--data DIR]                  a folder with the release image and a script that boots it
 
+cargo unik list                                   the machines that run
+cargo unik ps [MACHINE]                           the tasks of one
+cargo unik counters [MACHINE] [PREFIX]            what it counts
+    --all                      also what is zero, or does not change
+    --watch SECONDS            growth per second, until Ctrl-C
+cargo unik log [MACHINE]                          what it has logged
+    --follow                   and what it logs, until Ctrl-C
+    --levels                   the levels in force instead
+    --level [MODULE=]LEVEL     set one first (several times)
+cargo unik netstat [MACHINE]                      its sockets
+cargo unik tcpdump [MACHINE]                      its frames as they pass, until Ctrl-C
+    -i net0                    of this network card
+    -w FILE                    as a pcapng capture; - for standard output
+    -s LENGTH                  the first bytes of each
+    -c COUNT                   so many
+cargo unik sysinfo [MACHINE]                      what it is and what it runs on
+cargo unik shutdown [MACHINE] [--reboot]          end it in order
+
 APP is an application of the workspace (dns), an example of unik (hello), or left out where one stands.
+MACHINE is a name that 'cargo unik list' shows, or the path of a socket; left out where one runs. All commands about machines take --json.
 ";
 
 /// What to do.
@@ -66,6 +88,8 @@ pub enum Command {
     Bench(Option<String>),
     /// Begin a project.
     New(String),
+    /// Look into a machine that runs.
+    Look(Look),
     /// Gather an image with what it needs to boot.
     Pack {
         /// The application.
@@ -132,8 +156,14 @@ impl Command {
                 Some(Some(name)) => Ok(Command::New(name)),
                 Some(None) => Err(Error::usage("name the project: cargo unik new NAME")),
             },
+            verb if arguments::VERBS.contains(&verb) => {
+                Ok(arguments::parse(verb, &mut parser)?.map_or(Command::Help, Command::Look))
+            }
             _ => {
-                let known = "build, run, test, size, bench, new, pack or help";
+                let known = format!(
+                    "build, run, test, size, bench, new, pack, {} or help",
+                    arguments::VERBS.join(", ")
+                );
                 Err(Error::usage(format!("there is no command '{verb}': choose {known}")))
             }
         }
@@ -155,6 +185,7 @@ impl Command {
             Command::Size(app) => size::run(app.as_deref()),
             Command::Bench(what) => bench::run(what.as_deref()),
             Command::New(name) => new::run(&name),
+            Command::Look(look) => look.execute(),
             Command::Pack { app, data } => pack::run(RunOptions { app, data, ..RunOptions::default() }),
         }
     }
@@ -182,12 +213,20 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
             Long("forward") if running => options.forwards.push(parser.value()?.string()?.parse()?),
             Long("cmdline") if running => options.cmdline = Some(parser.value()?.string()?),
             Long("accel") if running => options.accelerator = parser.value()?.string()?.parse()?,
+            Long("monitor") if running => {
+                let path = parser.value()?;
+                options.monitor = if path == "none" { Channel::None } else { Channel::Path(path.into()) };
+            }
+            Long("name") if running => options.name = Some(parser.value()?.string()?),
             Long("dry-run") if running => options.dry_run = true,
             Value(word) => {
                 return Err(Error::usage(format!("'{}' is one word too many", word.to_string_lossy())));
             }
             other => return Err(other.unexpected().into()),
         }
+    }
+    if options.name.is_some() && options.monitor != Channel::Usual {
+        return Err(Error::usage("--name goes with a socket in the usual place: leave --monitor out"));
     }
     Ok(match verb {
         "run" => Command::Run(Box::new(options)),
@@ -276,6 +315,14 @@ mod tests {
     }
 
     #[test]
+    fn a_run_has_a_channel_unless_it_shall_have_none() {
+        assert_eq!(run_options("run dns").monitor, Channel::Usual);
+        assert_eq!(run_options("run dns --monitor none").monitor, Channel::None);
+        assert_eq!(run_options("run dns --monitor ./none").monitor, Channel::Path("./none".into()));
+        assert_eq!(run_options("run dns --name second").name.as_deref(), Some("second"));
+    }
+
+    #[test]
     fn as_a_subcommand_of_cargo_the_first_word_is_the_subcommand() {
         assert_eq!(parse("unik size dns"), Ok(Command::Size(Some("dns".to_owned()))));
         assert_eq!(parse("size"), Ok(Command::Size(None)));
@@ -291,7 +338,15 @@ mod tests {
     #[test]
     fn bad_input_is_answered_with_one_sentence_and_code_two() {
         for (line, expected) in [
-            ("bild", "there is no command 'bild': choose build, run, test, size, bench, new, pack or help"),
+            (
+                "bild",
+                "there is no command 'bild': choose build, run, test, size, bench, new, pack, \
+              list, ps, counters, log, netstat, tcpdump, sysinfo, shutdown or help",
+            ),
+            (
+                "run dns --name a --monitor b",
+                "--name goes with a socket in the usual place: leave --monitor out",
+            ),
             ("run dns extra", "'extra' is one word too many"),
             ("run dns --memory lots", "'lots' is no amount of memory: write 8M or 1G, 2M at least"),
             ("run dns --forward 53", "'53' forwards nothing: write udp:5300:53 for protocol:here:guest"),

@@ -2,7 +2,7 @@
 //!
 //! [`Guest`] holds the wishes, [`Guest::command`] the result; nothing is started here, so every line of a command can be tested. The
 //! machine has what an image needs and nothing else: a serial port, a port to exit through, an entropy source, and the asked-for
-//! network devices and disks, in this order.
+//! network devices, disks and inspection channel, in this order.
 
 use std::ffi::OsString;
 use std::fs;
@@ -44,6 +44,8 @@ pub struct Guest {
     pub disks: Vec<PathBuf>,
     /// Whether it has a source of random numbers. Without one an image opens no network.
     pub entropy: bool,
+    /// The Unix socket of its inspection channel.
+    pub monitor: Option<PathBuf>,
     /// More arguments for QEMU, behind all others.
     pub extra: Vec<OsString>,
 }
@@ -73,6 +75,7 @@ impl Guest {
             forwards: Vec::new(),
             disks: Vec::new(),
             entropy: true,
+            monitor: None,
             extra: Vec::new(),
         }
     }
@@ -108,6 +111,13 @@ impl Guest {
             arguments.option("-drive", drive);
             arguments.option("-device", format!("{},drive=disk{index}", self.device("virtio-blk")));
         }
+        if let Some(path) = &self.monitor {
+            let path = std::path::absolute(path).or_cannot(|| format!("find {}", path.display()))?;
+            // Port 0 is a console (virtio 1.2, 5.3.2); the channel is the other one.
+            arguments.option("-device", format!("{},max_ports=2", self.device("virtio-serial")));
+            arguments.option("-chardev", escaped("socket,id=monitor,server=on,wait=off,path=", &path));
+            arguments.option("-device", "virtserialport,chardev=monitor,nr=1,name=unik.monitor");
+        }
         arguments.option("-kernel", &self.kernel);
         if let Some(initrd) = &self.initrd {
             arguments.option("-initrd", initrd);
@@ -130,7 +140,8 @@ impl Guest {
 
     /// microvm has 8 slots, or 24 with ACPI, which takes longer to boot.
     fn variant(&self) -> Result<Variant> {
-        let devices = usize::from(self.entropy) + self.networks.len() + self.disks.len();
+        let single = usize::from(self.entropy) + usize::from(self.monitor.is_some());
+        let devices = single + self.networks.len() + self.disks.len();
         if self.machine != Machine::Microvm {
             let name = self.machine.to_string();
             return Ok(Variant { summary: name.clone(), machine: name });
@@ -343,6 +354,19 @@ mod tests {
         assert_eq!(disks(7).unwrap().summary, "microvm (acpi=off: 8 of 8 slots), TCG, 64M");
         assert_eq!(disks(8).unwrap().summary, "microvm (acpi=on: 9 of 24 slots), TCG, 64M");
         assert!(disks(24).unwrap_err().to_string().contains("--machine q35"));
+    }
+
+    #[test]
+    fn the_inspection_channel_is_a_port_of_its_own_and_takes_a_slot() {
+        let monitor = |machine| Guest { monitor: Some("/run/a,b".into()), ..tcg(machine) };
+        let channel = "-chardev socket,id=monitor,server=on,wait=off,path=/run/a,,b \
+                       -device virtserialport,chardev=monitor,nr=1,name=unik.monitor -kernel hello.elf";
+        let microvm = monitor(Machine::Microvm);
+        let device = "-device virtio-serial-device,max_ports=2";
+        assert!(line(&microvm).ends_with(&format!("{device} {channel}")), "{}", line(&microvm));
+        assert_eq!(microvm.command().unwrap().summary, "microvm (acpi=off: 2 of 8 slots), TCG, 64M");
+        let device = "-device virtio-serial-pci,max_ports=2";
+        assert!(line(&monitor(Machine::Q35)).ends_with(&format!("{device} {channel}")));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::error::{Context, Error, Result};
 use crate::image::{self, Profile};
 use crate::options::Network;
-use crate::run::{self, RunOptions};
+use crate::run::{self, Channel, RunOptions};
 use crate::setup;
 use crate::workspace::{App, Kind, Workspace};
 
@@ -34,6 +34,8 @@ fn command(options: &RunOptions, app: &App, workspace: &Workspace) -> Result<Com
         ("--net user", options.networks.as_ref().is_some_and(|networks| networks.contains(&Network::User))),
         ("--embed", options.embed.is_some()),
         ("--forward", !options.forwards.is_empty()),
+        ("--monitor", matches!(options.monitor, Channel::Path(_))),
+        ("--name", options.name.is_some()),
         ("--disk", !options.disks.is_empty()),
         ("--", !options.extra.is_empty()),
     ];

@@ -2,7 +2,8 @@
 //!
 //! One module per noun. [`cli`] reads the command line into a [`cli::Command`]; [`workspace`] knows the applications and their defaults;
 //! [`image`] builds one into `target/unik/APP.elf` and `APP.debug` with [`cpio`] and [`elf`]; [`guest`] turns wishes about a machine
-//! into a QEMU command; [`run`] boots it and reads [`epitaph`]s with the help of [`symbols`]. The whole-image tests use the same modules
+//! into a QEMU command; [`run`] boots it and reads [`epitaph`]s with the help of [`symbols`]; [`monitor`]
+//! looks into those that run. The whole-image tests use the same modules
 //! as the commands do, so what is tested is what the user runs.
 //!
 //! ```
@@ -30,6 +31,7 @@ pub mod error;
 pub mod guest;
 pub mod host;
 pub mod image;
+pub mod monitor;
 pub mod new;
 pub mod options;
 pub mod pack;

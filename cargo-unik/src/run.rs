@@ -20,6 +20,7 @@ use crate::epitaph::{self, Interpreter};
 use crate::error::{Context, Error, Result};
 use crate::guest::{Command, Guest};
 use crate::image::{self, Profile, Request};
+use crate::monitor::find;
 use crate::options::{Accelerator, Forward, Machine, Memory, Network, Protocol};
 use crate::symbols::{self, Symbols};
 use crate::workspace::{App, Workspace};
@@ -57,10 +58,26 @@ pub struct RunOptions {
     pub cmdline: Option<String>,
     /// Who executes it.
     pub accelerator: Accelerator,
+    /// Where the inspection channel is.
+    pub monitor: Channel,
+    /// What the inspection commands call the machine; the application's name where nothing is said.
+    pub name: Option<String>,
     /// Print the QEMU command and do nothing.
     pub dry_run: bool,
     /// More arguments for QEMU.
     pub extra: Vec<OsString>,
+}
+
+/// Where the inspection channel of a guest is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Channel {
+    /// In the folder where the inspection commands look for it.
+    #[default]
+    Usual,
+    /// At this path.
+    Path(PathBuf),
+    /// Nowhere: nobody can look inside.
+    None,
 }
 
 /// How a guest ended.
@@ -131,6 +148,35 @@ impl RunOptions {
         !self.host && given.is_none_or(|networks| networks.get(index) == Some(&Network::User))
     }
 
+    /// The socket of the inspection channel, in a folder that is there.
+    ///
+    /// # Errors
+    /// The name or the path cannot be one, or the folder is not this user's alone.
+    fn channel(&self, app: &App) -> Result<Option<PathBuf>> {
+        match &self.monitor {
+            Channel::None => Ok(None),
+            Channel::Path(path) => {
+                let path = std::path::absolute(path).or_cannot(|| format!("find {}", path.display()))?;
+                find::fits(&path)?;
+                Ok(Some(path))
+            }
+            Channel::Usual => {
+                let folder = find::folder();
+                let path = find::socket(&folder, self.name.as_deref().unwrap_or(&app.name))?;
+                find::make(&folder)?;
+                Ok(Some(path))
+            }
+        }
+    }
+
+    /// What the inspection commands call the machine with this socket.
+    fn called<'a>(&'a self, app: &'a App, socket: &'a Path) -> std::borrow::Cow<'a, str> {
+        match &self.monitor {
+            Channel::Path(_) => socket.to_string_lossy(),
+            _ => self.name.as_deref().unwrap_or(&app.name).into(),
+        }
+    }
+
     /// The folder whose files the guest receives; compiled-in files take the place of the manifest's.
     ///
     /// # Errors
@@ -173,7 +219,7 @@ pub fn run(options: &RunOptions) -> Result<u8> {
         return host::run(options, &app, &workspace);
     }
     let request = Request { embed: options.embed.clone(), ..Request::new(&workspace, options.profile) };
-    let guest = options.guest(&app, &request.output)?;
+    let guest = Guest { monitor: options.channel(&app)?, ..options.guest(&app, &request.output)? };
     let command = guest.command()?;
     if options.dry_run {
         println!("{}", command.line());
@@ -182,6 +228,7 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     setup::qemu()?;
     setup::check_compiler()?;
     ports_are_free(&guest.forwards)?;
+    guest.monitor.as_deref().map_or(Ok(()), find::clear)?;
     let image = image::build_within_budget(&workspace, &app, &request)?;
     if let (Some(folder), Some(archive)) = (options.data_folder(&app)?, &guest.initrd) {
         image::pack(&folder, archive)?;
@@ -190,9 +237,15 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     for forward in &guest.forwards {
         eprintln!("unik: {forward}");
     }
+    if let Some(socket) = &guest.monitor {
+        eprintln!("unik: look inside with: cargo unik ps {}", options.called(&app, socket));
+    }
     let symbols = Symbols::open(&image.debug, &workspace.root);
     let symbols = symbols.inspect_err(|error| eprintln!("{}", symbols::missing(error))).ok();
-    let ending = boot(&command, symbols.as_ref())?;
+    let ending = boot(&command, symbols.as_ref());
+    // QEMU removes its socket where it ends in order. Where it could not even start, somebody else may be behind it.
+    let _ = guest.monitor.as_deref().map(find::clear);
+    let ending = ending?;
     if ending != Ending::Guest(0) {
         eprintln!("unik: {ending}");
     }
