@@ -32,7 +32,7 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ),
     ("cargo-unik", &["unik-monitor"]),
     ("unik-testkit", &["unik-sched"]),
-    ("unik-tests", &["cargo-unik"]),
+    ("unik-tests", &["cargo-unik", "unik-monitor"]),
 ];
 
 /// What applications may name: the assembler for their service, time for their pure logic.

@@ -119,8 +119,9 @@ impl<H: Hal + 'static, T: Transport> Console<H, T> {
         }
     }
 
-    /// Handles control messages. True when the port was opened or closed; the rest is handled at the next call.
+    /// Handles control messages. True when the port was opened or closed.
     fn follow_control(&mut self) -> bool {
+        let mut restarted = false;
         while let Some(mut message) = self.complete(CONTROL_RECEIVE) {
             let event = parse_control(&message);
             message.reset();
@@ -139,18 +140,18 @@ impl<H: Hal + 'static, T: Transport> Console<H, T> {
                 Some((port, PORT_OPEN, value)) if ours == Some(port) => {
                     self.open = value != 0;
                     self.counters.opened.add(u64::from(self.open));
-                    return true;
+                    restarted = true;
                 }
                 Some((port, PORT_REMOVE, _)) if ours == Some(port) => {
                     self.open = false;
-                    return true;
+                    restarted = true;
                 }
                 // Names, sizes of terminals, other ports.
                 Some(_) => {}
                 None => self.counters.control_malformed.increment(),
             }
         }
-        false
+        restarted
     }
 
     /// Makes a port the channel. False where it has no queues here.

@@ -12,6 +12,9 @@ use unik_virtio::Buffer;
 /// sets its [`event`](Port::event) as soon as there is news.
 pub trait Port {
     /// Whether somebody opened or closed the port since the last call: a conversation, if there was one, is over.
+    ///
+    /// To be asked behind [`receive`](Port::receive) as well, before the bytes are looked at: whoever opens the port does
+    /// so before sending anything, and may do both between two calls.
     fn restarted(&mut self) -> bool;
 
     /// The next bytes from the host, in the buffer they came in. `None`: nothing for now.

@@ -134,7 +134,7 @@ impl Session {
     /// Takes what the tool sent; returns how many bytes it took. Less than all: [`fill`](Self::fill) must make room first.
     pub fn receive(&mut self, bytes: &[u8], sources: &mut dyn Sources) -> usize {
         let mut taken = 0;
-        while self.jobs.len() < JOB_LIMIT
+        while !self.is_full()
             && let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty())
         {
             let (used, contents) = self.decoder.feed(rest);
@@ -189,6 +189,11 @@ impl Session {
             self.jobs.rotate_left(behind);
         }
         length
+    }
+
+    /// Whether it takes no request before [`fill`](Self::fill) has answered others.
+    pub fn is_full(&self) -> bool {
+        self.jobs.len() >= JOB_LIMIT
     }
 
     /// Whether a list of this kind is followed: [`fill`](Self::fill) has to be called when there is news.

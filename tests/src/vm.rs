@@ -2,16 +2,21 @@
 
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use cargo_unik::console::{Running, free_port};
 use cargo_unik::epitaph::Interpreter;
+use cargo_unik::error::Result;
 use cargo_unik::guest::Guest;
 use cargo_unik::image::pack;
+use cargo_unik::monitor::view::View;
+use cargo_unik::monitor::{Connection, arguments};
 use cargo_unik::options::{Accelerator, Forward, Machine, Memory, Network, Protocol};
 use cargo_unik::run::Ending;
 use cargo_unik::symbols::Symbols;
+
+use lexopt::Parser;
 
 use crate::image::{Image, workspace};
 
@@ -34,6 +39,7 @@ pub struct Setup {
 pub struct Vm {
     running: Running,
     forwards: Vec<Forward>,
+    monitor: Option<PathBuf>,
     debug: PathBuf,
 }
 
@@ -116,6 +122,17 @@ impl Setup {
         self
     }
 
+    /// An inspection channel.
+    #[must_use]
+    pub fn monitor(mut self) -> Setup {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("unik-test-{}-{}.socket", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // The path of a socket is short, so it is not below the folder of everything built.
+        self.guest.monitor = Some(std::env::temp_dir().join(name));
+        self
+    }
+
     /// More arguments for QEMU.
     #[must_use]
     pub fn qemu<const N: usize>(mut self, arguments: [&str; N]) -> Setup {
@@ -131,7 +148,10 @@ impl Setup {
     pub fn boot(self) -> Vm {
         let started = self.guest.command().and_then(|command| Running::start(&command));
         match started {
-            Ok(running) => Vm { running, forwards: self.guest.forwards, debug: self.debug },
+            Ok(running) => {
+                let Guest { forwards, monitor, .. } = self.guest;
+                Vm { running, forwards, monitor, debug: self.debug }
+            }
             Err(error) => panic!("{error}"),
         }
     }
@@ -172,6 +192,31 @@ impl Vm {
     /// Everything on the console so far.
     pub fn log(&mut self) -> String {
         self.running.log().to_owned()
+    }
+
+    /// The socket of the inspection channel.
+    ///
+    /// # Panics
+    /// It was not asked for.
+    #[track_caller]
+    pub fn monitor(&self) -> &Path {
+        match &self.monitor {
+            Some(path) => path,
+            None => panic!("the machine has no inspection channel"),
+        }
+    }
+
+    /// What one of the tool's commands shows of the machine: `ps`, `netstat --json`.
+    ///
+    /// # Panics
+    /// It is no such command, or it fails.
+    #[track_caller]
+    pub fn look(&mut self, command: &str) -> String {
+        let shown = look(self.monitor(), command);
+        match shown {
+            Ok(shown) => shown,
+            Err(error) => panic!("{}", self.running.report(&format!("cargo unik {command}: {error}"))),
+        }
     }
 
     /// QEMU's process id.
@@ -244,6 +289,27 @@ impl Vm {
     #[track_caller]
     pub fn fail(&mut self, what: &str) -> ! {
         panic!("{}", self.running.report(what))
+    }
+}
+
+/// Runs one of the commands that look into a machine.
+fn look(path: &Path, command: &str) -> Result<String> {
+    let mut words = command.split_whitespace();
+    let verb = words.next().unwrap_or_default();
+    let look = arguments::parse(verb, &mut Parser::from_args(words))?;
+    let look = look.unwrap_or_else(|| panic!("'{command}' asks for help"));
+    let (mut output, mut notes, stop) = (Vec::new(), Vec::new(), AtomicBool::new(false));
+    let mut guest = Connection::open(path, PATIENCE)?;
+    look.show(&mut guest, &mut View::new(&mut output, &mut notes, look.json, &stop))?;
+    output.extend(notes);
+    Ok(String::from_utf8_lossy(&output).into_owned())
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        if let Some(path) = &self.monitor {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

@@ -202,3 +202,16 @@ fn a_device_without_the_queues_it_promised_is_an_error() {
     let pool = Pool::try_new::<HostHal>(Channel::BUFFERS).expect("there is memory");
     assert!(Channel::try_new(DeviceModel::new(setup).transport(), pool, Event::new()).is_err());
 }
+
+#[test]
+fn a_port_that_is_closed_and_opened_again_at_once_was_restarted_once() {
+    let (model, mut console) = opened();
+    arrive(&model, CONTROL_RECEIVE, &message(1, OPEN, 0));
+    arrive(&model, CONTROL_RECEIVE, &message(1, OPEN, 1));
+    arrive(&model, RECEIVE, b"a question");
+    let bytes = console.receive().expect("bytes have come");
+    assert!(console.restarted());
+    assert!(!console.restarted());
+    console.give_back(bytes);
+    assert!(send(&mut console, b"an answer"));
+}

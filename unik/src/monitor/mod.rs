@@ -58,14 +58,11 @@ async fn serve<P: Port>(port: &mut P, session: &mut Session, looker: &mut Looker
     let event = looker.event();
     loop {
         port.disarm();
-        if port.restarted() {
-            unread = None;
-            session.restart(looker);
-        }
         hear(port, session, looker, &mut unread);
         let busy = tell(port, session, looker);
         port.flush();
-        if busy || port.arm() {
+        // What was not taken before may be taken now that replies have gone.
+        if busy || (unread.is_some() && !session.is_full()) || port.arm() {
             yield_now().await;
             continue;
         }
@@ -81,7 +78,16 @@ fn hear(
     looker: &mut Looker,
     unread: &mut Option<(Buffer, usize)>,
 ) {
-    while let Some((bytes, taken)) = unread.take().or_else(|| port.receive().map(|bytes| (bytes, 0))) {
+    loop {
+        let next = if unread.is_none() { port.receive() } else { None };
+        // Whoever has opened the port did so before what is received now.
+        if port.restarted() {
+            if let Some((bytes, _)) = unread.take() {
+                port.give_back(bytes);
+            }
+            session.restart(looker);
+        }
+        let Some((bytes, taken)) = unread.take().or(next.map(|bytes| (bytes, 0))) else { return };
         let taken = taken + session.receive(bytes.get(taken..).unwrap_or_default(), looker);
         if taken < bytes.len() {
             *unread = Some((bytes, taken));

@@ -1,0 +1,190 @@
+//! The tool looks into running images, also ones that ship; hosts that misbehave change nothing for anybody else.
+#![forbid(unsafe_code)]
+use std::io::{Read as _, Write as _};
+use std::net::UdpSocket;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use cargo_unik::monitor::Connection;
+use cargo_unik::options::{Machine, Protocol};
+use serde_json::Value;
+use unik_monitor::{Reply, Request, frame};
+use unik_tests::{Image, PATIENCE, Setup, Vm};
+
+const DNS: &[(Protocol, u16)] = &[(Protocol::Udp, 53), (Protocol::Tcp, 53)];
+
+/// www.example.org, type A, class IN (RFC 1035, 4.1).
+const QUERY: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03org\0\0\x01\0\x01";
+
+fn server() -> Setup {
+    let image = Image::release("dns");
+    let zones = image.data.clone().unwrap_or_else(|| panic!("dns comes with zones"));
+    Vm::of(&image).network(DNS).data(&zones).monitor()
+}
+
+fn ready(setup: Setup) -> Vm {
+    let mut vm = setup.boot();
+    vm.line("ready: dns");
+    vm
+}
+
+fn json(vm: &mut Vm, command: &str) -> Vec<Value> {
+    let shown = vm.look(&format!("{command} --json"));
+    match serde_json::from_str(&shown) {
+        Ok(Value::Array(rows)) => rows,
+        other => vm.fail(&format!("{command} shows {other:?}")),
+    }
+}
+
+#[track_caller]
+fn counter(vm: &mut Vm, name: &str) -> u64 {
+    let shown = vm.look("counters --all --json");
+    let counters: Value = serde_json::from_str(&shown).unwrap_or_default();
+    counters[name].as_u64().unwrap_or_else(|| panic!("no counter {name} in {shown}"))
+}
+
+#[test]
+fn the_commands_show_what_is_there_on_every_machine() {
+    for machine in [Machine::Microvm, Machine::Q35, Machine::Pc] {
+        let mut vm = ready(server().machine(machine));
+        let tasks = json(&mut vm, "ps");
+        let named = |name: &str| tasks.iter().find(|task| task["name"] == name).cloned();
+        assert_eq!(named("main").unwrap()["waits_for"], "udp receive", "{tasks:?}");
+        assert!(named("net0").is_some() && named("monitor").is_some(), "{tasks:?}");
+        let before = counter(&mut vm, "net0.rx_frames");
+        vm.ask(53, QUERY);
+        assert!(counter(&mut vm, "net0.rx_frames") > before);
+        let sockets = vm.look("netstat");
+        assert!(sockets.contains("LISTEN") && sockets.contains("0.0.0.0:53"), "{sockets}");
+        let log = vm.look("log");
+        assert!(log.contains("example.org.zone: zone example.org."), "{log}");
+        let facts = vm.look("sysinfo");
+        assert!(facts.contains("uptime") && facts.contains("heap"), "{facts}");
+    }
+}
+
+#[test]
+fn an_open_connection_is_a_socket_with_a_peer() {
+    let mut vm = ready(server());
+    let stream = vm.connect(53);
+    let established =
+        |vm: &mut Vm| json(vm, "netstat").into_iter().find(|socket| socket["state"] == "ESTABLISHED");
+    let deadline = Instant::now() + PATIENCE;
+    while established(&mut vm).is_none() {
+        assert!(Instant::now() < deadline, "{}", vm.look("netstat"));
+    }
+    assert!(established(&mut vm).unwrap()["remote"].is_string());
+    drop(stream);
+}
+
+#[test]
+fn levels_are_set_while_the_image_runs() {
+    let mut vm = ready(server());
+    vm.look("log --level unik_dns=trace");
+    assert!(vm.look("log --levels").contains("unik_dns"));
+    vm.look("log --level unik_dns=off");
+    let levels = vm.look("log --levels");
+    assert!(levels.to_lowercase().contains("off"), "{levels}");
+}
+
+#[test]
+fn records_are_followed_as_they_come() {
+    let mut vm = ready(server());
+    let mut guest = Connection::open(vm.monitor(), PATIENCE).unwrap();
+    let number = guest.ask(&Request::Log { follow: true }).unwrap();
+    guest.ask(&Request::SetLevel { target: "", level: Some(unik_monitor::Level::Trace) }).unwrap();
+    // A connection that is refused, because so many are open, is worth a line at the level of connections.
+    let _streams: Vec<_> = (0..40).map(|_| vm.connect(53)).collect();
+    loop {
+        if let Reply::Record(record) = guest.answer(number).unwrap()
+            && record.text.contains("connection of")
+        {
+            break;
+        }
+    }
+}
+
+#[test]
+fn an_appliance_without_the_device_runs_all_the_same() {
+    let image = Image::release("dns");
+    let zones = image.data.clone().unwrap();
+    let mut vm = ready(Vm::of(&image).network(DNS).data(&zones));
+    vm.ask(53, QUERY);
+}
+
+#[test]
+fn a_tool_that_asks_and_never_reads_stops_nobody() {
+    let mut vm = ready(server());
+    let mut greedy = UnixStream::connect(vm.monitor()).unwrap();
+    greedy.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut room = [0; frame::REQUEST_LIMIT];
+    let mut sent = 0;
+    // Until neither the socket nor the guest takes any more.
+    for number in 0..100_000 {
+        let length = frame::encode(number, &Request::Counters, &mut room).unwrap();
+        if greedy.write_all(&room[..length]).is_err() {
+            break;
+        }
+        sent += 1;
+    }
+    for _ in 0..20 {
+        vm.ask(53, QUERY);
+    }
+    assert!(sent > 8);
+    drop(greedy);
+    assert!(vm.look("ps").contains("main"), "the next tool is served");
+}
+
+#[test]
+fn bytes_that_are_no_requests_are_refused_and_the_next_tool_is_served() {
+    let mut vm = ready(server());
+    let mut noise = UnixStream::connect(vm.monitor()).unwrap();
+    noise.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut state = 1_u32;
+    let bytes: Vec<u8> = (0..20_000)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .collect();
+    noise.write_all(&bytes).unwrap();
+    let mut answer = [0; 64];
+    assert!(noise.read(&mut answer).unwrap() > 0);
+    drop(noise);
+    vm.ask(53, QUERY);
+    assert!(counter(&mut vm, "monitor.malformed") > 10);
+}
+
+#[test]
+fn a_capture_of_a_thousand_frames_a_second_loses_none() {
+    const QUERIES: u64 = 1_000;
+    let mut vm = ready(server());
+    vm.ask(53, QUERY);
+    let address = vm.address(Protocol::Udp, 53);
+    let file = std::env::temp_dir().join(format!("unik-test-{}.pcapng", std::process::id()));
+    let path = vm.monitor().to_owned();
+    let mut guest = Connection::open(&path, PATIENCE).unwrap();
+    let number = guest.ask(&Request::Capture { interface: "net0", length: 1536 }).unwrap();
+    let load = std::thread::spawn(move || {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        socket.connect(address).unwrap();
+        let begin = Instant::now();
+        for number in 0..QUERIES {
+            socket.send(QUERY).unwrap();
+            // A query and its answer are two frames: a pair every two milliseconds.
+            let next = begin + Duration::from_millis(2 * (number + 1));
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+    });
+    let (mut received, mut lost) = (0, 0);
+    while received < QUERIES {
+        match guest.answer(number).unwrap() {
+            Reply::Frame(frame) if frame.direction == unik_monitor::Direction::Received => received += 1,
+            Reply::Lost(count) => lost += count,
+            _ => {}
+        }
+    }
+    load.join().unwrap();
+    assert_eq!(lost, 0);
+    let _ = std::fs::remove_file(file);
+}
