@@ -145,7 +145,11 @@ impl Sources for Looker {
 
     fn set_level(&mut self, target: &str, level: Option<Level>) -> Result<(), Refusal> {
         let set = backend::levels(|levels| levels.set(target, level.map(filter_of)));
-        if set { Ok(()) } else { Err(Refusal::Busy) }
+        if !set {
+            return Err(Refusal::Busy);
+        }
+        log::info!("the level of {target} was set from the host");
+        Ok(())
     }
 
     fn start_capture(&mut self, interface: &str, length: usize) -> Result<(), Refusal> {
