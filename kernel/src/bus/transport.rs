@@ -9,7 +9,7 @@ use virtio_drivers::{Error, PAGE_SIZE, PhysAddr, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Queues of one device that are used; to drivers the device has no more.
-const QUEUE_LIMIT: usize = 16;
+const QUEUE_LIMIT: usize = 8;
 
 /// The way to a device's registers.
 #[derive(Debug)]
@@ -19,10 +19,10 @@ pub struct MachineTransport {
     registers: NonNull<u8>,
     places: &'static Places,
     notify: Area,
-    /// What a queue's notification offset is multiplied by, on PCI.
+    /// What a queue's notification offset is multiplied by; zero where all queues share one address.
     multiplier: u32,
-    /// Where in the notification area each queue is announced.
-    doorbells: [u32; QUEUE_LIMIT],
+    /// The queues' notification offsets.
+    doorbells: [u16; QUEUE_LIMIT],
     configuration: Area,
 }
 
@@ -183,16 +183,15 @@ impl MachineTransport {
     /// device refuses the vector (virtio 1.2, 4.1.5.1.2) or puts the doorbell outside the notification area (4.1.4.4).
     fn connect(&mut self, queue: u16) -> bool {
         const VECTOR: u32 = 0;
-        let offset = match self.variant {
-            Variant::Pci => u64::from(self.read(PCI_QUEUE_NOTIFY_OFFSET)) * u64::from(self.multiplier),
-            _ => 0,
-        };
+        let pci = self.variant == Variant::Pci;
+        let offset = if pci { self.read(PCI_QUEUE_NOTIFY_OFFSET) as u16 } else { 0 };
         let Some(doorbell) = self.doorbells.get_mut(usize::from(queue)) else { return false };
-        if offset + u64::from(self.places.notify_width) > u64::from(self.notify.length) {
+        let end = u64::from(offset) * u64::from(self.multiplier) + u64::from(self.places.notify_width);
+        if end > u64::from(self.notify.length) {
             return false;
         }
-        *doorbell = offset as u32;
-        if self.variant != Variant::Pci {
+        *doorbell = offset;
+        if !pci {
             return true;
         }
         self.write(PCI_QUEUE_VECTOR, VECTOR);
@@ -265,8 +264,9 @@ impl Transport for MachineTransport {
 
     fn notify(&mut self, queue: u16) {
         let Some(doorbell) = self.doorbells.get(usize::from(queue)) else { return };
-        // SAFETY: `connect` lets no doorbell lie outside the area.
-        let doorbell = unsafe { self.notify.start.byte_add(*doorbell as usize) };
+        let offset = usize::from(*doorbell) * self.multiplier as usize;
+        // SAFETY: `connect` keeps no offset that leads out of the area, and that of a queue it never saw is zero.
+        let doorbell = unsafe { self.notify.start.byte_add(offset) };
         store(doorbell, self.places.notify_width, queue.into());
     }
 
@@ -296,10 +296,12 @@ impl Transport for MachineTransport {
             self.write(LEGACY_QUEUE_PAGE, (table / PAGE_SIZE as u64) as u32);
             return;
         }
-        for (halves, address) in self.places.areas.chunks_exact(2).zip([table, driver, device]) {
-            for (register, half) in halves.iter().zip([address, address >> 32]) {
-                self.write(*register, half as u32);
-            }
+        let [low, high, driver_low, driver_high, device_low, device_high] = self.places.areas;
+        for (low, high, address) in
+            [(low, high, table), (driver_low, driver_high, driver), (device_low, device_high, device)]
+        {
+            self.write(low, address as u32);
+            self.write(high, (address >> 32) as u32);
         }
         self.write(self.places.queue_ready, 1);
     }
