@@ -210,7 +210,6 @@ impl MachineTransport {
 }
 
 /// Reads a register of `width` bytes.
-#[inline(never)]
 fn load(register: NonNull<u8>, width: u8) -> u32 {
     match width {
         // SAFETY: callers pass an address in a mapped area, aligned to the width.
@@ -223,7 +222,6 @@ fn load(register: NonNull<u8>, width: u8) -> u32 {
 }
 
 /// Writes a register of `width` bytes.
-#[inline(never)]
 fn store(register: NonNull<u8>, width: u8, value: u32) {
     match width {
         // SAFETY: as in `load`; what a device does on a write is its own, and its memory is checked by the drivers.
