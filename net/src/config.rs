@@ -200,8 +200,8 @@ fn parse_network(text: &str) -> Option<(Ipv4Addr, u8)> {
     Some((Ipv4Addr::new(a, b, c, d), prefix))
 }
 
-/// `10.0.2.2`.
-fn parse_address(text: &str) -> Option<Ipv4Addr> {
+/// Reads an IPv4 address like `10.0.2.2`, at a fraction of the bytes that the parser of `core` takes.
+pub fn parse_address(text: &str) -> Option<Ipv4Addr> {
     let ([a, b, c, d, _], 4) = parse_numbers(text)? else { return None };
     Some(Ipv4Addr::new(a, b, c, d))
 }

@@ -3,6 +3,7 @@
 //! * [`Nic`] is the seam to the card; [`VirtioNet`] is virtio-net.
 //! * [`Net`] is the handle of a stack, [`Driver`] the task that runs it.
 //! * [`UdpSocket`], [`TcpListener`], [`TcpStream`] are what applications use; addresses are those of `core::net`.
+//! * [`sntp`] learns the date from a server.
 //! * [`Config`] is how an interface gets its address: fixed, or by DHCP.
 //! * [`Net::sockets`] tells of all sockets, [`Capture`] of all frames that pass the card.
 //!
@@ -52,6 +53,7 @@ mod glance;
 mod link;
 mod net;
 mod nic;
+pub mod sntp;
 mod socket_info;
 mod stack;
 mod tcp;
@@ -61,7 +63,7 @@ mod virtio;
 pub mod wire;
 
 pub use capture::{Capture, Captured, Direction};
-pub use config::{Config, ConfigError, Limits};
+pub use config::{Config, ConfigError, Limits, parse_address};
 pub use counters::NetCounters;
 pub use error::Error;
 pub use net::{Driver, Net, Random};

@@ -51,6 +51,8 @@ fn an_image_links_only_what_main_asks_for() {
     assert_eq!(with_parts("hello", &random), [""; 0], "hello has neither Net nor Entropy");
     assert_ne!(with_parts("random", &random), [""; 0], "random has an Entropy");
     assert_eq!(with_parts("random", &network), [""; 0], "random has no Net");
+    assert_eq!(with_parts("echo", &["sntp", "net_clock"]), [""; 0], "echo has no NetClock");
+    assert_ne!(with_parts("net_date", &["sntp", "net_clock"]), [""; 0], "net_date has a NetClock");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::resource::Resource;
 use crate::system::System;
 use unik_sched::time::Duration;
 
-/// The date, as far as the machine knows it. For anything that must not jump, use [`Time`](crate::time::Time).
+/// The date, as far as the machine knows it; [`NetClock`](crate::NetClock) asks a server. For anything that must not jump, use [`Time`](crate::time::Time).
 #[derive(Clone)]
 pub struct Clock(());
 

@@ -1,8 +1,8 @@
 //! unik: an application, its drivers and its network stack as one program that boots on a hypervisor.
 //!
 //! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`Files`],
-//! [`Spawner`], [`time::Time`], [`Clock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`]. Each is a [`Resource`], taken
-//! before `main` starts, and one
+//! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`]. Each is a
+//! [`Resource`], taken before `main` starts, and one
 //! that is missing is a sentence on the console. `Option<T>` takes what may be missing. The same file builds as an
 //! image and as an ordinary Linux process.
 //!
@@ -39,6 +39,7 @@ mod entropy;
 mod files;
 mod monitor;
 pub mod net;
+mod net_clock;
 mod outcome;
 mod resource;
 mod startup;
@@ -77,6 +78,7 @@ pub use entropy::Entropy;
 pub use files::Files;
 pub use log;
 pub use monitor::Monitor;
+pub use net_clock::NetClock;
 pub use outcome::{Failure, Outcome};
 pub use resource::Resource;
 pub use system::System;

@@ -9,6 +9,7 @@ mod dhcp;
 mod driver;
 mod frames;
 mod icmp;
+mod sntp;
 mod sockets;
 mod tcp;
 mod tcp_loss;

@@ -1,0 +1,143 @@
+//! The date by a server in the network, where `ntp=ADDRESS` names one.
+
+use crate::backend;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::entropy::Entropy;
+use crate::outcome::Failure;
+use crate::resource::Resource;
+use crate::system::System;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::rc::Rc;
+use core::cell::OnceCell;
+use core::net::SocketAddrV4;
+use unik_net::sntp::{PORT, Sntp};
+use unik_net::{Net, parse_address};
+use unik_sched::Spawner;
+use unik_sched::time::{Duration, Time};
+
+const NAME: &str = "ntp";
+
+/// The date, corrected by SNTP once it [follows](Self::follow) a network; clones share it. Monotonic time
+/// ([`Time`](crate::time::Time)) is never touched.
+///
+/// ```no_run
+/// use unik::{NetClock, net::Net};
+///
+/// #[unik::main]
+/// async fn main(net: Net, clock: NetClock) {
+///     clock.follow(&net);
+///     clock.corrected().await;
+///     unik::log::info!("{:?} since the epoch", clock.since_epoch());
+/// }
+/// ```
+#[derive(Clone)]
+pub struct NetClock(Rc<Parts>);
+
+struct Parts {
+    server: Option<SocketAddrV4>,
+    time: Time,
+    spawner: Spawner,
+    entropy: Entropy,
+    counters: Counters,
+    sntp: OnceCell<Sntp>,
+}
+
+impl NetClock {
+    /// Asks the server that `ntp=` names, from now on and through `net`. Does nothing without that word, or a second time.
+    pub fn follow(&self, net: &Net) {
+        let parts = &*self.0;
+        let Some(server) = parts.server.filter(|_| parts.sntp.get().is_none()) else { return };
+        let entropy = parts.entropy.clone();
+        let random = Box::new(move || entropy.next_u64());
+        let (sntp, driver) = Sntp::new(net.clone(), server, parts.time.clone(), random);
+        parts.counters.register(NAME, sntp.counters());
+        if let Err(error) = parts.spawner.spawn(NAME, driver.run()) {
+            log::error!("{NAME}: {server} is not asked: {error}");
+        }
+        parts.sntp.get_or_init(|| sntp);
+    }
+
+    /// Time since the Unix epoch: by the server once it was believed, by the machine until then. `None` where neither knows
+    /// it.
+    pub fn since_epoch(&self) -> Option<Duration> {
+        self.0.sntp.get().and_then(Sntp::date).or_else(backend::wall_clock)
+    }
+
+    /// Whether the server's answers have been believed.
+    pub fn is_corrected(&self) -> bool {
+        self.0.sntp.get().is_some_and(|sntp| sntp.date().is_some())
+    }
+
+    /// Waits until the server was believed: without end if it never answers, so set a time limit. Returns at once where no
+    /// server is followed.
+    pub async fn corrected(&self) {
+        if let Some(sntp) = self.0.sntp.get() {
+            sntp.learned().await;
+        }
+    }
+}
+
+impl Resource for NetClock {
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
+        let server = server(system.config())?;
+        let (time, spawner) = (system.time().clone(), system.spawner().clone());
+        let (entropy, counters) = (Entropy::of(system)?, system.counters().clone());
+        Ok(Self(Rc::new(Parts { server, time, spawner, entropy, counters, sntp: OnceCell::new() })))
+    }
+
+    fn is_present(_: &System) -> bool {
+        true
+    }
+}
+
+/// `ntp=ADDRESS` or `ntp=ADDRESS:PORT`.
+fn server(words: Config) -> Result<Option<SocketAddrV4>, Failure> {
+    let Some(value) = words.get(NAME) else { return Ok(None) };
+    let parsed = match value.split_once(':') {
+        None => parse_address(value).map(|address| (address, PORT)),
+        Some((address, port)) => parse_address(address).zip(port.parse().ok()),
+    };
+    match parsed {
+        Some((address, port)) if port != 0 => Ok(Some(SocketAddrV4::new(address, port))),
+        _ => Err(Failure::Configuration(format!("{NAME}={value}: expected an IPv4 address, like 192.0.2.1"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Words;
+
+    fn read(line: &'static str) -> Option<SocketAddrV4> {
+        match server(Config::new(Box::leak(Box::new(Words::new(line))))) {
+            Ok(server) => server,
+            Err(Failure::Configuration(sentence)) => panic!("{sentence}"),
+            Err(Failure::Error(error)) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn the_port_may_be_left_out() {
+        assert_eq!(read("log=debug"), None);
+        assert_eq!(read("ntp=192.0.2.1"), Some(SocketAddrV4::new([192, 0, 2, 1].into(), 123)));
+        assert_eq!(read("ntp=192.0.2.1:1230"), Some(SocketAddrV4::new([192, 0, 2, 1].into(), 1230)));
+    }
+
+    #[test]
+    fn what_is_no_address_is_a_mistake() {
+        for line in [
+            "ntp",
+            "ntp=",
+            "ntp=pool",
+            "ntp=192.0.2",
+            "ntp=192.0.2.1:",
+            "ntp=192.0.2.1:0",
+            "ntp=1.2.3.4:70000",
+        ] {
+            let refused = server(Config::new(Box::leak(Box::new(Words::new(line)))));
+            assert!(matches!(refused, Err(Failure::Configuration(_))), "{line}");
+        }
+    }
+}
