@@ -13,7 +13,7 @@ use crate::timeline::{Anchor, Timeline};
 use crate::{layout, pvclock, rtc};
 use core::arch::x86_64::{__cpuid, _rdtsc};
 use core::time::Duration;
-use spin::Mutex;
+use spin::{Mutex, MutexGuard};
 
 /// Shortest window to measure the rate in, in nanoseconds.
 const WINDOW: u32 = 50_000;
@@ -30,7 +30,7 @@ static CLOCK: Mutex<Clock> =
 
 /// Starts the clock at the entry's time stamp. The APIC timer has just been started.
 pub(crate) fn start() {
-    let mut clock = CLOCK.lock();
+    let mut clock = clock();
     let told = rate_told();
     clock.timeline = Timeline::new(layout::entry_ticks(), told.unwrap_or(Rate::GIGAHERTZ));
     if told.is_none() {
@@ -41,7 +41,7 @@ pub(crate) fn start() {
 
 /// Nanoseconds since the image's first instruction; never goes backwards.
 pub fn now() -> u64 {
-    let mut clock = CLOCK.lock();
+    let mut clock = clock();
     if !clock.measured {
         clock.measure();
     }
@@ -50,7 +50,7 @@ pub fn now() -> u64 {
 
 /// Closes the long window, before the processor sleeps for the first time.
 pub(crate) fn refine() {
-    let mut clock = CLOCK.lock();
+    let mut clock = clock();
     if clock.window.is_some() {
         clock.measure();
         clock.window = None;
@@ -68,6 +68,12 @@ pub fn wall() -> Option<Duration> {
         *date = read.map(|since_epoch| Anchor::new(now, since_epoch));
     }
     Some((*date)?.at(now))
+}
+
+/// The clock, locked. One copy of the lock's loop is enough.
+#[inline(never)]
+fn clock() -> MutexGuard<'static, Clock> {
+    CLOCK.lock()
 }
 
 impl Clock {

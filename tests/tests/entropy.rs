@@ -22,21 +22,21 @@ fn drawn(setup: Setup, strength: &str) -> String {
 }
 
 #[track_caller]
-fn no_two_alike(setup: impl Fn() -> Setup) {
-    let all: BTreeSet<String> = (0..BOOTS).map(|_| drawn(setup(), "strong ")).collect();
-    assert_eq!(all.len(), BOOTS);
+fn no_two_alike_in(boots: usize, setup: impl Fn() -> Setup) {
+    let all: BTreeSet<String> = (0..boots).map(|_| drawn(setup(), "strong ")).collect();
+    assert_eq!(all.len(), boots);
 }
 
 #[test]
 fn a_hundred_boots_with_a_device_draw_a_hundred_different_numbers() {
     let image = Image::release("random");
-    no_two_alike(|| Vm::of(&image));
+    no_two_alike_in(BOOTS, || Vm::of(&image));
 }
 
 #[test]
 fn a_hundred_boots_with_the_processor_alone_draw_a_hundred_different_numbers() {
     let image = Image::release("random");
-    no_two_alike(|| Vm::of(&image).entropy(false).qemu(WITH_RDRAND));
+    no_two_alike_in(BOOTS, || Vm::of(&image).entropy(false).qemu(WITH_RDRAND));
 }
 
 #[test]
@@ -74,6 +74,27 @@ fn without_a_source_nobody_gets_numbers() {
     let mut vm = Vm::of(&Image::release("random")).entropy(false).boot();
     vm.line("this image needs random numbers: start it with -device virtio-rng-device");
     assert_eq!(vm.exit_code(), 4);
+}
+
+/// A device that reads from a file of this computer.
+const FROM_ZERO: [&str; 4] =
+    ["-object", "rng-random,id=file,filename=/dev/zero", "-device", "virtio-rng-device,rng=file"];
+
+#[test]
+fn a_device_that_gives_zeroes_is_no_source() {
+    let image = Image::release("random");
+    let mut vm = Vm::of(&image).entropy(false).qemu(FROM_ZERO).boot();
+    vm.line("a source of random numbers gives constants");
+    vm.line("this image needs random numbers");
+    assert_eq!(vm.exit_code(), 4);
+    no_two_alike_in(2, || Vm::of(&image).entropy(false).qemu(FROM_ZERO).qemu(WITH_RDRAND));
+}
+
+#[test]
+fn a_device_that_answers_with_a_few_bytes_at_a_time_is_a_source() {
+    let image = Image::release("random");
+    let few = ["-device", "virtio-rng-device,max-bytes=7,period=20"];
+    no_two_alike_in(2, || Vm::of(&image).entropy(false).qemu(few));
 }
 
 #[test]

@@ -61,6 +61,8 @@ impl<S: Sources> Seeded<S> {
             if is_plausible(sample) {
                 self.generator.absorb(sample);
                 self.weak = false;
+            } else {
+                log::warn!("a source of random numbers gives constants and is not used");
             }
         });
         self.left = OUTPUT_LIMIT;
