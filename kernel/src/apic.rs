@@ -21,6 +21,7 @@ const DIVIDE: usize = 0x3e0;
 
 const DIVIDE_BY_ONE: u32 = 0b1011;
 const MASKED: u32 = 1 << 16;
+const ACTIVE_LOW: u32 = 1 << 13;
 const SOFTWARE_ENABLE: u32 = 1 << 8;
 
 /// The local APIC's registers.
@@ -92,12 +93,12 @@ pub(crate) fn has_second_io_apic() -> bool {
     IoApic::open(1).is_some()
 }
 
-/// Routes global interrupt `number` to `vector`, edge-triggered. False where no I/O APIC has that pin.
-pub(crate) fn route(number: u32, vector: u8) -> bool {
+/// Routes global interrupt `number` to `vector`, edge-triggered, `is_low` where low means asserted. False where no I/O APIC has that pin.
+pub(crate) fn route(number: u32, vector: u8, is_low: bool) -> bool {
     let (which, pin) = if number < SECOND_BASE { (0, number) } else { (1, number - SECOND_BASE) };
     let Some(apic) = IoApic::open(which).filter(|apic| pin < apic.pins()) else { return false };
     apic.write(0x11 + 2 * pin, 0);
-    apic.write(0x10 + 2 * pin, u32::from(vector));
+    apic.write(0x10 + 2 * pin, u32::from(vector) | (u32::from(is_low) * ACTIVE_LOW));
     true
 }
 

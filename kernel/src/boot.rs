@@ -48,7 +48,7 @@ extern "C" fn start(info: u64) -> ! {
     harden();
     console::open();
     match machine(info) {
-        Ok(machine) => power::exit(unik_entry(machine)),
+        Ok(machine) => power::end(unik_entry(machine)),
         Err(sentence) => {
             console::print(format_args!("error: {sentence}\n"));
             power::exit(power::Exit::Configuration)

@@ -2,7 +2,7 @@
 //!
 //! [`entry!`](crate::entry) names the function an image starts with; it gets a [`Machine`] and returns how to end. Around it: the
 //! [`clock`], interrupt [lines](interrupt), the [`bus`] with its virtio devices, [`entropy`], the [`console`] with
-//! the sink of the `log` facade, [`power`]. Parsers of what the host supplies ([`start_info`], [`acpi`],
+//! the sink of the `log` facade, the power [`button`], [`power`]. Parsers of what the host supplies ([`start_info`], [`acpi`],
 //! [`capability`], [`command_line`], [`pvclock`]) are pure and are built and tested on the host too; the rest exists only where
 //! `target_os = "none"`.
 //!
@@ -41,6 +41,8 @@ mod apic;
 mod boot;
 #[cfg(target_os = "none")]
 pub mod bus;
+#[cfg(target_os = "none")]
+pub mod button;
 #[cfg(target_os = "none")]
 pub mod clock;
 #[cfg(target_os = "none")]

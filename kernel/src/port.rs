@@ -14,6 +14,12 @@ pub(crate) fn write_u8(port: u16, value: u8) {
     unsafe { Port::new(port).write(value) }
 }
 
+/// Reads two bytes.
+pub(crate) fn read_u16(port: u16) -> u16 {
+    // SAFETY: as in `read_u8`.
+    unsafe { Port::new(port).read() }
+}
+
 /// Writes two bytes.
 pub(crate) fn write_u16(port: u16, value: u16) {
     // SAFETY: as in `write_u8`.

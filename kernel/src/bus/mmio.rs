@@ -94,7 +94,7 @@ impl Slot {
             2 => false,
             _ => return Err(Error::NotVirtio),
         };
-        if !apic::route(self.interrupt, line.vector()) {
+        if !apic::route(self.interrupt, line.vector(), false) {
             return Err(Error::NoInterrupt);
         }
         Ok(MachineTransport::mmio(kind, legacy, Area { start: registers.cast(), length }))
