@@ -2,6 +2,7 @@
 
 mod channel;
 mod executor;
+mod latch;
 mod mutex;
 mod signal;
 mod stress;
