@@ -153,6 +153,10 @@ impl Port for Channel {
         }
     }
 
+    fn is_drained(&mut self) -> bool {
+        self.queue.is_empty()
+    }
+
     fn arm(&mut self) -> bool {
         match &self.peer {
             Some(peer) => {

@@ -38,6 +38,8 @@ pub enum Error {
     DataTooLarge,
     /// The file of data cannot be read.
     Data(i32),
+    /// The host does not let the process hear signals.
+    Signals(i32),
 }
 
 impl Error {
@@ -90,6 +92,7 @@ impl fmt::Display for Error {
             Self::DataIsDirectory => "the data is a directory: pack it into an archive with `cpio -o -H newc` first",
             Self::DataTooLarge => "the data archive is larger than 1 GiB",
             Self::Data(errno) => return with_cause(formatter, "the data archive cannot be read", errno),
+            Self::Signals(errno) => return with_cause(formatter, "signals cannot be heard", errno),
         })
     }
 }

@@ -4,6 +4,7 @@
 //! - [`Tap`] and [`Link`] are network cards: a tap interface of the host, and a cable to another process or to a virtual
 //!   machine that needs no privileges.
 //! - [`Channel`] is the way of the inspection channel: a Unix socket.
+//! - [`Signals`] are what asks a process to end, in the place of a power button.
 //! - [`Arguments`] is what stands on the command line of such a process.
 //! - [`fill_with_entropy`], [`wall_clock`], [`print`], [`load`] and [`exit`] stand in for the rest of a machine.
 //!
@@ -43,6 +44,8 @@ mod machine;
 mod path;
 #[forbid(unsafe_code)]
 mod platform;
+#[forbid(unsafe_code)]
+mod signals;
 mod tap;
 
 pub use arguments::{ArgumentError, Arguments, NETWORK_LIMIT, Network, USAGE};
@@ -51,6 +54,7 @@ pub use error::Error;
 pub use link::{Link, LinkCounters, Role};
 pub use machine::{DATA_LIMIT, exit, fill_with_entropy, load, print, wall_clock};
 pub use platform::{HostPlatform, Interest, PlatformCounters, Watch};
+pub use signals::{EXIT_INTERRUPTED, Signals};
 pub use tap::{Tap, TapCounters};
 
 /// The largest IP packet of the network cards here in bytes.

@@ -53,7 +53,7 @@ pub fn load(path: &Path) -> Result<&'static [u8], Error> {
     Ok(bytes.leak())
 }
 
-/// Ends the process with the exit code of an image: 0 done, 1 error from `main`, 2 panic, 3 fault, 4 configuration.
+/// Ends the process with the exit code of an image: 0 done, 1 error from `main` or not in time, 2 panic, 3 fault, 4 configuration.
 pub fn exit(code: u8) -> ! {
     process::exit(i32::from(code))
 }

@@ -250,6 +250,12 @@ impl<H: Hal + 'static, T: Transport> Port for Console<H, T> {
         }
     }
 
+    fn is_drained(&mut self) -> bool {
+        let Some((_, queue)) = self.port.filter(|_| !self.failed) else { return true };
+        while self.complete(queue + 1).is_some() {}
+        self.device.free(queue + 1) == self.device.queue_size(queue + 1)
+    }
+
     fn arm(&mut self) -> bool {
         if self.failed {
             return false;

@@ -32,6 +32,9 @@ pub trait Port {
     /// Tells the host of everything since the last call.
     fn flush(&mut self);
 
+    /// Whether the host has taken everything that was sent.
+    fn is_drained(&mut self) -> bool;
+
     /// Wants to be told of news. True if there is news already: do not sleep then.
     fn arm(&mut self) -> bool;
 

@@ -1,8 +1,8 @@
 //! unik: an application, its drivers and its network stack as one program that boots on a hypervisor.
 //!
 //! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`Files`],
-//! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`]. Each is a
-//! [`Resource`], taken before `main` starts, and one
+//! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`], [`Shutdown`].
+//! Each is a [`Resource`], taken before `main` starts, and one
 //! that is missing is a sentence on the console. `Option<T>` takes what may be missing. The same file builds as an
 //! image and as an ordinary Linux process.
 //!
@@ -42,6 +42,7 @@ pub mod net;
 mod net_clock;
 mod outcome;
 mod resource;
+mod shutdown;
 mod startup;
 mod system;
 
@@ -81,10 +82,11 @@ pub use monitor::Monitor;
 pub use net_clock::NetClock;
 pub use outcome::{Failure, Outcome};
 pub use resource::Resource;
+pub use shutdown::{DEFAULT_BOUND, Ending, Shutdown};
 pub use system::System;
 pub use unik_macros::main;
 pub use unik_sched::counter::CounterSet;
-pub use unik_sched::{Spawner, counters};
+pub use unik_sched::{Either, Spawner, counters, select, yield_now};
 
 #[cfg(target_os = "none")]
 pub use unik_kernel::{Machine, entry, power::Exit};

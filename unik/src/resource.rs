@@ -8,8 +8,8 @@ use crate::system::System;
 /// An image contains the code of those resources whose `take` it calls, and of no others.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource that `main` can ask for",
-    note = "resources are Net, Files, Spawner, Time, Clock, NetClock, Entropy, Config, Counters, Monitor, and Option<T> of \
-            them"
+    note = "resources are Net, Files, Spawner, Time, Clock, NetClock, Entropy, Config, Counters, Monitor, Shutdown, and \
+            Option<T> of them"
 )]
 pub trait Resource: Sized {
     /// Whether it looks into the others: what they show of themselves is linked only where one does.

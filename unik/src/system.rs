@@ -1,11 +1,11 @@
 //! The system: what is there before `main`, and what resources are taken from.
 
-use crate::backend::Backend;
+use crate::backend::{self, Backend};
 use crate::config::{Config, Words};
 use crate::counters::Counters;
 use crate::entropy::Entropy;
 use crate::monitor::Network;
-use crate::startup::Startup;
+use crate::shutdown::{Ending, Shutdown};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -29,7 +29,8 @@ struct Parts {
     counters: Counters,
     /// The one generator, once somebody has asked for random numbers.
     entropy: OnceCell<Entropy>,
-    startup: &'static Startup,
+    /// The request to end, once somebody wants to hear of it.
+    shutdown: OnceCell<Shutdown>,
     networks: RefCell<Vec<Rc<dyn Network>>>,
     backend: Backend,
 }
@@ -39,24 +40,38 @@ impl System {
         time: &Time,
         executor: &Executor,
         command_line: &'static str,
-        startup: &'static Startup,
         backend: Backend,
     ) -> Self {
         let (words, counters, spawner) = (Words::new(command_line), Counters::default(), executor.spawner());
-        let (time, entropy, networks) = (time.clone(), OnceCell::new(), RefCell::new(Vec::new()));
-        let parts = Parts { time, spawner, words, counters, entropy, startup, networks, backend };
+        let (entropy, shutdown, networks) = (OnceCell::new(), OnceCell::new(), RefCell::new(Vec::new()));
+        let time = time.clone();
+        let parts = Parts { time, spawner, words, counters, entropy, shutdown, networks, backend };
         Self(Box::leak(Box::new(parts)))
     }
 
     /// All resources are taken: `main` starts.
     pub fn start_main(&self) {
         self.config().report_unclaimed();
-        self.0.startup.start_main(self.0.time.now());
+        backend::startup(self.backend()).start_main(self.0.time.now());
+    }
+
+    /// Asks the appliance to end. One that takes [`Shutdown`] has its time to finish; any other ends at once, with
+    /// code 0.
+    pub fn request(&self, ending: Ending) {
+        match self.0.shutdown.get() {
+            Some(shutdown) => shutdown.request(ending),
+            None => backend::end(ending, true),
+        }
+    }
+
+    /// The request to end, where it was taken.
+    pub(crate) fn shutdown(&self) -> &OnceCell<Shutdown> {
+        &self.0.shutdown
     }
 
     /// The name of the appliance.
     pub(crate) fn name(&self) -> &'static str {
-        self.0.startup.name()
+        backend::startup(self.backend()).name()
     }
 
     pub(crate) fn time(&self) -> &Time {
@@ -95,6 +110,6 @@ impl System {
 
     /// Adds a resource to what the ready line says.
     pub(crate) fn note_ready(&self, note: fmt::Arguments<'_>) {
-        self.0.startup.note(note);
+        backend::startup(self.backend()).note(note);
     }
 }

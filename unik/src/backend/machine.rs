@@ -2,6 +2,7 @@
 
 use crate::entropy::{Sample, Sources};
 use crate::outcome::Failure;
+use crate::shutdown::Ending;
 use crate::startup::Startup;
 use crate::system::{System, TASK_LIMIT};
 use alloc::boxed::Box;
@@ -16,8 +17,8 @@ use core::mem::ManuallyDrop;
 use unik_kernel::bus::{self, DeviceType, KernelHal, MachineTransport};
 pub(crate) use unik_kernel::console::{levels, records};
 use unik_kernel::interrupt::{self, Line};
-use unik_kernel::power::Exit;
-use unik_kernel::{Machine, clock, console, entropy};
+use unik_kernel::power::{self, Exit};
+use unik_kernel::{Machine, button, clock, console, entropy};
 use unik_monitor::{Console, Port};
 use unik_net::{Nic, VirtioNet};
 use unik_sched::Executor;
@@ -51,7 +52,7 @@ where
     let mut executor = ManuallyDrop::new(Executor::new(time, TASK_LIMIT));
     let command_line = machine.command_line;
     let backend = Backend { machine, platform, devices: OnceCell::new() };
-    let system = System::new(time, &executor, command_line, startup, backend);
+    let system = System::new(time, &executor, command_line, backend);
     let mut main = ManuallyDrop::new(Box::pin(application(system)));
     let outcome = ManuallyDrop::new(executor.block_on("main", main.as_mut()));
     match &*outcome {
@@ -100,6 +101,11 @@ impl Platform for MachinePlatform {
     }
 }
 
+/// The start of the appliance.
+pub(crate) fn startup(backend: &Backend) -> &'static Startup {
+    backend.platform.startup
+}
+
 /// Writes to the console.
 pub(crate) fn print(text: fmt::Arguments<'_>) {
     console::print(text);
@@ -124,17 +130,18 @@ impl Backend {
         self.devices().borrow().iter().any(|device| device.kind() == kind)
     }
 
-    /// The event of an interrupt line.
-    fn listen(&self, line: Line) -> Event {
-        let slot = self.platform.lines.get(line.number());
-        slot.map_or_else(Event::new, |slot| slot.get_or_init(Event::new).clone())
-    }
-
     /// Takes the first device of a kind.
     fn take_device(&self, kind: DeviceType) -> Option<bus::Device> {
         let mut devices = self.devices().borrow_mut();
         let index = devices.iter().position(|device| device.kind() == kind)?;
         Some(devices.remove(index))
+    }
+
+    /// Lets an interrupt line set `event`.
+    fn connect(&self, line: interrupt::Line, event: &Event) {
+        if let Some(slot) = self.platform.lines.get(line.number()) {
+            slot.get_or_init(|| event.clone());
+        }
     }
 }
 
@@ -160,10 +167,9 @@ pub(crate) fn open_channel(backend: &Backend) -> Result<impl Port + use<>, Strin
          virtserialport)",
     )?;
     let opened = device.open().map_err(|error| format!("the inspection channel cannot be used: {error}"))?;
-    let event = backend.listen(opened.line);
-    if let Some(slot) = backend.platform.lines.get(Line::LOG.number()) {
-        slot.get_or_init(|| event.clone());
-    }
+    let event = Event::new();
+    backend.connect(opened.line, &event);
+    backend.connect(Line::LOG, &event);
     let pool = Pool::try_new::<KernelHal>(Console::<KernelHal, MachineTransport>::BUFFERS)
         .map_err(|error| format!("no memory for the inspection channel: {error}"))?;
     Console::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)
@@ -177,12 +183,43 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
          virtio-net-pci (q35, pc)",
     )?;
     let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
-    let event = backend.listen(opened.line);
+    let event = Event::new();
+    backend.connect(opened.line, &event);
     let pool = Pool::try_new::<KernelHal>(NIC_BUFFERS)
         .map_err(|error| format!("no memory for the network device: {error}"))?;
     let nic = VirtioNet::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)
         .map_err(|error| format!("the network device cannot be used: {error}"))?;
     Ok(Box::new(nic))
+}
+
+/// The power button.
+pub(crate) struct Button(button::Button);
+
+impl Button {
+    /// Whether it was pressed since the last call.
+    pub(crate) fn take(&self) -> bool {
+        self.0.take()
+    }
+}
+
+/// Opens the power button, where the machine has one; its interrupt sets `news`.
+pub(crate) fn open_button(backend: &Backend, news: &Event) -> Option<Button> {
+    let button = button::Button::open()?;
+    backend.connect(button.line(), news);
+    Some(Button(button))
+}
+
+/// From here on the end of `main` is a reset.
+pub(crate) fn reset_at_end() {
+    power::reset_at_end();
+}
+
+/// Ends the machine, `in_order` or with the code of an error.
+pub(crate) fn end(ending: Ending, in_order: bool) -> ! {
+    if ending == Ending::Reboot {
+        reset_at_end();
+    }
+    power::end(if in_order { Exit::Done } else { Exit::Error })
 }
 
 /// What is said where there are no random numbers.

@@ -6,8 +6,8 @@ mod machine;
 pub use machine::run;
 #[cfg(target_os = "none")]
 pub(crate) use machine::{
-    Backend, NO_RANDOMNESS, RandomSources, archive, has_channel, has_nic, heap_usage, levels, open_channel,
-    open_nic, print, records, wall_clock,
+    Backend, Button, NO_RANDOMNESS, RandomSources, archive, end, has_channel, has_nic, heap_usage, levels,
+    open_button, open_channel, open_nic, print, records, reset_at_end, startup, wall_clock,
 };
 
 #[cfg(not(target_os = "none"))]
@@ -16,6 +16,6 @@ mod process;
 pub use process::run;
 #[cfg(not(target_os = "none"))]
 pub(crate) use process::{
-    Backend, NO_RANDOMNESS, RandomSources, archive, has_channel, has_nic, heap_usage, levels, open_channel,
-    open_nic, print, records, wall_clock,
+    Backend, Button, NO_RANDOMNESS, RandomSources, archive, end, has_channel, has_nic, heap_usage, levels,
+    open_button, open_channel, open_nic, print, records, reset_at_end, startup, wall_clock,
 };

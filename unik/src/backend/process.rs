@@ -5,6 +5,7 @@
 
 use crate::entropy::{Sample, Sources};
 use crate::outcome::Failure;
+use crate::shutdown::Ending;
 use crate::startup::Startup;
 use crate::system::{System, TASK_LIMIT};
 use std::cell::{OnceCell, RefCell};
@@ -16,7 +17,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::IntoIter;
-use unik_host::{Arguments, Channel, HostPlatform, Link, Network, Tap};
+use unik_host::{Arguments, Channel, HostPlatform, Link, Network, Signals, Tap};
 use unik_kernel::command_line::words;
 use unik_kernel::journal::{Entry, Journal};
 use unik_kernel::levels::Levels;
@@ -34,6 +35,7 @@ const CONFIGURATION: u8 = 4;
 
 /// The process's part of a system.
 pub(crate) struct Backend {
+    startup: &'static Startup,
     host: Rc<HostPlatform>,
     networks: RefCell<IntoIter<Network>>,
     data: Option<&'static [u8]>,
@@ -77,8 +79,8 @@ where
     let time = Time::new(Rc::new(platform));
     let mut executor = Executor::new(&time, TASK_LIMIT);
     let networks = RefCell::new(arguments.networks.into_iter());
-    let backend = Backend { host, networks, data, monitor: arguments.monitor, follower };
-    let system = System::new(&time, &executor, command_line, startup, backend);
+    let backend = Backend { startup, host, networks, data, monitor: arguments.monitor, follower };
+    let system = System::new(&time, &executor, command_line, backend);
     executor.block_on("main", application(system))?;
     startup.waits(&|| time.now());
     Ok(())
@@ -112,6 +114,11 @@ impl Platform for ProcessPlatform {
             self.host.idle(until);
         }
     }
+}
+
+/// The start of the appliance.
+pub(crate) fn startup(backend: &Backend) -> &'static Startup {
+    backend.startup
 }
 
 /// Writes to standard output.
@@ -174,6 +181,35 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
             Err(error) => Err(format!("the link {} cannot be used: {error}", path.display())),
         },
     }
+}
+
+/// The signals that ask a process to end.
+pub(crate) struct Button(Signals);
+
+impl Button {
+    /// Whether a signal came since the last call.
+    pub(crate) fn take(&self) -> bool {
+        self.0.take()
+    }
+}
+
+/// Hears SIGTERM and SIGINT from here on; they set `news`.
+pub(crate) fn open_button(backend: &Backend, news: &Event) -> Option<Button> {
+    match Signals::try_new(&backend.host, news.clone()) {
+        Ok(signals) => Some(Button(signals)),
+        Err(error) => {
+            log::warn!("nobody can ask this program to end: {error}");
+            None
+        }
+    }
+}
+
+/// A process cannot begin again by itself.
+pub(crate) fn reset_at_end() {}
+
+/// Ends the process, `in_order` or with the code of an error.
+pub(crate) fn end(_: Ending, in_order: bool) -> ! {
+    unik_host::exit(if in_order { 0 } else { ERROR })
 }
 
 /// What is said where there are no random numbers.

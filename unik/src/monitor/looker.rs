@@ -2,6 +2,7 @@
 
 use super::Network;
 use crate::backend;
+use crate::shutdown::Ending;
 use crate::system::System;
 use alloc::rc::Rc;
 use log::LevelFilter;
@@ -16,17 +17,32 @@ pub(super) struct Looker {
     event: Event,
     /// The network that is captured.
     captured: Option<Rc<dyn Network>>,
+    /// How the host wants the appliance to end, and has not been told yet that it will.
+    ending: Option<Ending>,
 }
 
 impl Looker {
     /// Answers about `system`; `event` is what the task of the channel waits for.
     pub(super) fn new(system: System, event: Event) -> Self {
-        Self { system, event, captured: None }
+        Self { system, event, captured: None, ending: None }
     }
 
     /// The event that the channel's task waits for.
     pub(super) fn event(&self) -> Event {
         self.event.clone()
+    }
+
+    /// Ends the appliance, if the host wants that.
+    pub(super) fn end_now(&mut self) {
+        if let Some(ending) = self.ending.take() {
+            log::info!("asked to end by the host");
+            self.system.request(ending);
+        }
+    }
+
+    /// Whether the host wants an end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.is_some()
     }
 
     pub(super) fn time(&self) -> &Time {
@@ -171,8 +187,9 @@ impl Sources for Looker {
         }
     }
 
-    fn end(&mut self, _: bool) -> Result<(), Refusal> {
-        Err(Refusal::Unable)
+    fn end(&mut self, reboot: bool) -> Result<(), Refusal> {
+        self.ending = Some(if reboot { Ending::Reboot } else { Ending::PowerOff });
+        Ok(())
     }
 }
 

@@ -17,10 +17,14 @@ use crate::system::System;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use unik_monitor::{Port, Session};
+use unik_sched::time::Duration;
 use unik_sched::yield_now;
 use unik_virtio::Buffer;
 
 const NAME: &str = "monitor";
+
+/// How long the host may take to read the answer to its request to end the appliance.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Buffers that are filled in one turn, before other tasks run.
 const BUDGET: usize = 8;
@@ -61,6 +65,14 @@ async fn serve<P: Port>(port: &mut P, session: &mut Session, looker: &mut Looker
         hear(port, session, looker, &mut unread);
         let busy = tell(port, session, looker);
         port.flush();
+        if looker.is_ending() {
+            // The answer goes out first, if the host takes it in time.
+            let deadline = looker.time().now() + PATIENCE;
+            while !port.is_drained() && looker.time().now() < deadline {
+                yield_now().await;
+            }
+            looker.end_now();
+        }
         // What was not taken before may be taken now that replies have gone.
         if busy || (unread.is_some() && !session.is_full()) || port.arm() {
             yield_now().await;
