@@ -36,6 +36,8 @@ cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
     --monitor PATH             the socket of the inspection channel, or none
     --name NAME                what to call this machine, where a second one runs
     --dry-run                  print the QEMU command
+  Ctrl-C presses the power button of a guest that hears it (q35, pc) and exits with the guest's code; it stops any other
+  with code 130, and the second one does so at once
 cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
 cargo unik size [APP]                             where the bytes of the release image are
 cargo unik bench [boot]                           how long it takes to boot

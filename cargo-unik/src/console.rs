@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Context, Error, Result};
 use crate::guest::Command;
 use crate::options::Protocol;
+use crate::qmp::Qmp;
 use crate::run::Ending;
 
 /// The most of a console that is kept, in bytes; a guest that prints without end is cut here.
@@ -36,7 +37,20 @@ impl Running {
     /// # Errors
     /// QEMU cannot be started at all.
     pub fn start(command: &Command) -> Result<Running> {
+        Running::spawn(command.process(), command)
+    }
+
+    /// Starts a guest with a control channel.
+    ///
+    /// # Errors
+    /// QEMU cannot be started at all.
+    pub fn start_controlled(command: &Command) -> Result<(Running, Qmp)> {
         let mut process = command.process();
+        let qmp = Qmp::attach(&mut process)?;
+        Ok((Running::spawn(process, command)?, qmp))
+    }
+
+    fn spawn(mut process: std::process::Command, command: &Command) -> Result<Running> {
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = Instant::now();
         let mut qemu =

@@ -75,7 +75,7 @@ fn address(word: &str) -> Option<u64> {
 pub fn meaning(code: u8) -> &'static str {
     match code {
         0 => "done",
-        1 => "main returned an error",
+        1 => "main returned an error, or not in time",
         2 => "panic",
         3 => "fault",
         4 => "configuration",

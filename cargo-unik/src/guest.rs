@@ -220,6 +220,12 @@ impl Command {
         line
     }
 
+    /// Whether the machine has a power button: all have, but a microvm without ACPI.
+    pub fn has_button(&self) -> bool {
+        let mut words = self.arguments.iter().rev().map(|argument| argument.to_string_lossy());
+        words.find(|word| word.contains("acpi=")).is_none_or(|word| !word.contains("acpi=off"))
+    }
+
     /// The command, ready to be given pipes and started.
     pub fn process(&self) -> std::process::Command {
         let mut process = std::process::Command::new(&self.program);
@@ -383,6 +389,14 @@ mod tests {
         assert!(line(&guest).contains("server=on"));
         let _waiting = std::os::unix::net::UnixListener::bind(&path).unwrap();
         assert!(line(&guest).contains("server=off"));
+    }
+
+    #[test]
+    fn a_microvm_without_acpi_has_no_button() {
+        assert!(!tcg(Machine::Microvm).command().unwrap().has_button());
+        assert!(tcg(Machine::Pc).command().unwrap().has_button());
+        let extra = ["-machine".into(), "acpi=on".into()].into();
+        assert!(Guest { extra, ..tcg(Machine::Microvm) }.command().unwrap().has_button());
     }
 
     #[test]

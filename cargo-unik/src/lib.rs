@@ -2,7 +2,7 @@
 //!
 //! One module per noun. [`cli`] reads the command line into a [`cli::Command`]; [`workspace`] knows the applications and their defaults;
 //! [`image`] builds one into `target/unik/APP.elf` and `APP.debug` with [`cpio`] and [`elf`]; [`guest`] turns wishes about a machine
-//! into a QEMU command; [`run`] boots it and reads [`epitaph`]s with the help of [`symbols`]; [`monitor`]
+//! into a QEMU command; [`run`] boots it, controls it by [`qmp`], and reads [`epitaph`]s with the help of [`symbols`]; [`monitor`]
 //! looks into those that run. The whole-image tests use the same modules
 //! as the commands do, so what is tested is what the user runs.
 //!
@@ -35,9 +35,11 @@ pub mod monitor;
 pub mod new;
 pub mod options;
 pub mod pack;
+pub mod qmp;
 pub mod run;
 pub mod setup;
 pub mod size;
+mod stop;
 pub mod symbols;
 pub mod test;
 pub mod workspace;

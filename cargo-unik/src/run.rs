@@ -1,7 +1,8 @@
 //! Boots an image, shows its console, and ends with its exit code.
 //!
 //! [`RunOptions::guest`] merges the command line with the application's manifest; [`boot`] starts QEMU and reads the console until QEMU
-//! ends; [`Ending`] says how. QEMU is a process group of its own, so that Ctrl-C reaches this tool alone, which then ends QEMU in order.
+//! ends; [`Ending`] says how. QEMU is a process group of its own, so that Ctrl-C reaches this tool alone, which then ends QEMU in order
+//! (`stop`).
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,11 +11,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use std::time::Duration;
 
 use crate::epitaph::{self, Interpreter};
 use crate::error::{Context, Error, Result};
@@ -22,14 +19,23 @@ use crate::guest::{Command, Guest};
 use crate::image::{self, Profile, Request};
 use crate::monitor::find;
 use crate::options::{Accelerator, Forward, Machine, Memory, Network, Protocol};
+use crate::qmp::Qmp;
+use crate::stop::{Button, Stop};
 use crate::symbols::{self, Symbols};
 use crate::workspace::{App, Workspace};
 use crate::{host, setup};
 
 /// The longest line of the console that is looked at for addresses, in bytes; a longer one is only shown.
 pub const MAX_LINE: usize = 16 * 1024;
-/// What a process that was ended by Ctrl-C exits with, by the custom of shells.
+/// What the tool exits with when it had to end the guest from outside, by the custom of shells. A guest that hears
+/// its power button ends by itself, and its code is the tool's.
 pub const EXIT_INTERRUPTED: u8 = 130;
+/// The time in which an image ends after the request, unless `shutdown=SECONDS` says otherwise, in seconds.
+const BOUND: u64 = 10;
+/// What a guest gets beyond that time before it is ended from outside.
+const GRACE: Duration = Duration::from_secs(2);
+/// What the symbols of an image that hears the power button contain.
+const BUTTON: &str = "unik_kernel::button::Button";
 
 /// What `cargo unik run` was told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -242,7 +248,8 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     }
     let symbols = Symbols::open(&image.debug, &workspace.root);
     let symbols = symbols.inspect_err(|error| eprintln!("{}", symbols::missing(error))).ok();
-    let ending = boot(&command, symbols.as_ref());
+    let is_heard = symbols.as_ref().is_some_and(hears_button) && command.has_button();
+    let ending = boot(&command, symbols.as_ref(), is_heard.then(|| patience(&guest.cmdline)));
     // QEMU removes its socket where it ends in order. Where it could not even start, somebody else may be behind it.
     let _ = guest.monitor.as_deref().map(find::clear);
     let ending = ending?;
@@ -252,20 +259,37 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     Ok(ending.exit_code())
 }
 
-/// Starts the guest and shows its console until it ends. Ctrl-C ends it; a second one kills it.
+/// Whether an image hears the power button.
+fn hears_button(symbols: &Symbols) -> bool {
+    symbols.table().iter().any(|symbol| symbol.name.contains(BUTTON))
+}
+
+/// How long a guest with these words of configuration may take to end in order.
+fn patience(words: &str) -> Duration {
+    let bound = split(words).into_iter().rev().find_map(|word| word.strip_prefix("shutdown="));
+    Duration::from_secs(bound.and_then(|bound| bound.parse::<u16>().ok()).map_or(BOUND, u64::from)) + GRACE
+}
+
+/// Starts the guest and shows its console until it ends. Ctrl-C presses the power button of one that hears it, and waits for so long;
+/// otherwise it ends QEMU. A second one kills it.
 ///
 /// # Errors
 /// QEMU cannot be started at all.
-pub fn boot(command: &Command, symbols: Option<&Symbols>) -> Result<Ending> {
+pub fn boot(command: &Command, symbols: Option<&Symbols>, button: Option<Duration>) -> Result<Ending> {
     let mut process = command.process();
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let qmp = button.map(|_| Qmp::attach(&mut process)).transpose()?;
     let mut qemu = process.spawn().or_cannot(|| format!("start {}", command.program.to_string_lossy()))?;
-    let interrupts = stop_on_ctrl_c(&qemu);
+    // It holds the other end of the control channel.
+    drop(process);
+    let button = qmp.zip(button).map(|(qmp, patience)| Button { qmp, patience });
+    let stop = Stop::new(&qemu, button);
+    stop.on_ctrl_c();
     let complaints = show_complaints(&mut qemu);
     let spoken = show_console(&mut qemu, symbols);
     let status = qemu.wait().or_cannot(|| "wait for QEMU".to_owned())?;
     let complained = complaints.join().unwrap_or(false);
-    if interrupts.load(Ordering::SeqCst) > 0 {
+    if stop.ended() {
         return Ok(Ending::Interrupted);
     }
     Ok(Ending::decode(status, spoken, complained))
@@ -308,22 +332,6 @@ impl fmt::Display for Ending {
             Ending::Killed(signal) => write!(formatter, "QEMU was ended by signal {signal}"),
         }
     }
-}
-
-/// The first Ctrl-C (or SIGTERM, or the terminal going away) asks QEMU to end, the second one ends it. Counts them.
-fn stop_on_ctrl_c(qemu: &Child) -> Arc<AtomicU32> {
-    let interrupts = Arc::new(AtomicU32::new(0));
-    let counter = Arc::clone(&interrupts);
-    let Ok(process) = i32::try_from(qemu.id()) else { return interrupts };
-    let stop = move || {
-        let first = counter.fetch_add(1, Ordering::SeqCst) == 0;
-        // A QEMU that has ended already needs no signal.
-        let _ = kill(Pid::from_raw(process), if first { Signal::SIGTERM } else { Signal::SIGKILL });
-    };
-    if let Err(error) = ctrlc::set_handler(stop) {
-        eprintln!("unik: Ctrl-C will not stop the guest in order: {error}");
-    }
-    interrupts
 }
 
 /// Passes QEMU's own words on; the thread ends with QEMU and tells whether there were any.

@@ -112,6 +112,13 @@ fn a_taken_port_is_named() {
     assert!(error.ends_with("try --forward udp:OTHER:53"), "{error}");
 }
 
+#[test]
+fn the_time_to_end_in_order_is_that_of_the_configuration() {
+    assert_eq!(patience("log=debug"), Duration::from_secs(12));
+    assert_eq!(patience("shutdown=3 log=debug shutdown=60"), Duration::from_secs(62));
+    assert_eq!(patience("shutdown=soon"), Duration::from_secs(12));
+}
+
 /// Stands in for QEMU: a shell that speaks as a guest would.
 fn shell(script: &str) -> Command {
     Command { program: "sh".into(), arguments: vec!["-c".into(), script.into()], summary: String::new() }
@@ -119,6 +126,6 @@ fn shell(script: &str) -> Command {
 
 #[test]
 fn the_exit_code_of_the_guest_comes_back() {
-    assert_eq!(boot(&shell("echo ready: hello; exit 7"), None).unwrap(), Ending::Guest(3));
-    assert_eq!(boot(&shell("echo no such machine >&2; exit 1"), None).unwrap(), Ending::NotStarted);
+    assert_eq!(boot(&shell("echo ready: hello; exit 7"), None, None).unwrap(), Ending::Guest(3));
+    assert_eq!(boot(&shell("echo no such machine >&2; exit 1"), None, None).unwrap(), Ending::NotStarted);
 }

@@ -1,0 +1,152 @@
+//! Ending a guest by Ctrl-C: in order where the machine has a power button that the image hears, else from outside.
+//!
+//! The first Ctrl-C (or SIGTERM, or the terminal going away) presses the button and gives the guest its time; without
+//! a button, or after that time, QEMU is asked to end. The second one kills QEMU at once.
+
+use std::process::Child;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::qmp::Qmp;
+
+/// The power button of a machine whose image hears it.
+#[derive(Debug)]
+pub(crate) struct Button {
+    /// The way to press it.
+    pub(crate) qmp: Qmp,
+    /// The time that the guest has to end after that.
+    pub(crate) patience: Duration,
+}
+
+/// A guest that may have to be ended.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    process: Pid,
+    button: Mutex<Option<Button>>,
+    interrupts: AtomicU32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Running,
+    /// QEMU was sent a signal.
+    Forced,
+    /// QEMU is no more, and its number may be that of another process.
+    Ended,
+}
+
+impl Stop {
+    /// A guest that runs.
+    pub(crate) fn new(qemu: &Child, button: Option<Button>) -> Arc<Stop> {
+        Arc::new(Stop {
+            process: Pid::from_raw(qemu.id().cast_signed()),
+            button: Mutex::new(button),
+            interrupts: AtomicU32::new(0),
+            state: Mutex::new(State::Running),
+        })
+    }
+
+    /// Takes Ctrl-C from here on.
+    pub(crate) fn on_ctrl_c(self: &Arc<Self>) {
+        let stop = Arc::clone(self);
+        if let Err(error) = ctrlc::set_handler(move || stop.interrupt()) {
+            eprintln!("unik: Ctrl-C will not stop the guest in order: {error}");
+        }
+    }
+
+    fn interrupt(self: &Arc<Self>) {
+        if self.interrupts.fetch_add(1, Ordering::SeqCst) > 0 {
+            return self.force(Signal::SIGKILL);
+        }
+        let button = self.button.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let pressed = button.and_then(|mut button| button.qmp.power_down().ok().map(|()| button.patience));
+        let Some(patience) = pressed else { return self.force(Signal::SIGTERM) };
+        eprintln!("unik: asked the guest to end; Ctrl-C ends it at once");
+        let stop = Arc::clone(self);
+        thread::spawn(move || {
+            thread::sleep(patience);
+            stop.force(Signal::SIGTERM);
+        });
+    }
+
+    fn force(&self, signal: Signal) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *state != State::Ended {
+            *state = State::Forced;
+            // It may have ended a moment ago.
+            let _ = kill(self.process, signal);
+        }
+    }
+
+    /// QEMU has ended. Returns whether it was made to.
+    pub(crate) fn ended(&self) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *state, State::Ended) == State::Forced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::{Command, ExitStatus, Stdio};
+
+    use super::*;
+
+    /// A shell in QEMU's place, which hears of the button on its channel.
+    fn shell(script: &str, patience: Duration) -> (Child, Arc<Stop>) {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).stdin(Stdio::null());
+        let qmp = Qmp::attach(&mut command).unwrap();
+        let child = command.spawn().unwrap();
+        let stop = Stop::new(&child, Some(Button { qmp, patience }));
+        (child, stop)
+    }
+
+    /// Greets, and answers two commands.
+    const ANSWERS: &str = "exec <&3 >&3; echo '{\"QMP\": {}}'; \
+                           read line; echo '{\"return\": {}}'; read line; echo '{\"return\": {}}'; ";
+    const LONG: Duration = Duration::from_secs(1000);
+
+    fn wait(mut child: Child) -> ExitStatus {
+        child.wait().unwrap()
+    }
+
+    #[test]
+    fn a_guest_that_hears_its_button_ends_by_itself() {
+        let (child, stop) = shell(&format!("{ANSWERS} exit 5"), LONG);
+        stop.interrupt();
+        assert_eq!(wait(child).code(), Some(5));
+        assert!(!stop.ended());
+    }
+
+    #[test]
+    fn a_guest_that_takes_too_long_is_ended() {
+        let (child, stop) = shell(&format!("{ANSWERS} exec sleep 1000"), Duration::ZERO);
+        stop.interrupt();
+        assert_eq!(wait(child).signal(), Some(Signal::SIGTERM as i32));
+        assert!(stop.ended());
+    }
+
+    #[test]
+    fn the_second_interrupt_does_not_wait() {
+        let (child, stop) = shell(&format!("{ANSWERS} exec sleep 1000"), LONG);
+        stop.interrupt();
+        stop.interrupt();
+        assert_eq!(wait(child).signal(), Some(Signal::SIGKILL as i32));
+        assert!(stop.ended());
+    }
+
+    #[test]
+    fn a_qemu_without_an_answer_is_ended() {
+        let (child, stop) = shell("exec 3<&-; exec sleep 1000", LONG);
+        stop.interrupt();
+        assert_eq!(wait(child).signal(), Some(Signal::SIGTERM as i32));
+        assert!(stop.ended());
+    }
+}
