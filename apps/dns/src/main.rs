@@ -7,11 +7,12 @@ extern crate alloc;
 use alloc::rc::Rc;
 use unik::net::Net;
 use unik::time::Time;
-use unik::{Counters, Files, Monitor, Spawner};
+use unik::{Counters, Files, Monitor, Shutdown, Spawner};
 use unik_dns::service::{self, Error};
 
 #[unik::main]
 async fn main(
+    shutdown: Shutdown,
     net: Net,
     files: Files,
     spawner: Spawner,
@@ -21,5 +22,5 @@ async fn main(
 ) -> Result<(), Error> {
     let server = Rc::new(service::load(&files)?);
     counters.register("dns", server.counters().clone());
-    service::serve(&net, server, &spawner, &time).await
+    service::serve(&net, server, &spawner, &time, shutdown).await
 }

@@ -1,7 +1,8 @@
 //! The service: zones out of files, answers over UDP and TCP.
 //!
 //! UDP is answered by the task that calls [`serve`]; TCP has a task that accepts, and one for each connection, at most
-//! [`CONNECTION_LIMIT`] at the same time (RFC 7766, 6.2.2). All share one [`Server`].
+//! [`CONNECTION_LIMIT`] at the same time (RFC 7766, 6.2.2). All share one [`Server`]. When the appliance is asked to end,
+//! nothing new is accepted, and connections close behind the answers to what has arrived.
 
 use crate::server::{Server, Transport};
 use crate::session::{MAX_ANSWER, MAX_QUERY, Session, Step};
@@ -11,18 +12,23 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::future::poll_fn;
 use core::net::SocketAddr;
-use unik::Files;
-use unik::Spawner;
+use core::pin::{Pin, pin};
+use core::task::Poll;
 use unik::io::{Read, Write};
-use unik::log;
 use unik::net::{self, Net, TcpListener, TcpStream};
-use unik::time::Time;
+use unik::sync::Event;
+use unik::time::{Duration, Time};
+use unik::{Files, Shutdown, Spawner, log};
 
 /// The port of the protocol, for both transports.
 const PORT: u16 = 53;
 /// Connections served at the same time; further ones are reset.
 pub const CONNECTION_LIMIT: usize = 32;
+/// How long connections have for the answers that were begun, when the appliance is asked to end: less than the time that
+/// it has itself.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The ending of a master file's name.
 const SUFFIX: &str = ".zone";
 
@@ -83,25 +89,56 @@ pub fn load(files: &Files) -> Result<Server, Error> {
     if server.zones().is_empty() { Err(Error::NoZones) } else { Ok(server) }
 }
 
-/// Answers queries on port 53 for ever.
+/// Answers queries on port 53 until the appliance is asked to end, and then finishes the answers that were begun.
 ///
 /// # Errors
 /// [`Error::Net`] where the port cannot be opened, [`Error::TooManyTasks`].
-pub async fn serve(net: &Net, server: Rc<Server>, spawner: &Spawner, time: &Time) -> Result<(), Error> {
+pub async fn serve(
+    net: &Net,
+    server: Rc<Server>,
+    spawner: &Spawner,
+    time: &Time,
+    shutdown: Shutdown,
+) -> Result<(), Error> {
     let mut socket = net.udp(PORT).await?;
     let listener = net.listen(PORT).await?;
-    let acceptor = accept(listener, server.clone(), spawner.clone(), time.clone());
+    let shared = Rc::new(Shared {
+        server,
+        time: time.clone(),
+        shutdown,
+        connections: Cell::new(0),
+        closed: Event::new(),
+        scratch: RefCell::new(vec![0; MAX_ANSWER]),
+    });
+    let acceptor = accept(listener, shared.clone(), spawner.clone());
     spawner.spawn("dns-tcp", acceptor).map_err(|_| Error::TooManyTasks)?;
     let (mut query, mut answer) = (vec![0; MAX_QUERY], vec![0; usize::from(crate::UDP_PAYLOAD)]);
+    let mut ending = pin!(shutdown.requested());
     loop {
-        let (length, client) = socket.receive_from(&mut query).await?;
+        let received = poll_fn(|context| match ending.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => socket.poll_receive_from(context, &mut query).map(Some),
+        });
+        let Some(received) = received.await else { break };
+        let (length, client) = received?;
         let query = query.get(..length).unwrap_or_default();
-        let Some(length) = server.answer(query, Transport::UDP, &mut answer) else { continue };
+        let Some(length) = shared.server.answer(query, Transport::UDP, &mut answer) else { continue };
         if let Err(error) = socket.send_to(answer.get(..length).unwrap_or_default(), client).await {
             // One client that cannot be reached does not end the service.
             log::debug!("no answer to {}: {error}", Client(client));
         }
     }
+    let mut patience = time.sleep(PATIENCE);
+    poll_fn(|context| {
+        while shared.connections.get() > 0 {
+            if shared.closed.poll_wait(context).is_pending() {
+                return Pin::new(&mut patience).poll(context);
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+    Ok(())
 }
 
 /// A client as the log names it. The stack knows IPv4 alone, so what writes addresses of IPv6 is not linked.
@@ -120,21 +157,28 @@ impl fmt::Display for Client {
 struct Shared {
     server: Rc<Server>,
     time: Time,
+    shutdown: Shutdown,
     connections: Cell<usize>,
+    /// A connection has been closed.
+    closed: Event,
     /// Room for one answer: it is built and copied without a wait in between.
     scratch: RefCell<Vec<u8>>,
 }
 
-async fn accept(mut listener: TcpListener, server: Rc<Server>, spawner: Spawner, time: Time) {
-    let scratch = RefCell::new(vec![0; MAX_ANSWER]);
-    let shared = Rc::new(Shared { server, time, connections: Cell::new(0), scratch });
+async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner) {
+    let mut ending = pin!(shared.shutdown.requested());
     loop {
-        let (mut stream, client) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
+        let accepted = poll_fn(|context| match ending.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => listener.poll_accept(context).map(Some),
+        });
+        let (mut stream, client) = match accepted.await {
+            Some(Ok(accepted)) => accepted,
+            Some(Err(error)) => {
                 log::error!("TCP is not served any more: {error}");
                 return;
             }
+            None => return,
         };
         let count = shared.connections.get();
         if count >= CONNECTION_LIMIT {
@@ -149,7 +193,12 @@ async fn accept(mut listener: TcpListener, server: Rc<Server>, spawner: Spawner,
                 if let Err(error) = converse(&mut stream, &shared).await {
                     log::debug!("connection of {}: {error}", Client(client));
                 }
+                if shared.shutdown.is_requested() {
+                    // What was written is to arrive before the machine is gone; a client that is gone does not matter.
+                    let _ = stream.close().await;
+                }
                 shared.connections.set(shared.connections.get() - 1);
+                shared.closed.set();
             }
         };
         if spawner.spawn("dns-tcp-client", task).is_err() {
@@ -162,14 +211,26 @@ async fn accept(mut listener: TcpListener, server: Rc<Server>, spawner: Spawner,
 async fn converse(stream: &mut TcpStream, shared: &Shared) -> Result<(), net::Error> {
     let time = &shared.time;
     let mut session = Session::new(time.now());
+    let mut ending = pin!(shared.shutdown.requested());
     loop {
         let step = session.advance(&shared.server, time.now(), &mut shared.scratch.borrow_mut());
         let left = session.deadline().duration_since(time.now());
         match step {
-            Step::Read => match time.timeout(left, stream.read(session.space())).await {
-                Ok(Ok(0)) | Err(_) => return Ok(()),
-                Ok(received) => session.received(received?),
-            },
+            Step::Read => {
+                // The request to end ends the stream, as the client may. What was read by then has been answered.
+                let received = {
+                    let mut read = pin!(stream.read(session.space()));
+                    let next = poll_fn(|context| match ending.as_mut().poll(context) {
+                        Poll::Ready(()) => Poll::Ready(Ok(0)),
+                        Poll::Pending => read.as_mut().poll(context),
+                    });
+                    time.timeout(left, next).await
+                };
+                match received {
+                    Ok(Ok(0)) | Err(_) => return Ok(()),
+                    Ok(received) => session.received(received?),
+                }
+            }
             Step::Write => match time.timeout(left, stream.write_all(session.output())).await {
                 Ok(written) => {
                     written?;
