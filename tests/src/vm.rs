@@ -13,6 +13,7 @@ use cargo_unik::image::pack;
 use cargo_unik::monitor::view::View;
 use cargo_unik::monitor::{Connection, arguments};
 use cargo_unik::options::{Accelerator, Forward, Machine, Memory, Network, Protocol};
+use cargo_unik::qmp::Qmp;
 use cargo_unik::run::Ending;
 use cargo_unik::symbols::Symbols;
 
@@ -32,12 +33,14 @@ const REPEAT: Duration = Duration::from_millis(500);
 pub struct Setup {
     guest: Guest,
     debug: PathBuf,
+    is_controlled: bool,
 }
 
 /// A running machine.
 #[derive(Debug)]
 pub struct Vm {
     running: Running,
+    qmp: Option<Qmp>,
     forwards: Vec<Forward>,
     monitor: Option<PathBuf>,
     debug: PathBuf,
@@ -140,17 +143,30 @@ impl Setup {
         self
     }
 
+    /// With a control channel, so that the power button can be pressed.
+    #[must_use]
+    pub fn controlled(mut self) -> Setup {
+        self.is_controlled = true;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
     /// QEMU cannot be started.
     #[track_caller]
     pub fn boot(self) -> Vm {
-        let started = self.guest.command().and_then(|command| Running::start(&command));
+        let started = self.guest.command().and_then(|command| {
+            if !self.is_controlled {
+                return Ok((Running::start(&command)?, None));
+            }
+            let (running, qmp) = Running::start_controlled(&command)?;
+            Ok((running, Some(qmp)))
+        });
         match started {
-            Ok(running) => {
+            Ok((running, qmp)) => {
                 let Guest { forwards, monitor, .. } = self.guest;
-                Vm { running, forwards, monitor, debug: self.debug }
+                Vm { running, qmp, forwards, monitor, debug: self.debug }
             }
             Err(error) => panic!("{error}"),
         }
@@ -161,7 +177,7 @@ impl Vm {
     /// Describes a machine for an image.
     pub fn of(image: &Image) -> Setup {
         let guest = Guest { accelerator: Accelerator::Tcg, ..Guest::new(&image.elf) };
-        Setup { guest, debug: image.debug.clone() }
+        Setup { guest, debug: image.debug.clone(), is_controlled: false }
     }
 
     /// Waits for a line of the console that contains `text`.
@@ -184,6 +200,32 @@ impl Vm {
     pub fn exit_code(&mut self) -> u8 {
         match self.running.end(PATIENCE) {
             Ok(Ending::Guest(code)) => code,
+            Ok(other) => panic!("{}", self.running.report(&other.to_string())),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Presses the power button of a machine that was [`Setup::controlled`].
+    ///
+    /// # Panics
+    /// QEMU does not obey.
+    #[track_caller]
+    pub fn press_power_button(&mut self) {
+        let Some(qmp) = &mut self.qmp else { panic!("the machine was started without a control channel") };
+        if let Err(error) = qmp.power_down() {
+            self.fail(&error.to_string());
+        }
+    }
+
+    /// Waits for the machine to be reset, or to be switched off other than through the exit port, where an image that
+    /// ends in order leaves its code.
+    ///
+    /// # Panics
+    /// It does not end, or otherwise.
+    #[track_caller]
+    pub fn is_reset(&mut self) {
+        match self.running.end(PATIENCE) {
+            Ok(Ending::PoweredOff) => {}
             Ok(other) => panic!("{}", self.running.report(&other.to_string())),
             Err(error) => panic!("{error}"),
         }

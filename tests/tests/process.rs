@@ -1,10 +1,10 @@
 //! An appliance as an ordinary Linux process, on a tap device in a network namespace that the test makes itself.
 #![forbid(unsafe_code)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use unik_tests::workspace;
@@ -71,13 +71,76 @@ fn dns_answers_as_an_ordinary_process_on_a_tap() {
     let (length, _) = socket.recv_from(&mut answer).expect("an answer within ten seconds");
     assert_eq!(&answer[..2], &QUESTION[..2]);
     assert!(answer[..length].windows(4).any(|address| address == [192, 0, 2, 80]));
+
+    signal(&running, "TERM");
+    assert_eq!(running.0.wait().expect("it ends").code(), Some(0));
+}
+
+/// Starts the example that works until it is asked to end, and waits until it is ready.
+fn worker(words: &[&str]) -> (Running, BufReader<ChildStdout>) {
+    let (root, cargo) = (workspace().root, cargo_unik::setup::cargo());
+    let example = ["build", "--quiet", "--package", "unik-os", "--example", "shutdown"];
+    execute(Command::new(&cargo).current_dir(&root).args(example));
+    let mut command = Command::new(workspace().target.join("debug/examples/shutdown"));
+    command.args(words).stdout(Stdio::piped()).stdin(Stdio::null());
+    let mut running = Running(command.spawn().expect("it was just built"));
+    let mut console = BufReader::new(running.0.stdout.take().expect("the console is a pipe"));
+    let lines = until_ready(&mut console);
+    assert!(lines.last().is_some_and(|line| line.starts_with("ready: ")), "{}", lines.join("\n"));
+    (running, console)
+}
+
+fn signal(running: &Running, name: &str) {
+    execute(Command::new("kill").args([format!("-{name}"), running.0.id().to_string()]));
+}
+
+/// Waits for the end, and returns its code with what was said until then.
+fn ended(mut running: Running, mut console: BufReader<ChildStdout>) -> (Option<i32>, String) {
+    let mut said = String::new();
+    console.read_to_string(&mut said).expect("the console is text");
+    (running.0.wait().expect("it ends").code(), said)
+}
+
+#[test]
+fn a_process_ends_in_order_by_sigterm_and_by_sigint() {
+    for name in ["TERM", "INT"] {
+        let (running, console) = worker(&[]);
+        signal(&running, name);
+        let (code, said) = ended(running, console);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("asked to end, within 10 s") && said.contains("finished"), "{said}");
+    }
+}
+
+#[test]
+fn a_process_that_goes_on_in_spite_of_the_request_ends_after_its_time() {
+    let (running, console) = worker(&["work=endless", "shutdown=1"]);
+    signal(&running, "TERM");
+    signal(&running, "TERM");
+    let (code, said) = ended(running, console);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("error: main did not return within 1 s"), "{said}");
+}
+
+#[test]
+fn the_second_ctrl_c_ends_a_process_at_once() {
+    let (running, mut console) = worker(&["work=endless", "shutdown=60000"]);
+    signal(&running, "INT");
+    let mut line = String::new();
+    while !line.contains("asked to end") {
+        line.clear();
+        assert_ne!(console.read_line(&mut line).expect("the console is text"), 0, "it ended by the first");
+    }
+    signal(&running, "INT");
+    let (code, said) = ended(running, console);
+    assert_eq!(code, Some(130), "{said}");
 }
 
 /// Identifier 7, one question: www.example.org, type A, class IN.
 const QUESTION: &[u8] = b"\x00\x07\0\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03org\0\0\x01\0\x01";
 
 /// What the console says, up to the line that says `ready`.
-fn until_ready(console: impl std::io::Read) -> Vec<String> {
+fn until_ready(console: impl Read) -> Vec<String> {
     let mut lines = Vec::new();
     for line in BufReader::new(console).lines().take(LINES).map_while(Result::ok) {
         let ready = line.starts_with("ready: ");

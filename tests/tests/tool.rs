@@ -40,9 +40,19 @@ fn an_epitaph_is_told_with_functions_files_and_lines() {
 }
 
 #[test]
-fn ctrl_c_stops_the_guest_and_then_the_tool() {
+fn ctrl_c_stops_a_guest_without_a_button_from_outside() {
+    ctrl_c_stops_the_guest_and_then_the_tool("microvm", 130);
+}
+
+#[test]
+fn ctrl_c_presses_the_button_of_a_guest_that_hears_it() {
+    ctrl_c_stops_the_guest_and_then_the_tool("q35", 0);
+}
+
+fn ctrl_c_stops_the_guest_and_then_the_tool(machine: &str, code: i32) {
     let (udp, tcp) = (free_port(Protocol::Udp).unwrap(), free_port(Protocol::Tcp).unwrap());
-    let words = format!("run dns --accel tcg --forward udp:{udp}:53 --forward tcp:{tcp}:53");
+    let ports = format!("--forward udp:{udp}:53 --forward tcp:{tcp}:53");
+    let words = format!("run dns --accel tcg --machine {machine} {ports}");
     let mut tool = unik(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut console = BufReader::new(tool.stdout.take().unwrap());
     let mut line = String::new();
@@ -55,7 +65,8 @@ fn ctrl_c_stops_the_guest_and_then_the_tool() {
     assert!(interrupted.success());
     let mut rest = String::new();
     console.read_to_string(&mut rest).unwrap();
-    assert_eq!(tool.wait().unwrap().code(), Some(130), "{rest}");
+    assert_eq!(tool.wait().unwrap().code(), Some(code), "{rest}");
+    assert_eq!(rest.contains("asked to end"), code == 0, "{rest}");
     // The guest is gone: its ports are free again.
     std::net::TcpListener::bind(("127.0.0.1", tcp)).unwrap();
 }

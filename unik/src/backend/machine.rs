@@ -138,7 +138,7 @@ impl Backend {
     }
 
     /// Lets an interrupt line set `event`.
-    fn connect(&self, line: interrupt::Line, event: &Event) {
+    fn connect(&self, line: Line, event: &Event) {
         if let Some(slot) = self.platform.lines.get(line.number()) {
             slot.get_or_init(|| event.clone());
         }
