@@ -8,7 +8,7 @@ use unik::{Ending, Failure, Resource, System, log};
 struct Work;
 
 impl Resource for Work {
-    async fn take(system: &System) -> Result<Self, Failure> {
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
         log::info!("there is nothing to do");
         system.request(Ending::PowerOff);
         Ok(Self)
