@@ -268,7 +268,7 @@ fn frames_are_lines_for_people() {
          ... 4 frames lost ...\n\
          00:00:00.000000 out 10.0.2.2:40000 > 10.0.2.15:53 UDP data 4, 60 bytes\n"
     );
-    assert_eq!(outcome.notes, "unik: 2 frames of net0 captured, 4 lost\n");
+    assert_eq!(outcome.notes, "unik: frames of net0: 2 captured, 4 lost\n");
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn a_capture_ends_after_so_many_frames() {
     let path = scratch.path().join("capture");
     let outcome = run(&["tcpdump", "-w", path.to_str().unwrap(), "-c", "1"]);
     assert_eq!((outcome.result, outcome.output.as_str()), (Ok(()), ""));
-    assert_eq!(outcome.notes, "unik: 1 frames of net0 captured, 4 lost\n");
+    assert_eq!(outcome.notes, "unik: frames of net0: 1 captured, 4 lost\n");
     assert_eq!(read(&path), (vec![(1_798_761_599_000_000_000, true, 0)], true));
 }
 
@@ -327,7 +327,7 @@ fn a_capture_is_complete_when_the_guest_ends() {
             Turn::End
         });
     assert_eq!(outcome.result.unwrap_err().to_string(), "dns has ended: the channel is closed");
-    assert_eq!(outcome.notes, "unik: 1 frames of net0 captured, 4 lost\n");
+    assert_eq!(outcome.notes, "unik: frames of net0: 1 captured, 4 lost\n");
     assert_eq!(read(&path), (vec![(1_798_761_600_000_000_000, false, 4)], true));
 }
 
@@ -389,6 +389,6 @@ fn a_capture_that_somebody_else_takes_is_refused() {
             _ => Turn::Usual,
         });
         let told = outcome.result.unwrap_err().to_string();
-        assert!(told.ends_with(": somebody does that already"), "{told}");
+        assert!(told.ends_with(": somebody does that already, or as many as possible do"), "{told}");
     }
 }

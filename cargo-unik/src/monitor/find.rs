@@ -109,11 +109,11 @@ pub fn clear(path: &Path) -> Result<()> {
     fs::remove_file(path).or_cannot(|| format!("remove {}", path.display()))
 }
 
-/// Names and sockets of the virtual machines that run.
+/// Names and sockets of virtual machines; some may have ended and left theirs behind.
 ///
 /// # Errors
 /// The folder is somebody else's, or cannot be read.
-pub fn running(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+fn sockets(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
@@ -123,8 +123,7 @@ pub fn running(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     for entry in entries.filter_map(std::result::Result::ok).take(MOST) {
         let path = entry.path();
         let name = path.file_stem().and_then(|name| name.to_str()).map(str::to_owned);
-        let socket = path.extension().is_some_and(|ending| ending == "socket");
-        if let Some(name) = name.filter(|_| socket && is_alive(&path).unwrap_or(false)) {
+        if let Some(name) = name.filter(|_| path.extension().is_some_and(|ending| ending == "socket")) {
             found.push((name, path));
         }
     }
@@ -146,12 +145,15 @@ pub fn find(folder: &Path, which: Option<&str>) -> Result<PathBuf> {
         fits(Path::new(path))?;
         return Ok(PathBuf::from(path));
     }
-    // Who is named is not connected to twice.
+    // Who is meant for sure is not connected to twice.
     if let Some(name) = which.filter(|name| has(folder, name)) {
         check(folder)?;
         return socket(folder, name);
     }
-    let running = running(folder)?;
+    let mut running = sockets(folder)?;
+    if running.len() > 1 || which.is_some() {
+        running.retain(|(_, path)| is_alive(path).unwrap_or(false));
+    }
     let names = || running.iter().map(|(name, _)| printable(name)).collect::<Vec<_>>().join(", ");
     let what = match (which, running.as_slice()) {
         (None, [(_, path)]) => return Ok(path.clone()),
@@ -172,20 +174,24 @@ pub fn find(folder: &Path, which: Option<&str>) -> Result<PathBuf> {
 /// # Errors
 /// The folder cannot be read, or the output not be written.
 pub fn list(folder: &Path, patience: Duration, view: &mut View<'_>) -> Result<()> {
-    let running = running(folder)?;
-    let greet = |path: &PathBuf| Connection::open(path, patience).map(|guest| (guest.name, guest.version));
+    let sockets = sockets(folder)?;
+    let greet = |path: &PathBuf| {
+        let guest = Connection::try_open(path, patience)?;
+        Ok(guest.map(|guest| (guest.name, guest.version)))
+    };
     // All at once: each silent one costs the whole patience.
-    let answers: Vec<Result<(String, u16)>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = running.iter().map(|(_, path)| scope.spawn(move || greet(path))).collect();
+    let answers: Vec<Result<Option<(String, u16)>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = sockets.iter().map(|(_, path)| scope.spawn(move || greet(path))).collect();
         let failed = || Err(Error::failed("the thread that asked it failed"));
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| failed())).collect()
     });
     let mut table = Table::new(&["NAME", "APPLIANCE", " VERSION", "PATH"]);
     let mut rows = Vec::new();
-    for ((name, path), answer) in running.iter().zip(answers) {
+    for ((name, path), answer) in sockets.iter().zip(answers) {
         let path = path.to_string_lossy();
         let (appliance, version, error) = match answer {
-            Ok((appliance, version)) => (Some(appliance), Some(version), None),
+            Ok(None) => continue,
+            Ok(Some((appliance, version))) => (Some(appliance), Some(version), None),
             Err(error) => (None, None, Some(error.to_string())),
         };
         rows.push(json!({

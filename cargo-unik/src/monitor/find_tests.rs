@@ -26,7 +26,7 @@ fn the_folder_is_the_user_s_alone() {
     assert_eq!(make(&folder), Ok(()));
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
     assert!(sentence(make(&folder)).ends_with("remove it, or name a socket elsewhere"));
-    assert!(running(&folder).is_err());
+    assert!(sockets(&folder).is_err());
 }
 
 #[test]
@@ -116,13 +116,14 @@ fn the_only_machine_needs_no_name() {
 #[test]
 fn a_folder_that_is_not_there_holds_nothing() {
     let scratch = Scratch::new();
-    assert_eq!(running(&scratch.path().join("unik")), Ok(Vec::new()));
+    assert_eq!(sockets(&scratch.path().join("unik")), Ok(Vec::new()));
 }
 
 #[test]
 fn a_list_shows_who_answers_and_who_does_not() {
     let (_scratch, folder) = folder();
     let _dns = Fake::usual(&socket(&folder, "dns").unwrap());
+    drop(UnixListener::bind(socket(&folder, "ended").unwrap()).unwrap());
     let _silent = Fake::start(&socket(&folder, "silent").unwrap(), |_, _, _| Turn::Handled);
     let stop = AtomicBool::new(false);
     let show = |json| {
@@ -132,6 +133,7 @@ fn a_list_shows_who_answers_and_who_does_not() {
         String::from_utf8(output).unwrap()
     };
     let table = show(false);
+    assert_eq!(table.lines().count(), 3, "{table}");
     let folder = folder.display();
     let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(words[0], ["NAME", "APPLIANCE", "VERSION", "PATH"]);

@@ -81,13 +81,23 @@ impl Connection {
     /// # Errors
     /// Nobody listens there, nobody answers within `patience`, or the guest speaks another version.
     pub fn open(path: &Path, patience: Duration) -> Result<Connection> {
+        let nobody = || {
+            let name = printable(&path.to_string_lossy());
+            Error::failed(format!("no virtual machine listens at {name}"))
+        };
+        Connection::try_open(path, patience)?.ok_or_else(nobody)
+    }
+
+    /// The same, but `None` where nobody listens.
+    ///
+    /// # Errors
+    /// Nobody answers within `patience`, or the guest speaks another version.
+    pub fn try_open(path: &Path, patience: Duration) -> Result<Option<Connection>> {
         let deadline = Instant::now() + patience;
         let name = printable(&path.to_string_lossy());
         let socket = match connect(path, patience) {
             Ok(socket) => socket,
-            Err(Errno::ENOENT | Errno::ECONNREFUSED | Errno::ENOTSOCK) => {
-                return Err(Error::failed(format!("no virtual machine listens at {name}")));
-            }
+            Err(Errno::ENOENT | Errno::ECONNREFUSED | Errno::ENOTSOCK) => return Ok(None),
             Err(Errno::EAGAIN) => return Err(silence(&name, patience)),
             Err(error) => return Err(error).or_cannot(|| format!("connect to {name}")),
         };
@@ -112,7 +122,7 @@ impl Connection {
             return Err(connection.other_version(&format!("version {version}")));
         }
         (connection.version, connection.name) = (version, name);
-        Ok(connection)
+        Ok(Some(connection))
     }
 
     /// Sends a request and gives its number.
@@ -217,7 +227,7 @@ impl Connection {
             Refusal::Malformed => "it does not know the request; build image and tool from the same version",
             Refusal::Version => "it speaks another version; build image and tool from the same version",
             Refusal::NotFound => "there is nothing of that name",
-            Refusal::Busy => "somebody does that already",
+            Refusal::Busy => "somebody does that already, or as many as possible do",
             Refusal::Unable => "its image does not include what that takes",
         };
         Error::failed(format!("{} does not {what}: {why}", self.name))

@@ -58,7 +58,7 @@ pub fn run(guest: &mut Connection, options: &Options, view: &mut View<'_>) -> Re
     let outcome = capture.go_on(guest, number);
     let end = capture.end();
     let Capture { captured, lost, .. } = capture;
-    view.note(&format!("{captured} frames of {} captured, {lost} lost", printable(&interface)));
+    view.note(&format!("frames of {}: {captured} captured, {lost} lost", printable(&interface)));
     outcome.and(end)
 }
 
