@@ -187,7 +187,7 @@ fn ctrl_c_ends_a_capture_in_order() {
     assert_eq!(process.wait().unwrap().code(), Some(0));
     let mut notes = String::new();
     process.stderr.take().unwrap().read_to_string(&mut notes).unwrap();
-    assert_eq!(notes, "unik: 2 frames of net0 captured, 4 lost\n");
+    assert_eq!(notes, "unik: frames of net0: 2 captured, 4 lost\n");
     let mut reader = pcap_file::pcapng::PcapNgReader::new(&capture[..]).unwrap();
     let mut blocks = Vec::new();
     while let Some(block) = reader.next_block() {
