@@ -26,14 +26,14 @@ fn ran(words: &str) -> (Output, String) {
 
 #[test]
 fn the_exit_code_of_the_guest_is_that_of_the_tool() {
-    let (output, said) = ran("run hello --net none --accel tcg");
+    let (output, said) = ran("run hello --net none --accel tcg --monitor none");
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("hello, world") && said.contains("ready: hello in "), "{said}");
 }
 
 #[test]
 fn an_epitaph_is_told_with_functions_files_and_lines() {
-    let (output, said) = ran("run panic --net none --accel tcg");
+    let (output, said) = ran("run panic --net none --accel tcg --monitor none");
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("kernel/examples/panic.rs:"), "{said}");
     assert!(said.contains("unik: the guest exited with 2 (panic)"), "{said}");
@@ -52,7 +52,9 @@ fn ctrl_c_presses_the_button_of_a_guest_that_hears_it() {
 fn ctrl_c_stops_the_guest_and_then_the_tool(machine: &str, code: i32) {
     let (udp, tcp) = (free_port(Protocol::Udp).unwrap(), free_port(Protocol::Tcp).unwrap());
     let ports = format!("--forward udp:{udp}:53 --forward tcp:{tcp}:53");
-    let words = format!("run dns --accel tcg --machine {machine} {ports}");
+    // A name of its own: somebody may run the name server already.
+    let name = format!("ctrl-c-{machine}-{}", std::process::id());
+    let words = format!("run dns --accel tcg --machine {machine} --name {name} {ports}");
     let mut tool = unik(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut console = BufReader::new(tool.stdout.take().unwrap());
     let mut line = String::new();
@@ -67,8 +69,9 @@ fn ctrl_c_stops_the_guest_and_then_the_tool(machine: &str, code: i32) {
     console.read_to_string(&mut rest).unwrap();
     assert_eq!(tool.wait().unwrap().code(), Some(code), "{rest}");
     assert_eq!(rest.contains("asked to end"), code == 0, "{rest}");
-    // The guest is gone: its ports are free again.
+    // The guest is gone: its ports are free again, and so is its name.
     std::net::TcpListener::bind(("127.0.0.1", tcp)).unwrap();
+    assert!(!cargo_unik::monitor::find::has(&cargo_unik::monitor::find::folder(), &name));
 }
 
 #[test]
