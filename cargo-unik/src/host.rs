@@ -1,15 +1,18 @@
 //! Runs an application as an ordinary process of this computer: the same source, without a machine around it.
 //!
 //! For gdb, perf and valgrind, and for measuring at native speed. The process takes its network cards (`--net tap:NAME` or
-//! `--net link:PATH`), its files (`--data`, an archive as for an image) and its words of configuration as arguments.
+//! `--net link:PATH`), its files (`--data`, an archive as for an image), the socket of its inspection channel (`--monitor`) and its words
+//! of configuration as arguments.
 
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use crate::error::{Context, Error, Result};
 use crate::image::{self, Profile};
+use crate::monitor::find;
 use crate::options::Network;
-use crate::run::{self, Channel, RunOptions};
+use crate::run::{self, RunOptions};
 use crate::setup;
 use crate::workspace::{App, Kind, Workspace};
 
@@ -19,23 +22,30 @@ use crate::workspace::{App, Kind, Workspace};
 /// # Errors
 /// Options that only a machine has, or a folder that is not there.
 pub fn run(options: &RunOptions, app: &App, workspace: &Workspace) -> Result<u8> {
-    let mut command = command(options, app, workspace)?;
+    let channel = options.channel(app)?;
+    let mut command = command(options, app, workspace, channel.as_deref())?;
     if options.dry_run {
         println!("{}", shown(&command));
         return Ok(0);
     }
+    if let Some(socket) = &channel {
+        find::clear(socket)?;
+    }
     Err(Error::failed(format!("cannot start cargo: {}", command.exec())))
 }
 
-fn command(options: &RunOptions, app: &App, workspace: &Workspace) -> Result<Command> {
+fn command(
+    options: &RunOptions,
+    app: &App,
+    workspace: &Workspace,
+    channel: Option<&Path>,
+) -> Result<Command> {
     let machine = [
         ("--machine", options.machine.is_some()),
         ("--memory", options.memory.is_some()),
         ("--net user", options.networks.as_ref().is_some_and(|networks| networks.contains(&Network::User))),
         ("--embed", options.embed.is_some()),
         ("--forward", !options.forwards.is_empty()),
-        ("--monitor", matches!(options.monitor, Channel::Path(_))),
-        ("--name", options.name.is_some()),
         ("--disk", !options.disks.is_empty()),
         ("--", !options.extra.is_empty()),
     ];
@@ -63,6 +73,9 @@ fn command(options: &RunOptions, app: &App, workspace: &Workspace) -> Result<Com
                 command.arg(format!("--net=link:{}", path.display()));
             }
         }
+    }
+    if let Some(socket) = channel {
+        command.arg("--monitor").arg(socket);
     }
     if let Some(folder) = options.data_folder(app)? {
         let archive = image::output_folder(workspace).join(format!("{}.data.cpio", app.name));

@@ -158,7 +158,7 @@ impl RunOptions {
     ///
     /// # Errors
     /// The name or the path cannot be one, or the folder is not this user's alone.
-    fn channel(&self, app: &App) -> Result<Option<PathBuf>> {
+    pub(crate) fn channel(&self, app: &App) -> Result<Option<PathBuf>> {
         match &self.monitor {
             Channel::None => Ok(None),
             Channel::Path(path) => {

@@ -82,8 +82,8 @@ fn bad_input_is_one_sentence_and_exit_code_two() {
         (&["run", "hello", "--name", "a b", "--dry-run"], "unik: 'a b' is no name for a virtual machine: "),
         (&["run", "hello", "--monitor", &long, "--dry-run"], "unik: '/aaaa"),
         (
-            &["run", "hello", "--host", "--name", "a"],
-            "unik: --name is for a machine, and --host runs without one",
+            &["run", "hello", "--host", "--memory", "8M"],
+            "unik: --memory is for a machine, and --host runs without one",
         ),
         (&["ps"], "unik: there is no virtual machine to look into: none runs "),
         (&["tcpdump", "dns", "-c", "many"], "unik: 'many' is no number of frames: "),
@@ -140,6 +140,9 @@ fn a_dry_run_shows_the_channel_in_a_folder_that_is_there() {
     assert!(folder.is_dir());
     assert!(line(&["--monitor", "/run/elsewhere"]).contains("wait=off,path=/run/elsewhere "));
     assert!(!line(&["--monitor", "none"]).contains("virtio-serial"));
+    let process = line(&["--host"]);
+    assert!(process.contains(&format!(" -- --monitor {}/hello.socket", folder.display())), "{process}");
+    assert!(!line(&["--host", "--monitor", "none"]).contains("--monitor"));
 }
 
 #[test]
