@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use cargo_unik::monitor::Connection;
+use cargo_unik::monitor::{Connection, is_alive};
 use cargo_unik::options::{Machine, Protocol};
 use serde_json::Value;
 use unik_monitor::{Reply, Request, frame};
@@ -186,4 +186,33 @@ fn a_capture_of_a_thousand_frames_a_second_loses_none() {
     load.join().unwrap();
     assert_eq!(lost, 0);
     let _ = std::fs::remove_file(file);
+}
+
+#[test]
+fn tools_that_come_one_right_behind_the_other_are_answered() {
+    const CONVERSATIONS: usize = 50;
+    let mut vm = ready(server());
+    for _ in 0..CONVERSATIONS {
+        // This one comes and goes without a word.
+        assert_eq!(is_alive(vm.monitor()), Ok(true));
+        assert!(vm.look("ps").contains("main"));
+    }
+}
+
+#[test]
+fn the_tool_ends_an_appliance_in_order() {
+    for machine in [Machine::Microvm, Machine::Q35] {
+        let mut vm = ready(server().machine(machine));
+        vm.look("shutdown");
+        vm.line("asked to end");
+        assert_eq!(vm.exit_code(), 0);
+    }
+}
+
+#[test]
+fn an_appliance_that_hears_no_request_to_end_is_ended_at_once_and_says_so_first() {
+    let mut vm = Vm::of(&Image::release("hello_monitor")).monitor().boot();
+    vm.line("ready: hello_monitor");
+    vm.look("shutdown");
+    assert_eq!(vm.exit_code(), 0);
 }
