@@ -19,6 +19,8 @@ use crate::options::{Accelerator, Forward, Network, Protocol};
 use crate::setup;
 use crate::workspace::Workspace;
 
+pub mod query;
+
 /// How often each guest is started for the ratio.
 pub const ROUNDS: usize = 7;
 /// What a guest without DHCP calls itself in QEMU's user network.
@@ -27,6 +29,9 @@ pub const ADDRESS: &str = "net0.ip=10.0.2.15/24 net0.gateway=10.0.2.2";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long an answer is waited for before the question is repeated.
 const REPEAT: Duration = Duration::from_millis(20);
+
+/// RFC 1035, 4.1: id, flags, one question, www.example.org, type A, class IN.
+const QUESTION: &[u8] = b"\x12\x34\0\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03org\0\0\x01\0\x01";
 
 /// The images that are compared, and the files of the one that answers.
 struct Images {
@@ -37,19 +42,36 @@ struct Images {
     zones: PathBuf,
 }
 
-/// Runs a benchmark; `boot` is the only one, and the one without a name.
+/// Runs a benchmark: `boot`, which is the one without a name, or `query`.
 ///
 /// # Errors
 /// No such benchmark, or a guest that does not do its part.
 pub fn run(what: Option<&str>) -> Result<u8> {
-    if let Some(other) = what.filter(|what| *what != "boot") {
-        return Err(Error::usage(format!("there is no benchmark '{other}': choose boot")));
+    let what = what.unwrap_or("boot");
+    if !["boot", "query"].contains(&what) {
+        return Err(Error::usage(format!("there is no benchmark '{what}': choose boot or query")));
     }
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
     setup::qemu()?;
     setup::check_compiler()?;
-    let images = build(&workspace)?;
+    if what == "query" { query(&workspace) } else { boot(&workspace) }
+}
+
+/// What a query costs, with and without the inspection channel.
+fn query(workspace: &Workspace) -> Result<u8> {
+    let query::Cost { without, with } = query::measure(workspace)?;
+    let text = format!(
+        "instructions a DNS query (QEMU, -icount shift=0,sleep=off, q35), one after the other\n\
+         image without the inspection channel      {without:>7}\n\
+         with it in, and nobody listening          {with:>7}\n"
+    );
+    print!("{text}");
+    write(workspace, "query.txt", &text)
+}
+
+fn boot(workspace: &Workspace) -> Result<u8> {
+    let images = build(workspace)?;
     println!("boot, measured under TCG with {ROUNDS} starts each:");
     let (mut exits, mut answers) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -65,9 +87,15 @@ pub fn run(what: Option<&str>) -> Result<u8> {
     );
     let snapshot = snapshot(&images)?;
     print!("{snapshot}");
-    let path = workspace.root.join("bench/boot.txt");
-    fs::create_dir_all(workspace.root.join("bench")).or_cannot(|| "make bench".to_owned())?;
-    fs::write(&path, snapshot).or_cannot(|| format!("write {}", path.display()))?;
+    write(workspace, "boot.txt", &snapshot)
+}
+
+/// Writes a snapshot.
+fn write(workspace: &Workspace, name: &str, text: &str) -> Result<u8> {
+    let folder = workspace.root.join("bench");
+    let path = folder.join(name);
+    fs::create_dir_all(&folder).or_cannot(|| "make bench".to_owned())?;
+    fs::write(&path, text).or_cannot(|| format!("write {}", path.display()))?;
     Ok(0)
 }
 
@@ -137,15 +165,13 @@ fn first_answer(port: u16) -> Result<()> {
     let socket = UdpSocket::bind(("127.0.0.1", 0)).or_cannot(doing)?;
     socket.connect(("127.0.0.1", port)).or_cannot(doing)?;
     socket.set_read_timeout(Some(REPEAT)).or_cannot(doing)?;
-    // RFC 1035, 4.1: id, flags, one question, www.example.org, type A, class IN
-    let question = b"\x12\x34\0\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03org\0\0\x01\0\x01";
     let deadline = Instant::now() + PATIENCE;
     let mut answer = [0; 512];
     while Instant::now() < deadline {
-        socket.send(question).or_cannot(doing)?;
+        socket.send(QUESTION).or_cannot(doing)?;
         if let Ok(length @ 12..) = socket.recv(&mut answer) {
             let (code, answers) = (answer[3] & 0xf, u16::from_be_bytes([answer[6], answer[7]]));
-            return match (answer[..2] == question[..2], code, answers) {
+            return match (answer[..2] == QUESTION[..2], code, answers) {
                 (true, 0, 1..) => Ok(()),
                 _ => Err(Error::failed(format!("a strange answer of {length} bytes, code {code}"))),
             };

@@ -40,7 +40,7 @@ cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
   with code 130, and the second one does so at once
 cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
 cargo unik size [APP]                             where the bytes of the release image are
-cargo unik bench [boot]                           how long it takes to boot
+cargo unik bench [boot | query]                   what a boot or a DNS query costs
 cargo unik new [FOLDER/]NAME                      begin a project of your own
 cargo unik pack APP [--data DIR]                  a folder with the release image and a script that boots it
 

@@ -2,8 +2,9 @@
 //! does. The exact figures are a snapshot, `bench/boot.txt`; here are the bounds that hold for good.
 #![forbid(unsafe_code)]
 
+use cargo_unik::bench::query::{Cost, measure};
 use cargo_unik::bench::{read_ready, small_zone};
-use unik_tests::{Image, Setup, Vm};
+use unik_tests::{Image, Setup, Vm, workspace};
 
 /// Instructions to `main` of an image without a network device, in thousands.
 const TO_MAIN: u64 = 150;
@@ -22,6 +23,12 @@ fn instructions(app: &str, setup: impl Fn() -> Setup) -> (u64, u64) {
         read_ready(&line).unwrap_or_else(|| vm.fail("the ready line has no times"))
     });
     boots.min().unwrap_or_default()
+}
+
+#[test]
+fn the_inspection_channel_costs_a_query_nothing_while_nobody_listens() {
+    let Cost { without, with } = measure(&workspace()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(with * 100 <= without * 101, "{with} instructions a query, {without} without the channel");
 }
 
 #[test]
