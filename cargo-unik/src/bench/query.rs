@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 
 /// Questions of the two series.
 const SHORT: u64 = 100;
-const LONG: u64 = 600;
+const LONG: u64 = 1100;
 /// How often each is measured. The middle counts: a question that came twice, or two in one turn, are rare.
 const ROUNDS: usize = 5;
 /// What the images say at the end, in front of the number.
