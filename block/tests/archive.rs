@@ -338,3 +338,18 @@ fn no_random_damage_causes_a_panic() {
         exercise(&bytes);
     }
 }
+
+#[test]
+fn the_corpus_of_archives_does_no_harm() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/archive");
+    let mut files = 0;
+    for file in std::fs::read_dir(folder).expect("there is a corpus") {
+        let bytes = std::fs::read(file.expect("it can be listed").path()).expect("it can be read");
+        for length in 0..=bytes.len() {
+            let Ok(archive) = Archive::parse(&bytes[..length]) else { continue };
+            files +=
+                archive.files().filter(|file| archive.read(file.path()) == Some(file.contents())).count();
+        }
+    }
+    assert!(files > 0);
+}

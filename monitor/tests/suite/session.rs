@@ -1,5 +1,8 @@
 //! Conversations: what is answered, in which order, and what a tool that does not behave costs.
 
+use std::fs;
+use std::path::Path;
+
 use unik_monitor::frame::REPLY_LIMIT;
 use unik_monitor::{Level, List, Request, Session, VERSION};
 use unik_sched::counter::CounterSet;
@@ -155,4 +158,23 @@ fn no_bytes_whatsoever_make_it_fail_or_grow() {
     let mut visited = 0;
     session.counters().visit(&mut |_, _| visited += 1);
     assert_eq!(visited, 5);
+}
+
+#[test]
+fn the_corpus_of_requests_does_no_harm() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/monitor_request");
+    let files = fs::read_dir(folder).expect("there is a corpus");
+    let mut answered = 0;
+    for file in files {
+        let bytes = fs::read(file.expect("it can be listed").path()).expect("it can be read");
+        let (mut session, mut appliance) =
+            (Session::new(), Appliance { counters: 3, ..Appliance::default() });
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let taken = session.receive(rest, &mut appliance);
+            rest = &rest[taken..];
+            answered += read_all(&mut session, &mut appliance, REPLY_LIMIT).len();
+        }
+    }
+    assert!(answered > 12);
 }
