@@ -125,6 +125,24 @@ impl Setup {
         self
     }
 
+    /// One more disk, of 1 MiB and empty.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    #[must_use]
+    pub fn disk(mut self) -> Setup {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = scratch("disks");
+        let path = folder.join(format!("{}-{number}.img", std::process::id()));
+        let made = std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::File::create(&path))
+            .and_then(|file| file.set_len(1 << 20));
+        made.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        self.guest.disks.push(path);
+        self
+    }
+
     /// An inspection channel.
     #[must_use]
     pub fn monitor(mut self) -> Setup {
