@@ -22,11 +22,11 @@ struct Clock {
     timeline: Timeline,
     /// Counter when the APIC timer was started, as long as the rate is still to be measured.
     window: Option<u64>,
-    measured: bool,
+    unmeasured: bool,
 }
 
 static CLOCK: Mutex<Clock> =
-    Mutex::new(Clock { timeline: Timeline::new(0, Rate::GIGAHERTZ), window: None, measured: true });
+    Mutex::new(Clock { timeline: Timeline::new(0, Rate::STOPPED), window: None, unmeasured: false });
 
 /// Starts the clock at the entry's time stamp. The APIC timer has just been started.
 pub(crate) fn start() {
@@ -35,14 +35,14 @@ pub(crate) fn start() {
     clock.timeline = Timeline::new(layout::entry_ticks(), told.unwrap_or(Rate::GIGAHERTZ));
     if told.is_none() {
         clock.window = Some(ticks());
-        clock.measured = false;
+        clock.unmeasured = true;
     }
 }
 
 /// Nanoseconds since the image's first instruction; never goes backwards.
 pub fn now() -> u64 {
     let mut clock = clock();
-    if !clock.measured {
+    if clock.unmeasured {
         clock.measure();
     }
     clock.timeline.read(ticks())
@@ -85,7 +85,7 @@ impl Clock {
                 Some(elapsed) if elapsed >= WINDOW => break elapsed,
                 Some(_) => {}
                 // The long window stayed open for too long: what was measured in the short one stays.
-                None if self.measured => return,
+                None if !self.unmeasured => return,
                 None => {
                     opened = ticks();
                     apic.count();
@@ -95,10 +95,10 @@ impl Clock {
         let ticks = ticks();
         if let Some(rate) = Rate::measured(ticks.saturating_sub(opened), u64::from(elapsed)) {
             // The first rate holds from the start on: nobody has read the time yet.
-            let from = if self.measured { ticks } else { layout::entry_ticks() };
+            let from = if self.unmeasured { layout::entry_ticks() } else { ticks };
             self.timeline.change_rate(from, rate);
         }
-        self.measured = true;
+        self.unmeasured = false;
     }
 }
 

@@ -6,22 +6,37 @@
 use crate::clock;
 use crate::journal::{Entry, Journal};
 use crate::levels::Levels;
+use crate::port;
 use crate::trap::interrupt::Line;
 use core::fmt::{self, Write};
 use core::ops::Range;
 use log::LevelFilter;
 use spin::Mutex;
-use uart_16550::{BaudRate, Config, Uart16550, backend::PioBackend};
+use uart_16550::{BaudRate, Config, Uart16550, backend::Backend};
 
 /// Port of the first serial interface of a PC.
 pub(crate) const PORT: u16 = 0x3f8;
 
-static CONSOLE: Mutex<Option<Uart16550<PioBackend>>> = Mutex::new(None);
+static CONSOLE: Mutex<Option<Uart16550<FirstPort>>> = Mutex::new(None);
+
+/// The registers behind [`PORT`]. That is known where they are used, so no check of the number is left in the image.
+#[derive(Debug)]
+struct FirstPort;
+
+impl Backend for FirstPort {
+    unsafe fn read(&mut self, register_offset: u8) -> u8 {
+        port::read_u8(PORT + u16::from(register_offset))
+    }
+
+    unsafe fn write(&mut self, register_offset: u8, value: u8) {
+        port::write_u8(PORT + u16::from(register_offset), value);
+    }
+}
 
 /// Opens the port. A machine without one stays silent.
 pub(crate) fn open() {
     // SAFETY: the eight ports at 0x3f8 are a 16550 or nothing on every PC.
-    let Ok(mut uart) = (unsafe { Uart16550::new_port(PORT) }) else { return };
+    let mut uart = unsafe { Uart16550::new_with_backend(FirstPort) };
     let config = Config { baud_rate: BaudRate::Baud115200, ..Config::DEFAULT };
     if uart.init(config).is_ok() {
         *CONSOLE.lock() = Some(uart);
@@ -30,8 +45,10 @@ pub(crate) fn open() {
 
 /// Writes bytes; a line feed is sent as it is.
 pub fn write(bytes: &[u8]) {
-    if let Some(uart) = CONSOLE.lock().as_mut() {
-        uart.send_bytes_exact(bytes);
+    let Some(uart) = &mut *CONSOLE.lock() else { return };
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        rest = rest.get(uart.send_bytes(rest)..).unwrap_or_default();
     }
 }
 

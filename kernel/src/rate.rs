@@ -11,6 +11,8 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// Time stands still.
+    pub const STOPPED: Self = Self { factor: 0 };
     /// One tick is one nanosecond.
     pub const GIGAHERTZ: Self = Self { factor: 1 << 32 };
 

@@ -10,8 +10,7 @@ use unik_kernel::command_line::words;
 const WORD_LIMIT: usize = 128;
 
 /// Keys that hypervisors add, or that unik reads before any component exists.
-const KNOWN: [&str; 8] =
-    ["virtio_mmio.device", "reboot", "panic", "pci", "console", "earlyprintk", "log", "i8042.noaux"];
+const KNOWN: &str = "virtio_mmio.device reboot panic pci console earlyprintk log i8042.noaux";
 
 /// The configuration words `key=value` of the command line.
 #[derive(Clone, Copy)]
@@ -50,7 +49,7 @@ impl Config {
     /// Logs a warning for each word that nobody asked for.
     pub(crate) fn report_unclaimed(&self) {
         for (claimed, word) in self.0.claimed.iter().zip(words(self.0.line)) {
-            if !claimed.get() && !KNOWN.contains(&word.key) {
+            if !claimed.get() && !words(KNOWN).any(|known| known.key == word.key) {
                 log::warn!("nothing in this image knows the configuration word {}", word.key);
             }
         }

@@ -4,9 +4,13 @@
 
 use crate::start_info::Region;
 use core::alloc::{GlobalAlloc, Layout};
+use core::hint::assert_unchecked;
 use core::ptr::{self, NonNull};
 use linked_list_allocator::Heap;
 use spin::Mutex;
+
+/// Where a four-level identity map with canonical addresses ends.
+const ADDRESS_LIMIT: usize = 1 << 47;
 
 struct Allocator(Mutex<Heap>);
 
@@ -34,6 +38,8 @@ unsafe impl GlobalAlloc for Allocator {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if let Some(pointer) = NonNull::new(pointer) {
+            // SAFETY: what `alloc` returned lies in the address space. The list then has no layout to refuse.
+            unsafe { assert_unchecked(layout.size() < ADDRESS_LIMIT && layout.align() < ADDRESS_LIMIT) };
             // SAFETY: the caller passes what `alloc` returned for this layout.
             unsafe { self.0.lock().deallocate(pointer, layout) };
         }

@@ -35,7 +35,8 @@ pub(crate) enum Error {
 pub(crate) fn start(ram: &Regions, kept: &[Region; 2]) -> Result<(), Error> {
     let image = Region { start: layout::text(), end: layout::data_limit() };
     let [line, module] = *kept;
-    let reserved = [LOW_MEMORY, image, line, module].map(whole_pages);
+    let mut reserved = [LOW_MEMORY, image, line, module];
+    reserved.iter_mut().for_each(whole_pages);
     let [_, image, kept @ ..] = &reserved;
     let free = largest_free(ram.iter(), &reserved).ok_or(Error::NoMemory)?;
     let start = page_up(free.start);
@@ -86,8 +87,8 @@ fn page_up(address: u64) -> u64 {
     address.saturating_add(4095) & !4095
 }
 
-fn whole_pages(region: Region) -> Region {
-    Region { start: region.start & !4095, end: page_up(region.end) }
+fn whole_pages(region: &mut Region) {
+    *region = Region { start: region.start & !4095, end: page_up(region.end) };
 }
 
 /// A short list of regions that needs no heap.

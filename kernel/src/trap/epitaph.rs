@@ -12,7 +12,7 @@
 //! A panic has `v1 panic in task NAME: MESSAGE at FILE:LINE:COLUMN` in its first line, and no registers. No lock is
 //! taken and nothing is allocated. A second fault on the way ends the machine at once.
 
-use crate::{layout, port, power};
+use crate::{command_line, layout, port, power};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 use spin::Mutex;
@@ -149,7 +149,7 @@ fn backtrace(out: &mut Serial, first: Option<u64>, frame: u64) {
 
 /// The words of a list.
 fn words(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
-    list.as_bytes().split(|byte| *byte == b' ')
+    command_line::words(list).map(|word| word.key.as_bytes())
 }
 
 /// The raw port: waits a bounded time for each byte.

@@ -8,13 +8,12 @@ pub(crate) mod epitaph;
 pub mod interrupt;
 
 use crate::layout;
-use core::sync::atomic::{AtomicU64, Ordering};
-use spin::Mutex;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use x86_64::{
     PrivilegeLevel, VirtAddr,
     instructions::{segmentation, tables},
     registers::segmentation::{Segment, SegmentSelector},
-    structures::{DescriptorTablePointer, gdt::DescriptorFlags, tss::TaskStateSegment},
+    structures::{DescriptorTablePointer, gdt::DescriptorFlags},
 };
 
 /// The first vector behind the exceptions.
@@ -24,7 +23,7 @@ pub(crate) const SPURIOUS_VECTOR: u8 = FIRST_LINE_VECTOR + interrupt::LINES as u
 
 const VECTORS: usize = SPURIOUS_VECTOR as usize + 1;
 /// Bytes between two stubs in the assembly.
-const STUB_STRIDE: u64 = 8;
+const STUB_STRIDE: u64 = 4;
 
 const FAULT_STACK: u64 = 1;
 const DOUBLE_FAULT_STACK: u64 = 2;
@@ -44,7 +43,7 @@ unsafe extern "C" {
     static spurious_stub: u8;
 }
 
-static TASK_STATE: Mutex<TaskStateSegment> = Mutex::new(TaskStateSegment::new());
+static TASK_STATE: [AtomicU32; 26] = [const { AtomicU32::new(0) }; 26];
 /// Null, code, and the two halves of the task state.
 static DESCRIPTORS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 static GATES: [[AtomicU64; 2]; VECTORS] = [const { [const { AtomicU64::new(0) }; 2] }; VECTORS];
@@ -54,18 +53,19 @@ const STATE: SegmentSelector = SegmentSelector::new(2, PrivilegeLevel::Ring0);
 
 /// Loads the descriptor tables: from here on a fault has an epitaph.
 pub(crate) fn start() {
-    let mut state = TASK_STATE.lock();
+    // The 64-bit task state (Intel SDM 3A, 8.7) has the interrupt stacks from word 9 on, two words each, and at its end
+    // where the permissions of ports begin: behind it, since there are none.
     let stacks = [layout::fault_stack(), layout::double_fault_stack(), layout::nmi_stack()];
-    let mut table = [VirtAddr::zero(); 7];
-    for (slot, stack) in table.iter_mut().zip(stacks) {
-        *slot = VirtAddr::new_truncate(stack);
+    for (words, stack) in TASK_STATE[9..].chunks_exact(2).zip(stacks) {
+        // Stacks lie in the image, far below 4 GiB.
+        words[0].store(stack as u32, Ordering::Relaxed);
     }
-    state.interrupt_stack_table = table;
+    TASK_STATE[25].store((size_of_val(&TASK_STATE) as u32) << 16, Ordering::Relaxed);
     store(&DESCRIPTORS[1], DescriptorFlags::KERNEL_CODE64.bits());
     // An available 64-bit task state (Intel SDM 3A, 8.2.3): present, type 9, base in four pieces.
     const PRESENT_TASK_STATE: u64 = 0x89 << 40;
-    let base = (&raw const *state).addr() as u64;
-    let limit = size_of::<TaskStateSegment>() as u64 - 1;
+    let base = (&raw const TASK_STATE).addr() as u64;
+    let limit = size_of_val(&TASK_STATE) as u64 - 1;
     let pieces = (base & 0xff_ffff) << 16 | (base >> 24 & 0xff) << 56;
     store(&DESCRIPTORS[2], pieces | limit | PRESENT_TASK_STATE);
     store(&DESCRIPTORS[3], base >> 32);

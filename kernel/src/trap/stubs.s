@@ -1,19 +1,19 @@
-// Interrupt stubs, 8 bytes apart: the return address that a stub's call pushes tells which one it was. An exception
-// builds one frame and calls Rust, which never returns. A device or timer interrupt marks its line, ends the interrupt
-// at the local APIC and returns: no Rust code runs inside an interrupted program.
+// Interrupt stubs, 4 bytes apart: each pushes its number and jumps. An exception builds one frame and calls Rust, which
+// never returns. A device or timer interrupt marks its line, ends the interrupt at the local APIC and returns: no Rust
+// code runs inside an interrupted program.
 
 .pushsection .text.traps, "ax", @progbits
 .altmacro
 
-// Exceptions 0 to 31. Those for which the processor pushes no error code push a zero (Intel SDM 3A, 6.3.1).
+// Exceptions 0 to 31. For some the processor has pushed an error code (Intel SDM 3A, 6.3.1).
 .macro exception_stub vector
-    .balign 8
+    push \vector
     .if ((0x60227d00 >> \vector) & 1) == 0
-    push 0
+    jmp exception_without_code
+    .else
+    jmp exception_common
     .endif
-    call exception_common
 .endm
-.balign 8
 .global exception_stubs
 exception_stubs:
 .set number, 0
@@ -23,15 +23,13 @@ exception_stubs:
 .endr
 .noaltmacro
 
-// Lines, at vectors from 32 on.
-.balign 8
-.global line_stubs
-line_stubs:
-.rept {lines}
-    .balign 8
-    call line_common
-.endr
+// An error where a stub is longer than 4 bytes.
+.org exception_stubs + 32 * 4
 
+// A zero takes the place of the error code, and the vector goes behind it.
+exception_without_code:
+    push qword ptr [rsp]
+    mov qword ptr [rsp + 8], 0
 exception_common:
     push rax
     push rbx
@@ -49,20 +47,29 @@ exception_common:
     push r14
     push r15
     mov rdi, rsp
-    // The return address, where the frame has its vector.
-    mov rax, [rdi + 15 * 8]
-    sub rax, offset exception_stubs
-    shr rax, 3
-    mov [rdi + 15 * 8], rax
     cld
     and rsp, -16
     call {fault}
     ud2
 
+// Lines, at vectors from 32 on.
+.altmacro
+.macro line_stub line
+    push \line
+    jmp line_common
+.endm
+.global line_stubs
+line_stubs:
+.set number, 0
+.rept {lines}
+    line_stub %number
+    .set number, number + 1
+.endr
+.noaltmacro
+.org line_stubs + {lines} * 4
+
 line_common:
     xchg rax, [rsp]
-    sub rax, offset line_stubs
-    shr rax, 3
     mov byte ptr [rax + {pending}], 1
     mov byte ptr [{any}], 1
     mov eax, 0xfee000b0     // end of interrupt (Intel SDM 3A, 10.8.5)

@@ -74,8 +74,8 @@ where
 #[derive(Clone, Copy)]
 struct MachinePlatform {
     startup: &'static Startup,
-    /// The event of each interrupt line that has one.
-    lines: &'static [OnceCell<Event>; interrupt::LINES],
+    /// Sets the event of each interrupt line that has one. An image without any is linked without that.
+    lines: &'static [OnceCell<&'static dyn Fn()>; interrupt::LINES],
 }
 
 impl Platform for MachinePlatform {
@@ -85,8 +85,8 @@ impl Platform for MachinePlatform {
 
     fn poll_events(&self) {
         interrupt::poll(|line| {
-            if let Some(event) = self.lines.get(line.number()).and_then(OnceCell::get) {
-                event.set();
+            if let Some(set) = self.lines.get(line.number()).and_then(OnceCell::get) {
+                set();
             }
         });
     }
@@ -140,7 +140,8 @@ impl Backend {
     /// Lets an interrupt line set `event`.
     fn connect(&self, line: Line, event: &Event) {
         if let Some(slot) = self.platform.lines.get(line.number()) {
-            slot.get_or_init(|| event.clone());
+            let event = event.clone();
+            slot.get_or_init(|| Box::leak(Box::new(move || event.set())));
         }
     }
 }
