@@ -64,6 +64,7 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// All variants of [`Error`]: the archive is damaged, cut off, compressed or no archive at all.
+    #[inline(never)]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut archive = Self { entries: Entries::new(bytes), ..Self::EMPTY };
         let mut entries = archive.entries;

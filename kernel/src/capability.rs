@@ -57,6 +57,7 @@ const NEEDED: [(u32, u32); 5] = [(56, 4), (2, 2), (1, 1), (1, 4), (16, 8)];
 /// Follows the list. `None` where a structure that each device has is missing or unusable, or where two overlap.
 ///
 /// Of several structures of one type the first that is usable counts (4.1.4.1).
+#[inline(never)]
 pub fn find(read: Read<'_>) -> Option<Structures> {
     const HAS_CAPABILITIES: u32 = 1 << 20;
     let mut regions = [NOWHERE; NEEDED.len()];

@@ -120,6 +120,7 @@ impl<H: Hal + 'static, T: Transport> Console<H, T> {
     }
 
     /// Handles control messages. True when the port was opened or closed.
+    #[inline(never)]
     fn follow_control(&mut self) -> bool {
         let mut restarted = false;
         while let Some(mut message) = self.complete(CONTROL_RECEIVE) {

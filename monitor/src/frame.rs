@@ -4,6 +4,8 @@
 //! Consistent Overhead Byte Stuffing, IEEE/ACM Transactions on Networking 7(2), 1999) with a zero byte behind it. No zero
 //! occurs inside a frame: whoever joins late, or loses its place, skips to the next zero.
 
+use postcard::ser_flavors::Flavor;
+use postcard::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// The most bytes of an encoded request.
@@ -14,7 +16,62 @@ pub const REPLY_LIMIT: usize = 1600;
 /// Writes a message and its number as a frame to the beginning of `room`; the length of the frame. `None` where there is
 /// too little room.
 pub fn encode<M: Serialize>(number: u32, message: &M, room: &mut [u8]) -> Option<usize> {
-    postcard::to_slice_cobs(&(number, message), room).ok().map(|frame| frame.len())
+    postcard::serialize_with_flavor(&(number, message), Stuffed::new(room)?).ok()
+}
+
+/// A frame that is being written: bytes without a zero, each block of them behind its length. Most bytes come one by one,
+/// from many places, so what takes one stands in the image once.
+struct Stuffed<'a> {
+    room: &'a mut [u8],
+    length: usize,
+    /// Where the length of the current block will stand.
+    block: usize,
+}
+
+impl<'a> Stuffed<'a> {
+    /// At the beginning of `room`. `None` where there is none.
+    fn new(room: &'a mut [u8]) -> Option<Self> {
+        *room.first_mut()? = 0;
+        Some(Self { room, length: 1, block: 0 })
+    }
+
+    fn put(&mut self, byte: u8) -> Result<()> {
+        *self.room.get_mut(self.length).ok_or(Error::SerializeBufferFull)? = byte;
+        self.length += 1;
+        Ok(())
+    }
+
+    /// Ends the current block. The zero behind it is where the next one's length will stand, or the end of the frame.
+    fn end_block(&mut self) -> Result<()> {
+        if let Some(place) = self.room.get_mut(self.block) {
+            *place = (self.length - self.block) as u8;
+        }
+        self.block = self.length;
+        self.put(0)
+    }
+}
+
+impl Flavor for Stuffed<'_> {
+    type Output = usize;
+
+    #[inline(never)]
+    fn try_push(&mut self, byte: u8) -> Result<()> {
+        if byte != 0 {
+            self.put(byte)?;
+        }
+        // A block has a zero behind it, unless it is of the greatest length.
+        if byte == 0 || self.length - self.block == 255 { self.end_block() } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn try_extend(&mut self, bytes: &[u8]) -> Result<()> {
+        bytes.iter().try_for_each(|byte| self.try_push(*byte))
+    }
+
+    fn finalize(mut self) -> Result<usize> {
+        self.end_block()?;
+        Ok(self.length)
+    }
 }
 
 /// Reads the contents of a frame: the number, and the message where it is one. `None` where not even the number can be

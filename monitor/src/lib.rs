@@ -34,6 +34,8 @@ mod console;
 #[cfg(feature = "guest")]
 mod port;
 #[cfg(feature = "guest")]
+mod request;
+#[cfg(feature = "guest")]
 mod session;
 
 pub use message::{

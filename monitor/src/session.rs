@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use crate::frame::{self, Decoder, REPLY_LIMIT, REQUEST_LIMIT};
 use crate::message::{CAPTURE_LIMIT, Level, Refusal, Reply, Request, VERSION};
+use crate::request;
 
 /// Requests that are worked on at the same time.
 const JOB_LIMIT: usize = 8;
@@ -132,6 +133,7 @@ impl Session {
     }
 
     /// Takes what the tool sent; returns how many bytes it took. Less than all: [`fill`](Self::fill) must make room first.
+    #[inline(never)]
     pub fn receive(&mut self, bytes: &[u8], sources: &mut dyn Sources) -> usize {
         let mut taken = 0;
         while !self.is_full()
@@ -140,7 +142,7 @@ impl Session {
             let (used, contents) = self.decoder.feed(rest);
             taken += used;
             let Some(contents) = contents else { continue };
-            let (number, request) = frame::decode::<Request<'_>>(contents).unwrap_or((0, None));
+            let (number, request) = request::read(contents).unwrap_or((0, None));
             self.counters.requests.increment();
             let work = match request {
                 Some(Request::Stop { request }) => Some(Work::Last(stop(&mut self.jobs, request, sources))),
@@ -169,6 +171,7 @@ impl Session {
 
     /// Writes whole replies to the beginning of `room`, as many as fit; returns their length. Zero: there is nothing to
     /// say. The room must hold [`REPLY_LIMIT`] bytes.
+    #[inline(never)]
     pub fn fill(&mut self, sources: &mut dyn Sources, room: &mut [u8]) -> usize {
         let mut writer = Writer { room, length: 0, full: false, replies: 0 };
         let mut index = 0;
@@ -211,6 +214,7 @@ impl Default for Session {
 }
 
 /// What a request sets going. `None` for the beginning of a conversation.
+#[inline(never)]
 fn begin(request: Request<'_>, sources: &mut dyn Sources) -> Option<Work> {
     let mut follow = false;
     let result = match request {

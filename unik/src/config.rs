@@ -47,6 +47,7 @@ impl Config {
     }
 
     /// Logs a warning for each word that nobody asked for.
+    #[inline(never)]
     pub(crate) fn report_unclaimed(&self) {
         for (claimed, word) in self.0.claimed.iter().zip(words(self.0.line)) {
             if !claimed.get() && !words(KNOWN).any(|known| known.key == word.key) {

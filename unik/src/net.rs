@@ -7,7 +7,6 @@ use crate::outcome::Failure;
 use crate::resource::Resource;
 use crate::system::System;
 use alloc::boxed::Box;
-use alloc::rc::Rc;
 use alloc::string::ToString;
 use unik_net::Config;
 pub use unik_net::{
@@ -36,7 +35,7 @@ impl Resource for Net {
         let spawned = system.spawner().spawn(NAME, driver.run());
         spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
         if LOOKED {
-            system.add_network(Rc::new(Watched::new(&net)));
+            system.add_network(Box::leak(Box::new(Watched::new(&net))));
         }
         net.configured().await;
         if let Some((address, prefix)) = net.address() {

@@ -7,7 +7,6 @@ use crate::entropy::Entropy;
 use crate::monitor::Network;
 use crate::shutdown::{Ending, Shutdown};
 use alloc::boxed::Box;
-use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{OnceCell, RefCell};
 use core::fmt;
@@ -31,7 +30,7 @@ struct Parts {
     entropy: OnceCell<Entropy>,
     /// The request to end, once somebody wants to hear of it.
     shutdown: OnceCell<Shutdown>,
-    networks: RefCell<Vec<Rc<dyn Network>>>,
+    networks: RefCell<Vec<&'static dyn Network>>,
     backend: Backend,
 }
 
@@ -95,13 +94,13 @@ impl System {
     }
 
     /// Makes a network known to whoever looks into the system.
-    pub(crate) fn add_network(&self, network: Rc<dyn Network>) {
+    pub(crate) fn add_network(&self, network: &'static dyn Network) {
         self.0.networks.borrow_mut().push(network);
     }
 
     /// The network at `index`, in the order in which they were made.
-    pub(crate) fn network(&self, index: usize) -> Option<Rc<dyn Network>> {
-        self.0.networks.borrow().get(index).cloned()
+    pub(crate) fn network(&self, index: usize) -> Option<&'static dyn Network> {
+        self.0.networks.borrow().get(index).copied()
     }
 
     pub(crate) fn backend(&self) -> &Backend {

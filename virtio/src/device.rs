@@ -73,6 +73,7 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         Ok(device)
     }
 
+    #[inline(never)]
     fn negotiate(&mut self, supported: u64) -> Result<(), Error> {
         self.transport.set_status(DeviceStatus::ACKNOWLEDGE);
         self.transport.set_status(DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER);
@@ -102,6 +103,7 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         if self.legacy { driver } else { driver | DeviceStatus::FEATURES_OK }
     }
 
+    #[inline(never)]
     fn add_queue(&mut self, index: u16, wished: u16) -> Result<(), Error> {
         let offered = self.transport.max_queue_size(index).min(u32::from(SIZE_LIMIT)) as u16;
         let size = wished.min(offered);

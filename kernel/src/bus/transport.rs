@@ -167,10 +167,12 @@ impl MachineTransport {
         unsafe { self.registers.byte_add(register.0.into()) }
     }
 
+    #[inline(never)]
     fn read(&self, register: Register) -> u32 {
         load(self.address(register), register.1)
     }
 
+    #[inline(never)]
     fn write(&self, register: Register, value: u32) {
         store(self.address(register), register.1, value);
     }

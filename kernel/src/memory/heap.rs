@@ -39,7 +39,13 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if let Some(pointer) = NonNull::new(pointer) {
             // SAFETY: what `alloc` returned lies in the address space. The list then has no layout to refuse.
-            unsafe { assert_unchecked(layout.size() < ADDRESS_LIMIT && layout.align() < ADDRESS_LIMIT) };
+            unsafe {
+                assert_unchecked(
+                    layout.size() < ADDRESS_LIMIT
+                        && layout.align() < ADDRESS_LIMIT
+                        && layout.align().is_power_of_two(),
+                )
+            };
             // SAFETY: the caller passes what `alloc` returned for this layout.
             unsafe { self.0.lock().deallocate(pointer, layout) };
         }

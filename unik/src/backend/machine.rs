@@ -131,6 +131,7 @@ impl Backend {
     }
 
     /// Takes the first device of a kind.
+    #[inline(never)]
     fn take_device(&self, kind: DeviceType) -> Option<bus::Device> {
         let mut devices = self.devices().borrow_mut();
         let index = devices.iter().position(|device| device.kind() == kind)?;

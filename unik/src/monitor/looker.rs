@@ -4,11 +4,13 @@ use super::Network;
 use crate::backend;
 use crate::shutdown::Ending;
 use crate::system::System;
-use alloc::rc::Rc;
 use log::LevelFilter;
 use unik_monitor::{Fact, Level, List, Refusal, Reply, Sources, Task, Value, Visit};
 use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Time};
+
+/// Names of what is known of every system, in the order in which it is told.
+const FACTS: [&str; 6] = ["name", "unik", "uptime", "heap", "heap-used", "timers"];
 
 /// Where the session has its answers from: the system it runs in.
 pub(super) struct Looker {
@@ -16,7 +18,7 @@ pub(super) struct Looker {
     /// What the task of the channel waits for.
     event: Event,
     /// The network that is captured.
-    captured: Option<Rc<dyn Network>>,
+    captured: Option<&'static dyn Network>,
     /// How the host wants the appliance to end, and has not been told yet that it will.
     ending: Option<Ending>,
 }
@@ -28,8 +30,8 @@ impl Looker {
     }
 
     /// The event that the channel's task waits for.
-    pub(super) fn event(&self) -> Event {
-        self.event.clone()
+    pub(super) fn event(&self) -> &Event {
+        &self.event
     }
 
     /// Ends the appliance, if the host wants that.
@@ -51,15 +53,15 @@ impl Looker {
 
     fn facts(&self, position: u64, visit: Visit<'_>) {
         let heap = backend::heap_usage();
-        let facts = [
-            ("name", Some(Value::Text(self.name()))),
-            ("unik", Some(Value::Text(env!("CARGO_PKG_VERSION")))),
-            ("uptime", Some(Value::Duration(self.time().now().as_nanos()))),
-            ("heap", heap.map(|(_, size)| Value::Bytes(size as u64))),
-            ("heap-used", heap.map(|(used, _)| Value::Bytes(used as u64))),
-            ("timers", Some(Value::Number(self.time().timers() as u64))),
-        ];
-        for (behind, (name, value)) in (1..).zip(facts).skip(position as usize) {
+        for (behind, name) in (1_u64..).zip(FACTS).skip(position as usize) {
+            let value = match behind {
+                1 => Some(Value::Text(self.name())),
+                2 => Some(Value::Text(env!("CARGO_PKG_VERSION"))),
+                3 => Some(Value::Duration(self.time().now().as_nanos())),
+                4 => heap.map(|(_, size)| Value::Bytes(size as u64)),
+                5 => heap.map(|(used, _)| Value::Bytes(used as u64)),
+                _ => Some(Value::Number(self.time().timers() as u64)),
+            };
             if let Some(value) = value
                 && !visit(behind, &Reply::Fact(Fact { name, value }))
             {
@@ -152,7 +154,7 @@ impl Sources for Looker {
                 }
             }
             List::Frames => {
-                if let Some(network) = &self.captured {
+                if let Some(network) = self.captured {
                     network.frames(visit);
                 }
             }

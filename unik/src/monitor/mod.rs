@@ -16,9 +16,11 @@ use crate::resource::Resource;
 use crate::system::System;
 use alloc::boxed::Box;
 use alloc::string::ToString;
+use core::convert::Infallible;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use unik_monitor::{Port, Session};
-use unik_sched::time::Duration;
-use unik_sched::yield_now;
+use unik_sched::time::{Duration, Instant};
 use unik_virtio::Buffer;
 
 const NAME: &str = "monitor";
@@ -45,8 +47,9 @@ impl Resource for Monitor {
         counters.register(NAME, port.counters());
         // They last as long as the system, so what would tear them down is not linked.
         let (port, session) = (Box::leak(Box::new(port)), Box::leak(Box::new(session)));
-        let looker = Box::leak(Box::new(Looker::new(*system, port.event())));
-        let spawned = system.spawner().spawn(NAME, serve(port, session, looker));
+        let looker = Looker::new(*system, port.event());
+        let service = Box::leak(Box::new(Service { port, session, looker, unread: None, deadline: None }));
+        let spawned = system.spawner().spawn(NAME, async { match Pin::new(service).await {} });
         spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
         Ok(Self(()))
     }
@@ -56,34 +59,62 @@ impl Resource for Monitor {
     }
 }
 
-/// Serves the channel for ever.
-async fn serve<P: Port>(port: &mut P, session: &mut Session, looker: &mut Looker) {
-    let mut unread = None;
-    let event = looker.event();
-    loop {
+/// The end of the channel in this image.
+struct Service<P: 'static> {
+    port: &'static mut P,
+    session: &'static mut Session,
+    looker: Looker,
+    /// What the session did not take, from which byte on.
+    unread: Option<(Buffer, usize)>,
+    /// Until when the host may read the answer to its request to end the appliance.
+    deadline: Option<Instant>,
+}
+
+impl<P: Port> Service<P> {
+    /// One portion. True if there may be more to do, false if the task of `cx` is woken when there is.
+    fn turn(&mut self, cx: &mut Context<'_>) -> bool {
+        let (port, session, looker) = (&mut *self.port, &mut *self.session, &mut self.looker);
+        if let Some(deadline) = self.deadline {
+            // The answer goes out first, if the host takes it in time.
+            if port.is_drained() || looker.time().now() >= deadline {
+                self.deadline = None;
+                looker.end_now();
+            }
+            return true;
+        }
+        // This turn is about it.
+        let _ = looker.event().try_take();
         port.disarm();
-        hear(port, session, looker, &mut unread);
+        hear(port, session, looker, &mut self.unread);
         let busy = tell(port, session, looker);
         port.flush();
         if looker.is_ending() {
-            // The answer goes out first, if the host takes it in time.
-            let deadline = looker.time().now() + PATIENCE;
-            while !port.is_drained() && looker.time().now() < deadline {
-                yield_now().await;
-            }
-            looker.end_now();
+            self.deadline = Some(looker.time().now() + PATIENCE);
+            return true;
         }
         // What was not taken before may be taken now that replies have gone.
-        if busy || (unread.is_some() && !session.is_full()) || port.arm() {
-            yield_now().await;
-            continue;
+        if busy || (self.unread.is_some() && !session.is_full()) || port.arm() {
+            return true;
         }
         looker.time().waiting("the host");
-        event.wait().await;
+        looker.event().poll_wait(cx).is_ready()
+    }
+}
+
+impl<P: Port> Future for Service<P> {
+    type Output = Infallible;
+
+    /// Serves the channel for ever.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Infallible> {
+        if self.get_mut().turn(cx) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 
 /// Takes what the host has sent, as long as the session takes it. `unread` is what it did not take, from which byte on.
+#[inline(never)]
 fn hear(
     port: &mut impl Port,
     session: &mut Session,
@@ -110,6 +141,7 @@ fn hear(
 }
 
 /// Sends what the session has to say. True if it may have more.
+#[inline(never)]
 fn tell(port: &mut impl Port, session: &mut Session, looker: &mut Looker) -> bool {
     for _ in 0..BUDGET {
         let Some(mut buffer) = port.allocate() else { return false };
