@@ -1,6 +1,6 @@
 //! How an interface is configured: the words `net0.ip=`, `net0.gateway=` and `net0.nat=`, or the same by hand.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::{fmt, net::Ipv4Addr};
 
 /// Configuration of one stack. The default takes its address from DHCP.
@@ -66,19 +66,14 @@ impl Config {
     /// A fixed address with the length of its network prefix in bits. `None` when the address is not one that a
     /// host can have, or the prefix is longer than 32 bits.
     pub fn fixed(address: Ipv4Addr, prefix: u8) -> Option<Self> {
-        (is_host(address) && prefix <= 32)
-            .then(|| Config { address: Some((address, prefix)), ..Self::default() })
+        is_network((address, prefix)).then(|| Config { address: Some((address, prefix)), ..Self::default() })
     }
 
     /// Sends what leaves the network of the fixed address to `gateway`. `None` when the gateway is not in it.
     pub fn with_gateway(mut self, gateway: Ipv4Addr) -> Option<Self> {
-        let (address, prefix) = self.address?;
-        (is_host(gateway) && gateway != address && mask(gateway, prefix) == mask(address, prefix)).then(
-            || {
-                self.gateway = Some(gateway);
-                self
-            },
-        )
+        let network = self.address?;
+        self.gateway = Some(gateway).filter(|gateway| is_neighbor(*gateway, network));
+        self.gateway.is_some().then_some(self)
     }
 
     /// Replaces the limits.
@@ -92,41 +87,45 @@ impl Config {
     ///
     /// # Errors
     /// A word that is not understood; the error's text names it and what was expected.
+    #[inline(never)]
     pub fn parse<'a>(
         prefix: &str,
         get: &mut dyn FnMut(&str) -> Option<&'a str>,
     ) -> Result<Config, ConfigError> {
-        let mut read = |name: &str| {
-            let mut key = String::with_capacity(prefix.len() + 1 + name.len());
-            key.push_str(prefix);
-            key.push('.');
-            key.push_str(name);
-            get(&key).map(|value| Word { key, value })
-        };
-        let mut config = match read("ip") {
-            None => Config::dhcp(),
-            Some(word) => parse_network(word.value)
-                .and_then(|(address, length)| Config::fixed(address, length))
-                .ok_or_else(|| word.wrong("an IPv4 address with a prefix length, like 10.0.2.15/24"))?,
-        };
-        if let Some(word) = read("gateway") {
-            if config.address.is_none() {
-                return Err(word.wrong("a gateway only together with a fixed address (ip=)"));
+        let mut config = Config::dhcp();
+        for (name, take) in WORDS {
+            let mut key = String::new();
+            [prefix, ".", name].iter().for_each(|part| key.push_str(part));
+            let Some(value) = get(&key) else { continue };
+            if let Err(expected) = take(&mut config, value) {
+                return Err(ConfigError { key, value: value.into(), expected });
             }
-            let gateway =
-                parse_address(word.value).ok_or_else(|| word.wrong("an IPv4 address, like 10.0.2.2"))?;
-            config = config
-                .with_gateway(gateway)
-                .ok_or_else(|| word.wrong("an address of another host in the network of ip="))?;
-        }
-        if let Some(word) = read("nat") {
-            config.nat = match word.value {
-                "0" => false,
-                "1" => true,
-                _ => return Err(word.wrong("0 or 1")),
-            };
         }
         Ok(config)
+    }
+
+    fn take_network(&mut self, value: &str) -> Result<(), &'static str> {
+        let network = parse_network(value).filter(|network| is_network(*network));
+        self.address = Some(network.ok_or("an IPv4 address with a prefix length, like 10.0.2.15/24")?);
+        Ok(())
+    }
+
+    fn take_gateway(&mut self, value: &str) -> Result<(), &'static str> {
+        let network = self.address.ok_or("a gateway only together with a fixed address (ip=)")?;
+        let gateway = parse_address(value).ok_or("an IPv4 address, like 10.0.2.2")?;
+        if !is_neighbor(gateway, network) {
+            return Err("an address of another host in the network of ip=");
+        }
+        self.gateway = Some(gateway);
+        Ok(())
+    }
+
+    fn take_nat(&mut self, value: &str) -> Result<(), &'static str> {
+        if value != "0" && value != "1" {
+            return Err("0 or 1");
+        }
+        self.nat = value == "1";
+        Ok(())
     }
 
     /// The fixed address and the length of its prefix; `None` means DHCP.
@@ -150,6 +149,13 @@ impl Config {
     }
 }
 
+/// Takes one word's value over, or says what was expected.
+type Take = fn(&mut Config, &str) -> Result<(), &'static str>;
+
+/// What the words are called, in the order in which they are taken.
+const WORDS: [(&str, Take); 3] =
+    [("ip", Config::take_network), ("gateway", Config::take_gateway), ("nat", Config::take_nat)];
+
 /// A word of the configuration that was not understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError {
@@ -170,22 +176,20 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-/// A word as it was found.
-struct Word<'a> {
-    key: String,
-    value: &'a str,
-}
-
-impl Word<'_> {
-    fn wrong(&self, expected: &'static str) -> ConfigError {
-        ConfigError { key: self.key.clone(), value: self.value.to_string(), expected }
-    }
-}
-
 /// Whether a host can have the address: not 0.0.0.0, loopback, multicast or the limited broadcast.
 pub(crate) fn is_host(address: Ipv4Addr) -> bool {
     let [first, ..] = address.octets();
     first != 0 && first != 127 && first < 224
+}
+
+/// Whether a host can have the address in a network with a prefix of this length.
+fn is_network((address, prefix): (Ipv4Addr, u8)) -> bool {
+    is_host(address) && prefix <= 32
+}
+
+/// Whether another host of the network can have the address.
+fn is_neighbor(other: Ipv4Addr, (address, prefix): (Ipv4Addr, u8)) -> bool {
+    is_host(other) && other != address && mask(other, prefix) == mask(address, prefix)
 }
 
 /// The bits of the address that name its network.

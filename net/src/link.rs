@@ -5,7 +5,7 @@
 //! handled and only the answers to them are dropped (and counted): a full transmit queue must not stop the stack
 //! from hearing the acknowledgements that it waits for.
 
-use alloc::{boxed::Box, rc::Rc, vec};
+use alloc::{boxed::Box, rc::Rc, vec::Vec};
 
 use smoltcp::{
     phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
@@ -108,6 +108,19 @@ impl Link {
         self.blocked
     }
 
+    /// The buffer of a frame to send. `None`, and counted, when there is no room for it.
+    #[inline(never)]
+    fn begin(&mut self, length: usize) -> Option<Buffer> {
+        let free = if self.held.is_none() { self.spare.take() } else { None };
+        if let Some(mut frame) = free
+            && frame.set_len(length).is_ok()
+        {
+            return Some(frame);
+        }
+        self.counters.tx_replies_dropped.increment();
+        None
+    }
+
     /// Sends a new frame, or holds it until the card has room.
     fn send(&mut self, frame: Buffer) {
         self.show(Direction::Sent, &frame);
@@ -171,17 +184,20 @@ pub(crate) struct Slot<'a>(&'a mut Link);
 
 impl TxToken for Slot<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        let link = self.0;
-        if link.held.is_none()
-            && let Some(mut frame) = link.spare.take()
-            && frame.set_len(length).is_ok()
-        {
-            let result = fill(&mut frame);
-            link.send(frame);
-            return result;
+        // `fill` stands here once: it is different for every kind of packet.
+        let mut frame = self.0.begin(length);
+        let mut discarded = Vec::new();
+        let bytes = match &mut frame {
+            Some(frame) => &mut **frame,
+            None => {
+                discarded.resize(length, 0);
+                &mut discarded[..]
+            }
+        };
+        let result = fill(bytes);
+        if let Some(frame) = frame {
+            self.0.send(frame);
         }
-        link.counters.tx_replies_dropped.increment();
-        let mut discarded = vec![0; length];
-        fill(&mut discarded)
+        result
     }
 }

@@ -5,7 +5,7 @@ use core::{
     cell::RefCell,
     future::poll_fn,
     net::{Ipv4Addr, SocketAddr},
-    pin::pin,
+    pin::Pin,
     task::Poll,
 };
 
@@ -45,6 +45,7 @@ pub struct Net {
 impl Net {
     /// Makes a stack on `nic`, called `name` in log lines. Nothing moves until the [`Driver`] runs. `random` is what
     /// makes ports and sequence numbers unpredictable.
+    #[inline(never)]
     pub fn new(
         name: &'static str,
         nic: Box<dyn Nic>,
@@ -64,7 +65,7 @@ impl Net {
     }
 
     /// Waits until there is an address: none with a fixed one, a lease with DHCP.
-    pub async fn configured(&self) {
+    pub fn configured(&self) -> impl Future<Output = ()> {
         poll_fn(|context| {
             let mut stack = self.stack.borrow_mut();
             if stack.address.is_some() {
@@ -74,7 +75,6 @@ impl Net {
             self.time.waiting("address");
             Poll::Pending
         })
-        .await
     }
 
     /// The address and the length of its network prefix in bits.
@@ -101,27 +101,31 @@ impl Net {
     ///
     /// # Errors
     /// [`Error::PortInUse`], [`Error::NoPortLeft`], [`Error::TooManySockets`].
-    pub async fn udp(&self, port: u16) -> Result<UdpSocket, Error> {
-        let (handle, port) = self.stack.borrow_mut().open_udp(port, self.time.now())?;
-        Ok(UdpSocket { stack: self.stack.clone(), time: self.time.clone(), handle, port })
+    pub fn udp(&self, port: u16) -> impl Future<Output = Result<UdpSocket, Error>> {
+        poll_fn(move |_| {
+            let (handle, port) = self.stack.borrow_mut().open_udp(port, self.time.now())?;
+            Poll::Ready(Ok(UdpSocket { stack: self.stack.clone(), time: self.time.clone(), handle, port }))
+        })
     }
 
     /// Listens for TCP connections to `port`, with the backlog of [`crate::Limits::backlog`].
     ///
     /// # Errors
     /// [`Error::PortInUse`], [`Error::InvalidAddress`] for port 0.
-    pub async fn listen(&self, port: u16) -> Result<TcpListener, Error> {
+    pub fn listen(&self, port: u16) -> impl Future<Output = Result<TcpListener, Error>> {
         let backlog = self.stack.borrow().limits.backlog;
-        self.listen_with(port, backlog).await
+        self.listen_with(port, backlog)
     }
 
     /// Listens for TCP connections to `port`. Of those that are not accepted yet, `backlog` wait; more are reset.
     ///
     /// # Errors
     /// See [`Net::listen`].
-    pub async fn listen_with(&self, port: u16, backlog: usize) -> Result<TcpListener, Error> {
-        let id = self.stack.borrow_mut().open_listener(port, backlog, self.time.now())?;
-        Ok(TcpListener { stack: self.stack.clone(), time: self.time.clone(), id, port })
+    pub fn listen_with(&self, port: u16, backlog: usize) -> impl Future<Output = Result<TcpListener, Error>> {
+        poll_fn(move |_| {
+            let id = self.stack.borrow_mut().open_listener(port, backlog, self.time.now())?;
+            Poll::Ready(Ok(TcpListener { stack: self.stack.clone(), time: self.time.clone(), id, port }))
+        })
     }
 
     /// Connects to a TCP listener elsewhere. Cancelling the wait gives the attempt up.
@@ -189,9 +193,9 @@ impl Driver {
     }
 
     /// Waits for a request of a socket, the card's event, or the deadline.
-    async fn sleep(&self, until: Option<Instant>) {
-        let mut timer = pin!(until.map(|until| self.time.sleep_until(until)));
-        poll_fn(|context| {
+    fn sleep(&self, until: Option<Instant>) -> impl Future<Output = ()> {
+        let mut timer = until.map(|until| self.time.sleep_until(until));
+        poll_fn(move |context| {
             if self.stack.borrow_mut().await_request(context.waker()) {
                 return Poll::Ready(());
             }
@@ -201,24 +205,22 @@ impl Driver {
                 return Poll::Ready(());
             }
             self.time.waiting("network");
-            match timer.as_mut().as_pin_mut() {
-                Some(timer) => timer.poll(context).map(drop),
+            match &mut timer {
+                Some(timer) => Pin::new(timer).poll(context),
                 None => Poll::Pending,
             }
         })
-        .await
     }
 }
 
 /// Gives way to other tasks once.
-async fn let_others_run() {
+fn let_others_run() -> impl Future<Output = ()> {
     let mut yielded = false;
-    poll_fn(|context| {
+    poll_fn(move |context| {
         if core::mem::replace(&mut yielded, true) {
             return Poll::Ready(());
         }
         context.waker().wake_by_ref();
         Poll::Pending
     })
-    .await
 }

@@ -131,7 +131,7 @@ impl Stack {
             let _ = self.interface.routes_mut().add_default_ipv4_route(gateway);
         }
         if address.is_some() {
-            self.unconfigured.drain(..).for_each(Waker::wake);
+            wake_all(&mut self.unconfigured);
         }
     }
 
@@ -141,6 +141,7 @@ impl Stack {
     }
 
     /// Asks the driver task for a turn.
+    #[inline(never)]
     pub(crate) fn request(&mut self) {
         self.requested = true;
         if let Some(driver) = self.driver.take() {
@@ -273,6 +274,12 @@ pub(crate) fn register(wakers: &mut Vec<Waker>, waker: &Waker) {
     if !wakers.iter().any(|known| known.will_wake(waker)) {
         wakers.push(waker.clone());
     }
+}
+
+/// Wakes and forgets the tasks that wait for something, in the order in which they came.
+pub(crate) fn wake_all(wakers: &mut Vec<Waker>) {
+    wakers.iter().for_each(Waker::wake_by_ref);
+    wakers.clear();
 }
 
 /// A card that claims a group address or none cannot be addressed: a locally administered address stands in.

@@ -99,6 +99,7 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
     ///
     /// # Errors
     /// [`Error::Device`]: the device refuses its set-up, or memory is lacking.
+    #[inline(never)]
     pub fn try_new(transport: T, pool: Pool, event: Event) -> Result<Self, Error> {
         let device = Device::try_new(transport, FEATURE_MAC | FEATURE_STATUS, &[QUEUE_SIZE, QUEUE_SIZE])?;
         let address = if device.features() & FEATURE_MAC == 0 {

@@ -1,7 +1,7 @@
 //! Configuration: the words of the command line, each claimed by the component that knows it.
 
 use crate::outcome::Failure;
-use crate::resource::Resource;
+use crate::resource::{Resource, at_once};
 use crate::system::System;
 use core::cell::Cell;
 use unik_kernel::command_line::words;
@@ -58,8 +58,8 @@ impl Config {
 }
 
 impl Resource for Config {
-    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
-        Ok(system.config())
+    fn take<const LOOKED: bool>(system: &System) -> impl Future<Output = Result<Self, Failure>> {
+        at_once(|| Ok(system.config()))
     }
 
     fn is_present(_: &System) -> bool {

@@ -14,7 +14,7 @@ pub(crate) use seeded::Sources;
 
 use crate::backend;
 use crate::outcome::Failure;
-use crate::resource::Resource;
+use crate::resource::{Resource, at_once};
 use crate::system::System;
 use alloc::boxed::Box;
 use core::cell::RefCell;
@@ -96,8 +96,8 @@ impl Entropy {
 
 /// Ends the appliance before `main` where the machine has no source of random numbers and `random=weak` is not set.
 impl Resource for Entropy {
-    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
-        Self::of(system)
+    fn take<const LOOKED: bool>(system: &System) -> impl Future<Output = Result<Self, Failure>> {
+        at_once(|| Self::of(system))
     }
 
     /// It is never missing silently: what an image without it would do with `None` is to be guessed.

@@ -2,7 +2,7 @@
 
 use crate::backend;
 use crate::outcome::Failure;
-use crate::resource::Resource;
+use crate::resource::{Resource, at_once};
 use crate::system::System;
 use alloc::format;
 use unik_block::archive::Archive;
@@ -24,10 +24,8 @@ impl Files {
     pub fn read(&self, path: &str) -> Option<&'static [u8]> {
         self.0.read(path)
     }
-}
 
-impl Resource for Files {
-    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
+    fn find(system: &System) -> Result<Self, Failure> {
         let Some(bytes) = archive(system) else {
             let sentence = "this image needs data: start it with --data DIR (an archive as -initrd), or build it \
                             with --embed DIR";
@@ -37,6 +35,12 @@ impl Resource for Files {
             Ok(archive) => Ok(Self(archive)),
             Err(error) => Err(Failure::Configuration(format!("the data is no cpio archive: {error}"))),
         }
+    }
+}
+
+impl Resource for Files {
+    fn take<const LOOKED: bool>(system: &System) -> impl Future<Output = Result<Self, Failure>> {
+        at_once(|| Self::find(system))
     }
 
     fn is_present(system: &System) -> bool {

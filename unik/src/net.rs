@@ -20,20 +20,7 @@ const NAME: &str = "net0";
 /// when it has an address. Its ports and numbers are drawn from [`Entropy`], so it needs what that needs.
 impl Resource for Net {
     async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
-        let words = system.config();
-        let config = Config::parse(NAME, &mut |key| words.get(key))
-            .map_err(|error| Failure::Configuration(error.to_string()))?;
-        if config.nat() {
-            log::info!("{NAME}: all clients share one address, so limits per client apply to all together");
-        }
-        let entropy = Entropy::of(system)?;
-        let nic = backend::open_nic(system.backend()).map_err(Failure::Configuration)?;
-        let random = Box::new(move || entropy.next_u64());
-        let (net, driver) = Net::new(NAME, nic, config, system.time().clone(), random);
-        system.counters().register(NAME, net.counters());
-        system.counters().register(NAME, net.nic_counters());
-        let spawned = system.spawner().spawn(NAME, driver.run());
-        spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
+        let net = start(system)?;
         if LOOKED {
             system.add_network(Box::leak(Box::new(Watched::new(&net))));
         }
@@ -47,4 +34,25 @@ impl Resource for Net {
     fn is_present(system: &System) -> bool {
         backend::has_nic(system.backend())
     }
+}
+
+/// Opens the device and starts the stack on it.
+// Apart from the wait for an address, so that its variables are none of a future.
+#[inline(never)]
+fn start(system: &System) -> Result<Net, Failure> {
+    let words = system.config();
+    let config = Config::parse(NAME, &mut |key| words.get(key))
+        .map_err(|error| Failure::Configuration(error.to_string()))?;
+    if config.nat() {
+        log::info!("{NAME}: all clients share one address, so limits per client apply to all together");
+    }
+    let entropy = Entropy::of(system)?;
+    let nic = backend::open_nic(system.backend()).map_err(Failure::Configuration)?;
+    let random = Box::new(move || entropy.next_u64());
+    let (net, driver) = Net::new(NAME, nic, config, system.time().clone(), random);
+    system.counters().register(NAME, net.counters());
+    system.counters().register(NAME, net.nic_counters());
+    let spawned = system.spawner().spawn(NAME, driver.run());
+    spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
+    Ok(net)
 }

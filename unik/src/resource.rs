@@ -2,6 +2,8 @@
 
 use crate::outcome::Failure;
 use crate::system::System;
+use core::future::poll_fn;
+use core::task::Poll;
 
 /// Something that an appliance asks for by naming its type as a parameter of `main`.
 ///
@@ -39,9 +41,14 @@ impl<T: Resource> Resource for Option<T> {
     }
 }
 
+/// Takes a resource that is there at once: a future without states of its own.
+pub(crate) fn at_once<T>(take: impl Fn() -> Result<T, Failure>) -> impl Future<Output = Result<T, Failure>> {
+    poll_fn(move |_| Poll::Ready(take()))
+}
+
 impl Resource for unik_sched::Spawner {
-    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
-        Ok(system.spawner().clone())
+    fn take<const LOOKED: bool>(system: &System) -> impl Future<Output = Result<Self, Failure>> {
+        at_once(|| Ok(system.spawner().clone()))
     }
 
     fn is_present(_: &System) -> bool {
@@ -50,8 +57,8 @@ impl Resource for unik_sched::Spawner {
 }
 
 impl Resource for unik_sched::time::Time {
-    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
-        Ok(system.time().clone())
+    fn take<const LOOKED: bool>(system: &System) -> impl Future<Output = Result<Self, Failure>> {
+        at_once(|| Ok(system.time().clone()))
     }
 
     fn is_present(_: &System) -> bool {

@@ -7,7 +7,7 @@
 
 use crate::backend::{self, Button};
 use crate::outcome::Failure;
-use crate::resource::Resource;
+use crate::resource::{Resource, at_once};
 use crate::system::System;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -171,8 +171,8 @@ impl Shutdown {
 }
 
 impl Resource for Shutdown {
-    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
-        Self::open(system)
+    fn take<const LOOKED: bool>(system: &System) -> impl Future<Output = Result<Self, Failure>> {
+        at_once(|| Self::open(system))
     }
 
     fn is_present(_: &System) -> bool {

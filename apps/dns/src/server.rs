@@ -97,14 +97,10 @@ impl Server {
     /// # Errors
     /// [`Duplicate`] if a zone of that name is served already; it goes on being served.
     pub fn add(&mut self, zone: Zone) -> Result<(), Duplicate> {
-        let mut labels = Vec::new();
-        let mut node = zone.apex;
-        while node != NodeId::ROOT {
-            labels.push(zone.tree.label(node));
-            node = zone.tree.parent(node);
-        }
         let mut node = NodeId::ROOT;
-        for label in labels.iter().rev() {
+        for above in (0..zone.tree.depth(zone.apex)).rev() {
+            let from = (0..above).fold(zone.apex, |node, _| zone.tree.parent(node));
+            let label = zone.tree.label(from);
             // The name was good enough for the zone's own tree.
             node = self.tree.intern(node, Label::new(label, label.len())).ok_or(Duplicate)?;
         }

@@ -68,6 +68,7 @@ impl From<net::Error> for Error {
 ///
 /// # Errors
 /// [`Error::NoZones`] where none is left.
+#[inline(never)]
 pub fn load(files: &Files) -> Result<Server, Error> {
     let mut server = Server::new();
     for (path, contents) in files.iter().filter(|(path, _)| path.ends_with(SUFFIX)) {
@@ -215,33 +216,32 @@ async fn converse(stream: &mut TcpStream, shared: &Shared) -> Result<(), net::Er
     loop {
         let step = session.advance(&shared.server, time.now(), &mut shared.scratch.borrow_mut());
         let left = session.deadline().duration_since(time.now());
-        match step {
-            Step::Read => {
-                // The request to end ends the stream, as the client may. What was read by then has been answered.
-                let received = {
+        let moved = async {
+            match step {
+                Step::Read => {
+                    // The request to end ends the stream, as the client may. What was read by then has been answered.
                     let mut read = pin!(stream.read(session.space()));
                     let next = poll_fn(|context| match ending.as_mut().poll(context) {
                         Poll::Ready(()) => Poll::Ready(Ok(0)),
                         Poll::Pending => read.as_mut().poll(context),
                     });
-                    time.timeout(left, next).await
-                };
-                match received {
-                    Ok(Ok(0)) | Err(_) => return Ok(()),
-                    Ok(received) => session.received(received?),
+                    next.await
                 }
+                Step::Write => stream.write_all(session.output()).await.map(|()| 0),
+                Step::Close => Ok(0),
             }
-            Step::Write => match time.timeout(left, stream.write_all(session.output())).await {
-                Ok(written) => {
-                    written?;
-                    session.sent();
-                }
-                Err(_) => {
-                    stream.abort();
-                    return Ok(());
-                }
-            },
-            Step::Close => return Ok(()),
+        };
+        match (step, time.timeout(left, moved).await) {
+            (Step::Write, Ok(written)) => {
+                written?;
+                session.sent();
+            }
+            (Step::Write, Err(_)) => {
+                stream.abort();
+                return Ok(());
+            }
+            (Step::Close, _) | (Step::Read, Err(_) | Ok(Ok(0))) => return Ok(()),
+            (Step::Read, Ok(received)) => session.received(received?),
         }
     }
 }

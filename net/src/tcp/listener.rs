@@ -28,8 +28,8 @@ impl TcpListener {
     ///
     /// # Errors
     /// None today: connections that fail before they are accepted are dropped and counted.
-    pub async fn accept(&mut self) -> Result<(TcpStream, SocketAddr), Error> {
-        poll_fn(|context| self.poll_accept(context)).await
+    pub fn accept(&mut self) -> impl Future<Output = Result<(TcpStream, SocketAddr), Error>> {
+        poll_fn(|context| self.poll_accept(context))
     }
 
     /// The same without `async`, for callers that poll several sources.

@@ -269,33 +269,33 @@ impl ErrorType for TcpWriter<'_> {
 }
 
 impl Read for TcpStream {
-    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Error> {
-        poll_fn(|context| self.end.poll_read(context, bytes)).await
+    fn read(&mut self, bytes: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(move |context| self.end.poll_read(context, bytes))
     }
 }
 
 impl Read for TcpReader<'_> {
-    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Error> {
-        poll_fn(|context| self.end.poll_read(context, bytes)).await
+    fn read(&mut self, bytes: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(move |context| self.end.poll_read(context, bytes))
     }
 }
 
 impl Write for TcpStream {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        poll_fn(|context| self.end.poll_write(context, bytes)).await
+    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(move |context| self.end.poll_write(context, bytes))
     }
 
-    async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|context| self.end.poll_flush(context)).await
+    fn flush(&mut self) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(|context| self.end.poll_flush(context))
     }
 }
 
 impl Write for TcpWriter<'_> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        poll_fn(|context| self.end.poll_write(context, bytes)).await
+    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(move |context| self.end.poll_write(context, bytes))
     }
 
-    async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|context| self.end.poll_flush(context)).await
+    fn flush(&mut self) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(|context| self.end.poll_flush(context))
     }
 }

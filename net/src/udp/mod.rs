@@ -41,8 +41,11 @@ impl UdpSocket {
     ///
     /// # Errors
     /// None today: what comes from outside is never an error here.
-    pub async fn receive_from(&mut self, datagram: &mut [u8]) -> Result<(usize, SocketAddr), Error> {
-        poll_fn(|context| self.poll_receive_from(context, datagram)).await
+    pub fn receive_from(
+        &mut self,
+        datagram: &mut [u8],
+    ) -> impl Future<Output = Result<(usize, SocketAddr), Error>> {
+        poll_fn(move |context| self.poll_receive_from(context, datagram))
     }
 
     /// The same without `async`, for callers that poll several sources.
@@ -80,8 +83,12 @@ impl UdpSocket {
     ///
     /// # Errors
     /// [`Error::InvalidAddress`], [`Error::MessageTooLong`].
-    pub async fn send_to(&mut self, datagram: &[u8], destination: SocketAddr) -> Result<(), Error> {
-        poll_fn(|context| self.poll_send_to(context, datagram, destination)).await
+    pub fn send_to(
+        &mut self,
+        datagram: &[u8],
+        destination: SocketAddr,
+    ) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(move |context| self.poll_send_to(context, datagram, destination))
     }
 
     /// The same without `async`.

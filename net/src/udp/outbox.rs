@@ -22,7 +22,7 @@ use unik_sched::time::{Duration, Instant};
 use crate::{
     error::Error,
     link::ETHERNET_HEADER,
-    stack::{Stack, instant, register},
+    stack::{Stack, instant, register, wake_all},
     udp::endpoint,
 };
 
@@ -90,10 +90,10 @@ impl Outbox {
 
     /// Wakes the tasks that wait for room.
     pub(crate) fn wake_senders(&mut self) {
-        self.waiting.drain(..).for_each(Waker::wake);
+        wake_all(&mut self.waiting);
     }
 
-    /// The carrier, made for the first datagram.
+    /// The carrier, made for the first datagram, and after one that could not be carried.
     fn carrier(&mut self, limit: usize) -> SocketHandle {
         *self.carrier.get_or_insert_with(|| {
             let unused = PacketBuffer::new(Vec::new(), Vec::new());
@@ -165,9 +165,9 @@ impl Stack {
         if self.outbox.set.get::<Socket<'_>>(handle).can_send() {
             return Outcome::Sent;
         }
-        // smoltcp keeps a socket silent after it missed a neighbour; put back afresh, it is not.
-        let carrier = self.outbox.set.remove(handle);
-        self.outbox.carrier = Some(self.outbox.set.add(carrier));
+        // smoltcp keeps a socket silent after it missed a neighbour: the next datagram gets a carrier of its own.
+        self.outbox.set.remove(handle);
+        self.outbox.carrier = None;
         Outcome::NoNeighbor { asked: self.counters.tx_frames.get() != frames }
     }
 
@@ -193,31 +193,34 @@ impl Stack {
     pub(crate) fn send_parked(&mut self, now: Instant) {
         let answered = core::mem::take(&mut self.outbox.answered);
         let mut index = 0;
-        while let Some(parked) = self.outbox.parked.get(index) {
+        while let Some(parked) = self.outbox.parked.get_mut(index) {
             let due = parked.retry_at <= now;
             if !(due || answered) || !self.link.reserve() {
                 index += 1;
                 continue;
             }
-            let mut parked = self.outbox.parked.swap_remove(index);
-            match self.carry(now, parked.port, &parked.payload, parked.destination) {
-                Outcome::Sent => continue,
-                Outcome::NoNeighbor { .. } if due && parked.attempts >= ATTEMPTS => {
-                    self.counters.udp_tx_no_neighbor.increment();
-                    continue;
-                }
-                Outcome::NoNeighbor { asked } if due => {
+            let (port, destination) = (parked.port, parked.destination);
+            let payload = core::mem::take(&mut parked.payload);
+            let outcome = self.carry(now, port, &payload, destination);
+            let Some(parked) = self.outbox.parked.get_mut(index) else { return };
+            parked.payload = payload;
+            match outcome {
+                Outcome::NoNeighbor { .. } if !due => {}
+                Outcome::NoNeighbor { asked } if parked.attempts < ATTEMPTS => {
                     parked.attempts += 1;
                     parked.retry_at = now + RETRY;
                     if !asked {
-                        self.ask(*parked.destination.ip());
+                        self.ask(*destination.ip());
                     }
                 }
-                Outcome::NoNeighbor { .. } => {}
+                given_up => {
+                    if !matches!(given_up, Outcome::Sent) {
+                        self.counters.udp_tx_no_neighbor.increment();
+                    }
+                    self.outbox.parked.swap_remove(index);
+                    continue;
+                }
             }
-            self.outbox.parked.push(parked);
-            let last = self.outbox.parked.len() - 1;
-            self.outbox.parked.swap(index, last);
             index += 1;
         }
     }

@@ -179,6 +179,7 @@ pub(crate) fn open_channel(backend: &Backend) -> Result<impl Port + use<>, Strin
 }
 
 /// Opens the first network device.
+#[inline(never)]
 pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
     let device = backend.take_device(DeviceType::Network).ok_or(
         "this image needs a network device: start it with -device virtio-net-device (microvm) or \

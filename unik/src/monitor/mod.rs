@@ -12,7 +12,7 @@ pub(crate) use self::network::{Network, Watched};
 use crate::backend;
 use crate::counters::Counters;
 use crate::outcome::Failure;
-use crate::resource::Resource;
+use crate::resource::{Resource, at_once};
 use crate::system::System;
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -39,24 +39,30 @@ pub struct Monitor(());
 impl Resource for Monitor {
     const LOOKS: bool = true;
 
-    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
-        let port = backend::open_channel(system.backend()).map_err(Failure::Configuration)?;
-        let session = Session::new();
-        let counters = Counters::of(system);
-        counters.register(NAME, session.counters());
-        counters.register(NAME, port.counters());
-        // They last as long as the system, so what would tear them down is not linked.
-        let (port, session) = (Box::leak(Box::new(port)), Box::leak(Box::new(session)));
-        let looker = Looker::new(*system, port.event());
-        let service = Box::leak(Box::new(Service { port, session, looker, unread: None, deadline: None }));
-        let spawned = system.spawner().spawn(NAME, async { match Pin::new(service).await {} });
-        spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
-        Ok(Self(()))
+    fn take<const LOOKED: bool>(system: &System) -> impl Future<Output = Result<Self, Failure>> {
+        at_once(|| open(system))
     }
 
     fn is_present(system: &System) -> bool {
         backend::has_channel(system.backend())
     }
+}
+
+/// Opens the device and starts the task.
+#[inline(never)]
+fn open(system: &System) -> Result<Monitor, Failure> {
+    let port = backend::open_channel(system.backend()).map_err(Failure::Configuration)?;
+    let session = Session::new();
+    let counters = Counters::of(system);
+    counters.register(NAME, session.counters());
+    counters.register(NAME, port.counters());
+    // They last as long as the system, so what would tear them down is not linked.
+    let (port, session) = (Box::leak(Box::new(port)), Box::leak(Box::new(session)));
+    let looker = Looker::new(*system, port.event());
+    let service = Box::leak(Box::new(Service { port, session, looker, unread: None, deadline: None }));
+    let spawned = system.spawner().spawn(NAME, async { match Pin::new(service).await {} });
+    spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
+    Ok(Monitor(()))
 }
 
 /// The end of the channel in this image.

@@ -39,6 +39,7 @@ struct Freezer<'e> {
 }
 
 /// Makes a zone of `entries`, whose data stand in `source`. `end` is the offset of the end of the file.
+#[inline(never)]
 pub(super) fn freeze(tree: Tree, entries: &[Entry], source: &[u8], end: usize) -> Result<Zone, Mistake> {
     let mut authorities = entries.iter().filter(|entry| entry.kind == Kind::SOA);
     let soa = authorities.next().ok_or(Mistake { at: end as u32, problem: Problem::NoSoa })?;
@@ -127,6 +128,7 @@ impl Freezer<'_> {
         Ok(())
     }
 
+    #[inline(never)]
     fn gather_set(&mut self, chain: Chain, kind: Kind) -> Result<(), Mistake> {
         let data = self.zone.data.len() as u32; // no longer than the entries' data
         let mut set = Set { kind, records: 0, time_to_live: u32::MAX, data };
@@ -180,6 +182,7 @@ impl Freezer<'_> {
     }
 
     /// Every name server in the zone must have an address there, and the apex must name one.
+    #[inline(never)]
     fn check_servers(&self, soa: &Entry) -> Result<(), Mistake> {
         let zone = &self.zone;
         if zone.set(zone.apex, Kind::NS).is_none() {
