@@ -8,6 +8,8 @@ use core::fmt;
 pub enum Error {
     /// As many tasks live as the executor admits.
     TooManyTasks,
+    /// There is no memory for the task.
+    NoMemory,
     /// The executor that the spawner belongs to has been dropped.
     ExecutorGone,
 }
@@ -16,6 +18,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooManyTasks => "the limit of tasks is reached: raise it or start fewer",
+            Self::NoMemory => "there is no memory for one more task",
             Self::ExecutorGone => "the executor of this spawner has ended",
         })
     }

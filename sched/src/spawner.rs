@@ -24,12 +24,14 @@ impl Spawner {
     /// people and need not be unique.
     ///
     /// # Errors
-    /// [`Error::TooManyTasks`] at the limit of the executor, [`Error::ExecutorGone`] when there is none any more.
+    /// [`Error::TooManyTasks`] at the limit of the executor, [`Error::NoMemory`] where that lacks,
+    /// [`Error::ExecutorGone`] when there is none any more.
     pub fn spawn(
         &self,
         name: &'static str,
         future: impl Future<Output = ()> + 'static,
     ) -> Result<TaskId, Error> {
+        self.admit(size_of_val(&future))?;
         self.spawn_boxed(name, Box::pin(future))
     }
 
@@ -65,6 +67,11 @@ impl Spawner {
     /// The counters of the executor; see [`Executor::counters`](crate::Executor::counters).
     pub fn counters(&self) -> Rc<dyn CounterSet> {
         Rc::new(Counters(self.0.clone()))
+    }
+
+    /// Whether one more task, with a future of `size` bytes, fits.
+    fn admit(&self, size: usize) -> Result<(), Error> {
+        self.0.upgrade().ok_or(Error::ExecutorGone)?.admit(size)
     }
 
     // Apart from `spawn`, so that it exists once and not for every type of future.

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use crate::error::Error;
+use crate::memory::has_memory;
 use crate::ready::{Header, Ready};
 use crate::task::{BoxedFuture, Task, TaskId};
 
@@ -24,13 +25,16 @@ crate::counters! {
         tasks_spawned,
         /// Tasks that ran to their end.
         tasks_finished,
-        /// Tasks refused because the limit was reached.
+        /// Tasks refused because the limit was reached or there was no memory for them.
         tasks_refused,
     }
 }
 
 /// The largest number of tasks that one executor can be made for.
 pub const TASK_LIMIT_MAX: usize = 1 << 20;
+
+/// Blocks of memory that a task takes: its future, its account, and what its wakers share.
+const TASK_BLOCKS: usize = 3;
 
 /// The slot of the main task.
 pub(crate) const MAIN: u32 = 0;
@@ -62,6 +66,16 @@ impl Tasks {
     /// The number of the slots that are or were in use.
     pub(crate) fn len(&self) -> u32 {
         self.slots.borrow().len() as u32
+    }
+
+    /// Makes sure that [`Self::spawn`] finds the memory that it needs, for a future of `size` bytes too.
+    pub(crate) fn admit(&self, size: usize) -> Result<(), Error> {
+        let blocks = size.saturating_add(size_of::<Task>() + size_of::<Header>());
+        if self.slots.borrow_mut().try_reserve(1).is_ok() && has_memory(blocks, TASK_BLOCKS) {
+            return Ok(());
+        }
+        self.counters.tasks_refused.increment();
+        Err(Error::NoMemory)
     }
 
     pub(crate) fn spawn(&self, name: &'static str, future: BoxedFuture) -> Result<TaskId, Error> {

@@ -26,7 +26,7 @@ crate::counters! {
         fired,
         /// Timers taken out before their deadline.
         cancelled,
-        /// Polls of a sleep that found the queue full: the sleep then asks again in every turn.
+        /// Polls of a sleep that found the queue full, or no memory for it: the sleep then asks again in every turn.
         refused,
     }
 }

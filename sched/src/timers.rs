@@ -58,13 +58,14 @@ impl TimerQueue {
         if root.order == u128::MAX { None } else { Some(root.deadline()) }
     }
 
-    /// Adds a timer; `None` when the limit is reached.
+    /// Adds a timer; `None` when the limit is reached or memory lacks.
     pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker) -> Option<Key> {
         if self.len >= self.limit {
             return None;
         }
         let slot = if self.free == TOP { self.timers.len().max(1) } else { self.free as usize };
         while slot >= self.timers.len() {
+            self.timers.try_reserve(1).ok()?;
             self.timers.push(Timer::UNUSED);
         }
         self.sequence += 1;

@@ -97,6 +97,12 @@ impl<'a> Ticket<'a> {
     pub(super) fn wait(&mut self, waker: &Waker) {
         let mut queue = self.waiters.0.borrow_mut();
         let Some(place) = queue.waiting.iter().position(|waiter| waiter.number == self.number) else {
+            if queue.waiting.try_reserve(1).is_err() {
+                // Without memory for a place it asks again in every turn.
+                drop(queue);
+                waker.wake_by_ref();
+                return;
+            }
             queue.last_number += 1;
             self.number = queue.last_number;
             queue.waiting.push(Waiter { number: self.number, waker: waker.clone() });
