@@ -46,7 +46,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             budget: 64,
-            connections: 64,
+            connections: CONNECTIONS_WANTED,
             backlog: 16,
             tcp_receive: 16 * 1024,
             tcp_transmit: 16 * 1024,
@@ -54,6 +54,27 @@ impl Default for Limits {
             udp_bytes: 16 * 1024,
             parked: 32,
         }
+    }
+}
+
+/// Connections that a stack should have buffers for, even if small ones.
+const CONNECTIONS_WANTED: usize = 64;
+/// The smallest buffer of a connection: two full segments and more.
+const TCP_BUFFER_LEAST: usize = 4 * 1024;
+
+impl Limits {
+    /// The defaults, where the buffers of all connections fit into `bytes`; otherwise smaller buffers, and then fewer
+    /// connections, at least one.
+    pub fn within(bytes: usize) -> Self {
+        let mut limits = Self::default();
+        let fitting = |buffer: usize| bytes / (2 * buffer);
+        let mut buffer = limits.tcp_receive;
+        while buffer > TCP_BUFFER_LEAST && fitting(buffer) < CONNECTIONS_WANTED {
+            buffer /= 2;
+        }
+        (limits.tcp_receive, limits.tcp_transmit) = (buffer, buffer);
+        limits.connections = fitting(buffer).clamp(1, CONNECTIONS_WANTED);
+        limits
     }
 }
 

@@ -35,6 +35,8 @@ unik_sched::counters! {
         udp_tx_parked,
         /// Datagrams dropped because the next hop did not answer, or because too many waited.
         udp_tx_no_neighbor,
+        /// Datagrams dropped because there was no memory to keep them while the next hop is asked for.
+        udp_tx_no_memory,
         /// UDP sockets opened.
         udp_opened,
         /// UDP sockets closed.
@@ -51,7 +53,7 @@ unik_sched::counters! {
         tcp_backlog_full,
         /// Connection attempts refused because the limit on connections was reached.
         tcp_limit_reached,
-        /// Connection attempts refused because there was no memory for their buffers.
+        /// Connection attempts refused because there was no memory for them.
         tcp_no_memory,
         /// Connections in TIME-WAIT given up early to make room.
         tcp_time_wait_evicted,

@@ -5,7 +5,7 @@
 //! handled and only the answers to them are dropped (and counted): a full transmit queue must not stop the stack
 //! from hearing the acknowledgements that it waits for.
 
-use alloc::{boxed::Box, rc::Rc, vec::Vec};
+use alloc::{boxed::Box, rc::Rc, vec};
 
 use smoltcp::{
     phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
@@ -41,6 +41,8 @@ pub(crate) struct Link {
     /// The card had no room when it was last asked.
     blocked: bool,
     frame_limit: usize,
+    /// Where a frame is written that nobody will see.
+    discarded: Box<[u8]>,
     counters: Rc<NetCounters>,
 }
 
@@ -57,6 +59,7 @@ impl Link {
             held: None,
             blocked: false,
             frame_limit,
+            discarded: vec![0; frame_limit].into(),
             counters,
         }
     }
@@ -186,13 +189,10 @@ impl TxToken for Slot<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
         // `fill` stands here once: it is different for every kind of packet.
         let mut frame = self.0.begin(length);
-        let mut discarded = Vec::new();
         let bytes = match &mut frame {
             Some(frame) => &mut **frame,
-            None => {
-                discarded.resize(length, 0);
-                &mut discarded[..]
-            }
+            // No frame is longer than the limit that smoltcp was told.
+            None => self.0.discarded.get_mut(..length).unwrap_or_default(),
         };
         let result = fill(bytes);
         if let Some(frame) = frame {

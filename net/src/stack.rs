@@ -11,10 +11,11 @@ use alloc::{boxed::Box, rc::Rc, vec::Vec};
 use core::{cell::RefCell, net::Ipv4Addr, task::Waker};
 
 use smoltcp::{
-    iface::{Interface, PollResult, SocketHandle, SocketSet},
+    iface::{Interface, PollResult, SocketHandle, SocketSet, SocketStorage},
     wire::{EthernetAddress, HardwareAddress, IpCidr},
 };
 use unik_sched::{
+    Pace, has_memory,
     sync::Event,
     time::{Duration, Instant},
 };
@@ -33,6 +34,12 @@ use crate::{
 /// Rounds of sending in one turn, each of at most one frame a socket.
 const EGRESS_ROUNDS: usize = 16;
 
+/// Sockets beside connections that the set has room for from the start: those of DHCP and of the application.
+const OWN_SOCKETS: usize = 8;
+
+/// The least time between two lines of the log about what was refused.
+const COMPLAINT: Duration = Duration::from_secs(1);
+
 /// The pause after a turn that could do nothing although something seemed due, or while the card has no room.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -46,6 +53,8 @@ pub(crate) struct Stack {
     pub(crate) interface: Interface,
     /// The sockets that receive: UDP, TCP, DHCP.
     pub(crate) sockets: SocketSet<'static>,
+    /// Sockets that the set has room for.
+    slots: usize,
     pub(crate) udp: UdpTable,
     pub(crate) outbox: Outbox,
     pub(crate) dhcp: Option<SocketHandle>,
@@ -57,6 +66,8 @@ pub(crate) struct Stack {
     pub(crate) counters: Rc<NetCounters>,
     /// Tasks that wait for an address.
     unconfigured: Vec<Waker>,
+    /// When to say next that connections are refused.
+    complaint: Pace,
     /// What the card sets.
     event: Event,
     driver: Option<Waker>,
@@ -89,11 +100,13 @@ impl Stack {
         settings.random_seed = random();
         let interface = Interface::new(settings, &mut link, instant(now));
         let limits = config.limits();
+        let slots = limits.connections + OWN_SOCKETS;
         let mut stack = Stack {
             name,
             link,
             interface,
-            sockets: SocketSet::new(Vec::new()),
+            sockets: SocketSet::new(Vec::with_capacity(slots)),
+            slots,
             udp: UdpTable::new(),
             outbox: Outbox::new(),
             dhcp: None,
@@ -104,6 +117,7 @@ impl Stack {
             random,
             counters,
             unconfigured: Vec::new(),
+            complaint: Pace::new(COMPLAINT),
             event,
             driver: None,
             requested: false,
@@ -138,6 +152,27 @@ impl Stack {
     /// Wakes the task once there is an address.
     pub(crate) fn register_unconfigured(&mut self, waker: &Waker) {
         register(&mut self.unconfigured, waker);
+    }
+
+    /// Whether one more socket can be put into the set without ending the program.
+    pub(crate) fn has_slot(&mut self) -> bool {
+        let sockets = self.sockets.iter().count() + 1;
+        if sockets <= self.slots {
+            return true;
+        }
+        // The application has taken more than its share: the set grows, by doubling.
+        let fits = has_memory(2 * sockets * size_of::<SocketStorage<'_>>(), 1);
+        if fits {
+            self.slots = sockets;
+        }
+        fits
+    }
+
+    /// Says, not too often, that connections are refused for want of `what`.
+    pub(crate) fn complain(&self, what: &str) {
+        if let Some(held_back) = self.complaint.admit(self.link.now) {
+            log::warn!("{}: a connection is refused for want of {what}, after {held_back} others", self.name);
+        }
     }
 
     /// Asks the driver task for a turn.
@@ -269,10 +304,14 @@ pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<In
     }
 }
 
-/// Adds a waker unless the same task waits already.
+/// Adds a waker unless the same task waits already. Without memory for it the task asks again in the next turn.
 pub(crate) fn register(wakers: &mut Vec<Waker>, waker: &Waker) {
-    if !wakers.iter().any(|known| known.will_wake(waker)) {
-        wakers.push(waker.clone());
+    if wakers.iter().any(|known| known.will_wake(waker)) {
+        return;
+    }
+    match wakers.try_reserve(1) {
+        Ok(()) => wakers.push(waker.clone()),
+        Err(_) => waker.wake_by_ref(),
     }
 }
 

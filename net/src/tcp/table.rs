@@ -255,11 +255,13 @@ impl Stack {
         })
     }
 
-    /// A socket with its buffers. `None`, and counted, when there is no memory for them.
-    fn new_socket(&self) -> Option<Socket<'static>> {
+    /// A socket with its buffers, and room in both tables. `None`, and counted, when there is no memory for them.
+    fn new_socket(&mut self) -> Option<Socket<'static>> {
+        let has_place = self.link.tcp.connections.try_reserve(1).is_ok() && self.has_slot();
         let buffers = zeroes(self.limits.tcp_receive).zip(zeroes(self.limits.tcp_transmit));
-        let Some((receive, transmit)) = buffers else {
+        let Some((receive, transmit)) = buffers.filter(|_| has_place) else {
             self.counters.tcp_no_memory.increment();
+            self.complain("memory");
             return None;
         };
         let mut socket = Socket::new(SocketBuffer::new(receive), SocketBuffer::new(transmit));
@@ -310,6 +312,7 @@ impl Stack {
         });
         let Some(handle) = waiting.map(|connection| connection.handle) else {
             self.counters.tcp_limit_reached.increment();
+            self.complain("room: the limit on connections is reached");
             return false;
         };
         self.counters.tcp_time_wait_evicted.increment();

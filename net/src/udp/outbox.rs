@@ -5,7 +5,7 @@
 //! one whose next hop is not known yet is parked with a bound on number and time. With a queue in each socket
 //! instead, the first datagram to a dead address would hold up all that follow it.
 
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 use core::{
     net::{Ipv4Addr, SocketAddrV4},
     task::{Poll, Waker},
@@ -56,7 +56,7 @@ pub(crate) struct Outbox {
 struct Parked {
     port: u16,
     destination: SocketAddrV4,
-    payload: Box<[u8]>,
+    payload: Vec<u8>,
     attempts: u8,
     retry_at: Instant,
 }
@@ -93,8 +93,8 @@ impl Outbox {
         wake_all(&mut self.waiting);
     }
 
-    /// The carrier, made for the first datagram, and after one that could not be carried.
-    fn carrier(&mut self, limit: usize) -> SocketHandle {
+    /// The carrier, made with the first socket, and after a datagram that could not be carried.
+    pub(crate) fn carrier(&mut self, limit: usize) -> SocketHandle {
         *self.carrier.get_or_insert_with(|| {
             let unused = PacketBuffer::new(Vec::new(), Vec::new());
             let one = PacketBuffer::new(vec![PacketMetadata::EMPTY], vec![0; limit]);
@@ -176,14 +176,12 @@ impl Stack {
             self.counters.udp_tx_no_neighbor.increment();
             return;
         }
+        let Some(payload) = copy(payload).filter(|_| self.outbox.parked.try_reserve(1).is_ok()) else {
+            self.counters.udp_tx_no_memory.increment();
+            return;
+        };
         self.counters.udp_tx_parked.increment();
-        self.outbox.parked.push(Parked {
-            port,
-            destination,
-            payload: payload.into(),
-            attempts: 1,
-            retry_at: now + RETRY,
-        });
+        self.outbox.parked.push(Parked { port, destination, payload, attempts: 1, retry_at: now + RETRY });
         if !asked {
             self.ask(*destination.ip());
         }
@@ -237,4 +235,12 @@ impl Stack {
         request[38..42].copy_from_slice(&target.octets());
         slot.consume(request.len(), |frame| frame.copy_from_slice(&request));
     }
+}
+
+/// A copy of `bytes`, unless memory lacks.
+fn copy(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len()).ok()?;
+    copy.extend_from_slice(bytes);
+    Some(copy)
 }

@@ -58,6 +58,9 @@ impl Stack {
             port if self.udp.find(port).is_some() => return Err(Error::PortInUse),
             port => port,
         };
+        // Answers to strangers find it there.
+        let limit = self.datagram_limit();
+        self.outbox.carrier(limit);
         let received = PacketBuffer::new(
             vec![PacketMetadata::EMPTY; self.limits.udp_datagrams],
             vec![0; self.limits.udp_bytes],

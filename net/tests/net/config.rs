@@ -1,6 +1,6 @@
 //! The words of the configuration, and the sentences about wrong ones.
 
-use unik_net::{Config, ConfigError};
+use unik_net::{Config, ConfigError, Limits};
 
 fn parse(words: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::parse("net0", &mut |key| words.iter().find(|word| word.0 == key).map(|word| word.1))
@@ -98,4 +98,21 @@ fn prefixes_of_all_lengths_are_taken() {
     assert!(everywhere.with_gateway([99, 0, 0, 1].into()).is_some());
     let alone = Config::fixed([10, 0, 2, 15].into(), 32).unwrap();
     assert!(alone.with_gateway([10, 0, 2, 2].into()).is_none());
+}
+
+#[test]
+fn little_memory_makes_buffers_smaller_and_then_connections_fewer() {
+    let within = |bytes: usize| {
+        let limits = Limits::within(bytes);
+        assert_eq!(limits.tcp_receive, limits.tcp_transmit);
+        let all = limits.connections * (limits.tcp_receive + limits.tcp_transmit);
+        assert!(all <= bytes || limits.connections == 1, "{all} of {bytes} bytes");
+        (limits.connections, limits.tcp_receive)
+    };
+    assert_eq!(within(usize::MAX), (64, 16_384));
+    assert_eq!(within(2 << 20), (64, 16_384));
+    assert_eq!(within((2 << 20) - 1), (64, 8_192));
+    assert_eq!(within(1 << 19), (64, 4_096));
+    assert_eq!(within(100_000), (12, 4_096));
+    assert_eq!(within(0), (1, 4_096));
 }
