@@ -26,5 +26,9 @@ unik_sched::counters! {
         truncated,
         /// Answers that name the servers of a delegated zone.
         referrals,
+        /// Connections refused at the limit on connections.
+        connections_refused,
+        /// Connections ended because there was no memory to serve them.
+        no_memory,
     }
 }

@@ -21,6 +21,7 @@ use unik::net::{self, Net, TcpListener, TcpStream};
 use unik::sync::Event;
 use unik::time::{Duration, Time};
 use unik::{Files, Shutdown, Spawner, log};
+use unik_sched::Pace;
 
 /// The port of the protocol, for both transports.
 const PORT: u16 = 53;
@@ -29,6 +30,8 @@ pub const CONNECTION_LIMIT: usize = 32;
 /// How long connections have for the answers that were begun, when the appliance is asked to end: less than the time that
 /// it has itself.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The least time between two lines of the log about connections that are refused.
+const COMPLAINT: Duration = Duration::from_secs(1);
 /// The ending of a master file's name.
 const SUFFIX: &str = ".zone";
 
@@ -110,6 +113,7 @@ pub async fn serve(
         connections: Cell::new(0),
         closed: Event::new(),
         scratch: RefCell::new(vec![0; MAX_ANSWER]),
+        complaint: Pace::new(COMPLAINT),
     });
     let acceptor = accept(listener, shared.clone(), spawner.clone());
     spawner.spawn("dns-tcp", acceptor).map_err(|_| Error::TooManyTasks)?;
@@ -164,6 +168,23 @@ struct Shared {
     closed: Event,
     /// Room for one answer: it is built and copied without a wait in between.
     scratch: RefCell<Vec<u8>>,
+    /// When to say next that connections are refused.
+    complaint: Pace,
+}
+
+impl Shared {
+    /// Counts a connection that there is no memory for.
+    fn starved(&self, client: SocketAddr) {
+        self.server.counters().no_memory.increment();
+        self.complain(client, "there is no memory for it");
+    }
+
+    /// Says, not too often, why a connection is refused.
+    fn complain(&self, client: SocketAddr, why: &str) {
+        if let Some(held_back) = self.complaint.admit(self.time.now()) {
+            log::warn!("connection of {} refused, after {held_back} others: {why}", Client(client));
+        }
+    }
 }
 
 async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner) {
@@ -183,15 +204,21 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
         };
         let count = shared.connections.get();
         if count >= CONNECTION_LIMIT {
-            log::debug!("connection of {} refused: {count} are open", Client(client));
+            shared.server.counters().connections_refused.increment();
+            shared.complain(client, "the limit on connections is reached");
             stream.abort();
             continue;
         }
+        let Some(session) = Session::try_new(shared.time.now()) else {
+            shared.starved(client);
+            stream.abort();
+            continue;
+        };
         shared.connections.set(count + 1);
         let task = {
             let shared = shared.clone();
             async move {
-                if let Err(error) = converse(&mut stream, &shared).await {
+                if let Err(error) = converse(&mut stream, session, &shared).await {
                     log::debug!("connection of {}: {error}", Client(client));
                 }
                 if shared.shutdown.is_requested() {
@@ -204,14 +231,14 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
         };
         if spawner.spawn("dns-tcp-client", task).is_err() {
             shared.connections.set(count);
+            shared.starved(client);
         }
     }
 }
 
 /// Serves one connection until either side has had enough.
-async fn converse(stream: &mut TcpStream, shared: &Shared) -> Result<(), net::Error> {
+async fn converse(stream: &mut TcpStream, mut session: Session, shared: &Shared) -> Result<(), net::Error> {
     let time = &shared.time;
-    let mut session = Session::new(time.now());
     let mut ending = pin!(shared.shutdown.requested());
     loop {
         let step = session.advance(&shared.server, time.now(), &mut shared.scratch.borrow_mut());
@@ -237,6 +264,10 @@ async fn converse(stream: &mut TcpStream, shared: &Shared) -> Result<(), net::Er
                 session.sent();
             }
             (Step::Write, Err(_)) => {
+                stream.abort();
+                return Ok(());
+            }
+            (Step::Close, _) if session.is_starved() => {
                 stream.abort();
                 return Ok(());
             }

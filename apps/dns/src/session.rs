@@ -6,7 +6,6 @@
 //! [`Session::deadline`].
 
 use crate::server::{Server, Transport};
-use alloc::vec;
 use alloc::vec::Vec;
 use unik_sched::time::{Duration, Instant};
 
@@ -40,19 +39,25 @@ pub struct Session {
     output: Vec<u8>,
     deadline: Instant,
     is_broken: bool,
+    /// An answer found no memory.
+    is_starved: bool,
 }
 
 impl Session {
-    /// A connection that was accepted at `now`.
-    pub fn new(now: Instant) -> Self {
-        Self {
-            input: vec![0; PREFIX + MAX_QUERY],
+    /// A connection that was accepted at `now`. `None` if there is no memory for it.
+    pub fn try_new(now: Instant) -> Option<Self> {
+        let mut input = Vec::new();
+        input.try_reserve_exact(PREFIX + MAX_QUERY).ok()?;
+        input.resize(PREFIX + MAX_QUERY, 0);
+        Some(Self {
+            input,
             start: 0,
             end: 0,
             output: Vec::new(),
             deadline: now + IDLE,
             is_broken: false,
-        }
+            is_starved: false,
+        })
     }
 
     /// Where the next octets of the stream belong. Never empty after [`Step::Read`].
@@ -88,7 +93,11 @@ impl Session {
             let answer =
                 server.answer(query, Transport::Tcp, scratch).and_then(|length| scratch.get(..length));
             self.start += PREFIX + length;
-            self.is_broken = answer.is_none_or(|answer| append(&mut self.output, answer).is_none());
+            self.is_starved = answer.is_some_and(|answer| append(&mut self.output, answer).is_none());
+            if self.is_starved {
+                server.counters().no_memory.increment();
+            }
+            self.is_broken = answer.is_none() || self.is_starved;
         }
         match (self.output.is_empty(), self.is_broken) {
             (false, _) => Step::Write,
@@ -108,6 +117,11 @@ impl Session {
         if self.output.capacity() > 2 * ENOUGH {
             self.output = Vec::new();
         }
+    }
+
+    /// Whether the connection ends because memory lacked, not because of what arrived.
+    pub fn is_starved(&self) -> bool {
+        self.is_starved
     }
 
     /// When to close the connection, unless a whole query arrives before: one octet now and then does not keep it.

@@ -229,6 +229,8 @@ fn each_query_is_counted_by_the_way_it_ended() {
             ("bad_versions", 1),
             ("truncated", 0),
             ("referrals", 1),
+            ("connections_refused", 0),
+            ("no_memory", 0),
         ]
     );
 }

@@ -17,7 +17,12 @@ struct Client {
 impl Client {
     fn new(server: Server) -> Self {
         let now = Instant::ZERO;
-        Self { server, session: Session::new(now), now, scratch: vec![0; MAX_ANSWER] }
+        Self {
+            server,
+            session: Session::try_new(now).expect("there is memory"),
+            now,
+            scratch: vec![0; MAX_ANSWER],
+        }
     }
 
     /// Sends octets as the network delivers them, up to `room` at a time; gives all that came back, and whether the
