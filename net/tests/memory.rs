@@ -8,13 +8,23 @@
 #[expect(dead_code, reason = "frames for all tests; some are not needed here")]
 mod frames;
 
-use std::{cell::RefCell, collections::VecDeque, net::Ipv4Addr, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    net::Ipv4Addr,
+    rc::Rc,
+};
 
 use embedded_io_async::{Read, Write};
 use frames::{BROADCAST, PEER, Segment, arp, read_tcp, read_udp, tcp, udp};
 use smoltcp::wire::{ArpOperation, TcpControl};
 use unik_net::{Config, Net, Nic, wire::numbers};
-use unik_sched::{Executor, Spawner, counter::CounterSet, sync::Event, time::Time};
+use unik_sched::{
+    Executor, Spawner,
+    counter::CounterSet,
+    sync::{Event, Latch},
+    time::{Duration, Time},
+};
 use unik_testkit::{Scarce, Scarcity, VirtualClock};
 use unik_virtio::{Buffer, Pool};
 
@@ -311,4 +321,42 @@ fn a_task_for_each_connection_is_refused_where_its_memory_lacks() {
         refused += 1;
     }
     assert!((70..3000).contains(&refused), "a task of 3000 bytes was refused {refused} times");
+}
+
+#[test]
+fn who_waits_without_memory_for_a_place_asks_again_and_is_woken_later() {
+    for kind in [Scarcity::Nth, Scarcity::From] {
+        for number in 0.. {
+            let clock = VirtualClock::new();
+            let time = Time::new(clock.clone());
+            let mut executor = Executor::new(&time, 8);
+            let (event, latch, done) = (Event::new(), Rc::new(Latch::new()), Rc::new(Cell::new(0)));
+            for wait in 0..3 {
+                let (event, latch, time, done) = (event.clone(), latch.clone(), time.clone(), done.clone());
+                let task = async move {
+                    match wait {
+                        0 => event.wait().await,
+                        1 => latch.wait().await,
+                        _ => time.sleep(Duration::from_secs(1)).await,
+                    }
+                    done.set(done.get() + 1);
+                };
+                executor.spawner().spawn("waits", task).unwrap();
+            }
+            let mut turns = || (0..TURNS).all(|_| executor.turn());
+            let (asks_again, failed) = kind(number).during(&mut turns);
+            assert!(!asks_again || failed > 0);
+            assert_eq!(done.get(), 0);
+            assert!(!turns(), "with memory they wait");
+            event.set();
+            latch.set();
+            clock.advance(Duration::from_secs(1));
+            turns();
+            assert_eq!(done.get(), 3, "after allocation {number} failed");
+            if failed == 0 {
+                assert!(number >= 3, "each wait takes a place");
+                break;
+            }
+        }
+    }
 }

@@ -69,7 +69,15 @@ impl Future for Wait<'_> {
         }
         if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
             self.leave();
-            self.latch.waiting.borrow_mut().push(cx.waker().clone());
+            let mut waiting = self.latch.waiting.borrow_mut();
+            if waiting.try_reserve(1).is_err() {
+                // Without memory for a place it asks again in every turn.
+                drop(waiting);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            waiting.push(cx.waker().clone());
+            drop(waiting);
             self.waker = Some(cx.waker().clone());
         }
         Poll::Pending
