@@ -63,6 +63,10 @@ mod trap;
 #[cfg(target_os = "none")]
 pub use boot::{COMMAND_LINE_LIMIT, Machine};
 #[cfg(target_os = "none")]
-pub use memory::{heap::usage as heap_usage, protections, self_check};
+pub use memory::{
+    heap::{HeapUsage, usage as heap_usage},
+    protections, self_check,
+    stack::{StackUsage, usage as stack_usage},
+};
 #[cfg(target_os = "none")]
 pub use trap::{epitaph::set_task, interrupt};

@@ -28,6 +28,15 @@ fn hello_boots_on_pc() {
 }
 
 #[test]
+fn hello_runs_in_as_little_memory_as_each_machine_starts_with() {
+    for (machine, memory) in [(Machine::Microvm, "2M"), (Machine::Q35, "2M"), (Machine::Pc, "2M")] {
+        let mut vm = Vm::of(&Image::release("hello")).machine(machine).memory(memory).boot();
+        vm.line("hello, world");
+        assert_eq!(vm.exit_code(), 0);
+    }
+}
+
+#[test]
 fn hello_boots_as_the_image_that_one_debugs() {
     let mut vm = Vm::of(&Image::debug("hello")).boot();
     vm.line("hello, world");

@@ -4,6 +4,9 @@
 use cargo_unik::options::Machine;
 use unik_tests::{Image, Vm};
 
+/// Who looks at the fences of a block.
+const FREE: &str = "take_down";
+
 /// What every epitaph has, and that the tool finds `function` among the callers.
 #[track_caller]
 fn dies(app: &str, cause: &str, code: u8, function: &str) {
@@ -73,6 +76,33 @@ fn a_panic_says_its_message_and_its_place() {
     let mut vm = Vm::of(&Image::debug("panic")).boot();
     let line = vm.line("epitaph: v1 panic");
     assert!(line.contains("as asked") && line.contains("examples/panic.rs:"), "{line}");
+}
+
+#[test]
+fn what_writes_past_a_block_of_the_heap_dies_when_it_is_given_back() {
+    dies(
+        "heap_overflow",
+        "panic in task boot: somebody wrote past the end of the heap block of 24 bytes",
+        2,
+        FREE,
+    );
+}
+
+#[test]
+fn a_block_of_the_heap_is_given_back_once() {
+    dies("double_free", "panic in task boot: the heap block of 24 bytes at 0x", 2, FREE);
+    let mut vm = Vm::of(&Image::debug("double_free")).boot();
+    let line = vm.line("epitaph: v1 panic");
+    assert!(line.contains("was given back twice"), "{line}");
+}
+
+#[test]
+fn memory_that_is_not_there_is_named_with_its_size() {
+    for image in [Image::debug("out_of_memory"), Image::release("out_of_memory")] {
+        let mut vm = Vm::of(&image).boot();
+        vm.line("epitaph: v1 panic in task boot: memory allocation of 1099511627776 bytes failed");
+        assert_eq!(vm.exit_code(), 2);
+    }
 }
 
 #[test]

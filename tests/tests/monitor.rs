@@ -60,7 +60,18 @@ fn the_commands_show_what_is_there_on_every_machine() {
         assert!(log.contains("example.org.zone: zone example.org."), "{log}");
         let facts = vm.look("sysinfo");
         assert!(facts.contains("uptime") && facts.contains("heap"), "{facts}");
+        peaks_are_plausible(&mut vm);
     }
+}
+
+/// Peaks lie between what is in use and what there is.
+#[track_caller]
+fn peaks_are_plausible(vm: &mut Vm) {
+    let shown = vm.look("sysinfo --json");
+    let facts: Value = serde_json::from_str(&shown).unwrap_or_default();
+    let fact = |name: &str| facts[name].as_u64().unwrap_or_else(|| panic!("no {name} in {shown}"));
+    assert!(fact("heap-used") <= fact("heap-peak") && fact("heap-peak") < fact("heap"), "{shown}");
+    assert!((512..fact("stack")).contains(&fact("stack-peak")), "{shown}");
 }
 
 #[test]

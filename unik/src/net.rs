@@ -8,13 +8,15 @@ use crate::resource::Resource;
 use crate::system::System;
 use alloc::boxed::Box;
 use alloc::string::ToString;
-use unik_net::Config;
 pub use unik_net::{
     Capture, Captured, Direction, Error, Net, Protocol, SocketInfo, SocketState, TcpListener, TcpReader,
     TcpStream, TcpWriter, UdpSocket,
 };
+use unik_net::{Config, Limits};
 
 const NAME: &str = "net0";
+/// The buffers of all TCP connections take at most this part of the memory that is free when the network starts.
+const TCP_SHARE: usize = 2;
 
 /// The first network device with a stack on it, configured by `net0.ip=` and its siblings, or by DHCP. `main` starts
 /// when it has an address. Its ports and numbers are drawn from [`Entropy`], so it needs what that needs.
@@ -49,6 +51,10 @@ fn start(system: &System) -> Result<Net, Failure> {
     let entropy = Entropy::of(system)?;
     let nic = backend::open_nic(system.backend()).map_err(Failure::Configuration)?;
     let random = Box::new(move || entropy.next_u64());
+    let config = match backend::heap_free() {
+        Some(free) => config.with_limits(Limits::within(free / TCP_SHARE)),
+        None => config,
+    };
     let (net, driver) = Net::new(NAME, nic, config, system.time().clone(), random);
     system.counters().register(NAME, net.counters());
     system.counters().register(NAME, net.nic_counters());

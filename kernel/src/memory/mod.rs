@@ -1,11 +1,14 @@
 //! Memory: page tables that protect, and the heap.
 //!
 //! One identity-mapped address space. [`paging`] builds its tables once and afterwards only adds mappings of device
-//! memory; [`heap`] hands out the largest free range of RAM. Invariant: no page is writable and executable, the
+//! memory; [`heap`] hands out the largest free range of RAM, and [`stack`] tells how deep it was. Invariant: no page is writable and executable, the
 //! first page and the page below each stack are never mapped.
 
+#[cfg(debug_assertions)]
+mod fence;
 pub(crate) mod heap;
 pub(crate) mod paging;
+pub(crate) mod stack;
 
 use crate::layout;
 use crate::protection::{Flaw, check};

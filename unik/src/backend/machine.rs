@@ -1,5 +1,6 @@
 //! An image on its machine.
 
+use super::Memory;
 use crate::entropy::{Sample, Sources};
 use crate::outcome::Failure;
 use crate::shutdown::Ending;
@@ -24,10 +25,13 @@ use unik_net::{Nic, VirtioNet};
 use unik_sched::Executor;
 use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Instant, Platform, Time};
-use unik_virtio::{Pool, RandomDevice};
+use unik_virtio::{Buffer, Pool, RandomDevice};
 
 /// Packet buffers of a network device: its receive queue, what waits to be sent, and what sockets hold.
 const NIC_BUFFERS: usize = 128;
+/// In a small machine they take this part of the memory that is free, and are at least so many.
+const NIC_SHARE: usize = 8;
+const NIC_BUFFERS_LEAST: usize = 16;
 /// How long a random number device may take for the first seed, in nanoseconds. It takes microseconds, unless the host is
 /// busy; one that never answers is to cost a late start and no more.
 const RANDOM_PATIENCE: u64 = 2_000_000_000;
@@ -152,9 +156,22 @@ pub(crate) fn has_nic(backend: &Backend) -> bool {
     backend.has_device(DeviceType::Network)
 }
 
-/// Bytes of the heap that are in use, and all of them.
-pub(crate) fn heap_usage() -> Option<(usize, usize)> {
-    Some(unik_kernel::heap_usage())
+/// Bytes of the heap that are free.
+pub(crate) fn heap_free() -> Option<usize> {
+    let heap = unik_kernel::heap_usage();
+    Some(heap.size - heap.used)
+}
+
+/// What is and was in use of heap and stack.
+pub(crate) fn memory() -> Option<Memory> {
+    let (heap, stack) = (unik_kernel::heap_usage(), unik_kernel::stack_usage());
+    Some(Memory {
+        heap: heap.size,
+        heap_used: heap.used,
+        heap_peak: heap.peak,
+        stack: stack.size,
+        stack_peak: stack.peak,
+    })
 }
 
 /// Whether there is a device for the inspection channel.
@@ -188,7 +205,9 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
     let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
     let event = Event::new();
     backend.connect(opened.line, &event);
-    let pool = Pool::try_new::<KernelHal>(NIC_BUFFERS)
+    let free = heap_free().unwrap_or_default();
+    let buffers = (free / NIC_SHARE / Buffer::CAPACITY).clamp(NIC_BUFFERS_LEAST, NIC_BUFFERS);
+    let pool = Pool::try_new::<KernelHal>(buffers)
         .map_err(|error| format!("no memory for the network device: {error}"))?;
     let nic = VirtioNet::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)
         .map_err(|error| format!("the network device cannot be used: {error}"))?;

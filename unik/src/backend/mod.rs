@@ -6,8 +6,8 @@ mod machine;
 pub use machine::run;
 #[cfg(target_os = "none")]
 pub(crate) use machine::{
-    Backend, Button, NO_RANDOMNESS, RandomSources, archive, end, has_channel, has_nic, heap_usage, levels,
-    open_button, open_channel, open_nic, print, records, reset_at_end, startup, wall_clock,
+    Backend, Button, NO_RANDOMNESS, RandomSources, archive, end, has_channel, has_nic, heap_free, levels,
+    memory, open_button, open_channel, open_nic, print, records, reset_at_end, startup, wall_clock,
 };
 
 #[cfg(not(target_os = "none"))]
@@ -16,6 +16,21 @@ mod process;
 pub use process::run;
 #[cfg(not(target_os = "none"))]
 pub(crate) use process::{
-    Backend, Button, NO_RANDOMNESS, RandomSources, archive, end, has_channel, has_nic, heap_usage, levels,
-    open_button, open_channel, open_nic, print, records, reset_at_end, startup, wall_clock,
+    Backend, Button, NO_RANDOMNESS, RandomSources, archive, end, has_channel, has_nic, heap_free, levels,
+    memory, open_button, open_channel, open_nic, print, records, reset_at_end, startup, wall_clock,
 };
+
+/// What a machine's memory holds, in bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory {
+    /// The heap.
+    pub(crate) heap: usize,
+    /// What of it is in use.
+    pub(crate) heap_used: usize,
+    /// The most that was in use at the same time.
+    pub(crate) heap_peak: usize,
+    /// The stack.
+    pub(crate) stack: usize,
+    /// The most that was in use of it.
+    pub(crate) stack_peak: usize,
+}

@@ -3,6 +3,7 @@
 //! The process takes its configuration words as arguments, `--net tap:NAME` or `--net link:PATH` for a network card,
 //! and `--data ARCHIVE` for its files.
 
+use super::Memory;
 use crate::entropy::{Sample, Sources};
 use crate::outcome::Failure;
 use crate::shutdown::Ending;
@@ -133,7 +134,12 @@ pub(crate) fn wall_clock() -> Option<Duration> {
 }
 
 /// The heap is the host's.
-pub(crate) fn heap_usage() -> Option<(usize, usize)> {
+pub(crate) fn heap_free() -> Option<usize> {
+    None
+}
+
+/// Heap and stack are the host's.
+pub(crate) fn memory() -> Option<Memory> {
     None
 }
 

@@ -10,7 +10,8 @@ use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Time};
 
 /// Names of what is known of every system, in the order in which it is told.
-const FACTS: [&str; 6] = ["name", "unik", "uptime", "heap", "heap-used", "timers"];
+const FACTS: [&str; 9] =
+    ["name", "unik", "uptime", "timers", "heap", "heap-used", "heap-peak", "stack", "stack-peak"];
 
 /// Where the session has its answers from: the system it runs in.
 pub(super) struct Looker {
@@ -52,15 +53,18 @@ impl Looker {
     }
 
     fn facts(&self, position: u64, visit: Visit<'_>) {
-        let heap = backend::heap_usage();
+        let memory = backend::memory();
+        let amounts = memory.map(|of| [of.heap, of.heap_used, of.heap_peak, of.stack, of.stack_peak]);
         for (behind, name) in (1_u64..).zip(FACTS).skip(position as usize) {
             let value = match behind {
                 1 => Some(Value::Text(self.name())),
                 2 => Some(Value::Text(env!("CARGO_PKG_VERSION"))),
                 3 => Some(Value::Duration(self.time().now().as_nanos())),
-                4 => heap.map(|(_, size)| Value::Bytes(size as u64)),
-                5 => heap.map(|(used, _)| Value::Bytes(used as u64)),
-                _ => Some(Value::Number(self.time().timers() as u64)),
+                4 => Some(Value::Number(self.time().timers() as u64)),
+                _ => {
+                    let amount = amounts.as_ref().and_then(|amounts| amounts.get(behind as usize - 5));
+                    amount.map(|bytes| Value::Bytes(*bytes as u64))
+                }
             };
             if let Some(value) = value
                 && !visit(behind, &Reply::Fact(Fact { name, value }))
