@@ -14,7 +14,7 @@ use crate::run::{self, Channel, RunOptions};
 use crate::size::grouped;
 use crate::test::Suites;
 use crate::workspace::Workspace;
-use crate::{bench, budget, new, pack, setup, size, test};
+use crate::{bench, budget, inspect, new, pack, sbom, setup, size, test};
 
 /// What `cargo unik help` prints.
 pub const USAGE: &str = "\
@@ -43,6 +43,8 @@ cargo unik size [APP]                             where the bytes of the release
 cargo unik bench [boot | query]                   what a boot or a DNS query costs
 cargo unik new [FOLDER/]NAME                      begin a project of your own
 cargo unik pack APP [--data DIR]                  a folder with the release image and a script that boots it
+cargo unik inspect FILE [--json]                  what an image was built from
+cargo unik sbom APP [--json]                      the crates in it, as CycloneDX with --json
 
 cargo unik list                                   the machines that run
 cargo unik ps [MACHINE]                           the tasks of one
@@ -92,6 +94,20 @@ pub enum Command {
     New(String),
     /// Look into a machine that runs.
     Look(Look),
+    /// Tell what an image was built from.
+    Inspect {
+        /// The image.
+        file: PathBuf,
+        /// For programs.
+        json: bool,
+    },
+    /// List the crates of an application.
+    Sbom {
+        /// The application.
+        app: Option<String>,
+        /// For programs.
+        json: bool,
+    },
     /// Gather an image with what it needs to boot.
     Pack {
         /// The application.
@@ -158,12 +174,21 @@ impl Command {
                 Some(Some(name)) => Ok(Command::New(name)),
                 Some(None) => Err(Error::usage("name the project: cargo unik new NAME")),
             },
+            "inspect" => Ok(match word_and_json(&mut parser)? {
+                None => Command::Help,
+                Some((Some(file), json)) => Command::Inspect { file: file.into(), json },
+                Some((None, _)) => return Err(Error::usage("name the image: cargo unik inspect FILE")),
+            }),
+            "sbom" => Ok(match word_and_json(&mut parser)? {
+                None => Command::Help,
+                Some((app, json)) => Command::Sbom { app: app.map(|app| app.string()).transpose()?, json },
+            }),
             verb if arguments::VERBS.contains(&verb) => {
                 Ok(arguments::parse(verb, &mut parser)?.map_or(Command::Help, Command::Look))
             }
             _ => {
                 let known = format!(
-                    "build, run, test, size, bench, new, pack, {} or help",
+                    "build, run, test, size, bench, new, pack, inspect, sbom, {} or help",
                     arguments::VERBS.join(", ")
                 );
                 Err(Error::usage(format!("there is no command '{verb}': choose {known}")))
@@ -187,6 +212,8 @@ impl Command {
             Command::Size(app) => size::run(app.as_deref()),
             Command::Bench(what) => bench::run(what.as_deref()),
             Command::New(name) => new::run(&name),
+            Command::Inspect { file, json } => inspect::run(&file, json),
+            Command::Sbom { app, json } => sbom::run(app.as_deref(), json),
             Command::Look(look) => look.execute(),
             Command::Pack { app, data } => pack::run(RunOptions { app, data, ..RunOptions::default() }),
         }
@@ -250,6 +277,20 @@ fn one_name(parser: &mut lexopt::Parser) -> Result<Option<Option<String>>> {
     Ok(Some(name))
 }
 
+/// At most one word, and whether it shall be told to a program; `None` when help was asked for.
+fn word_and_json(parser: &mut lexopt::Parser) -> Result<Option<(Option<OsString>, bool)>> {
+    let (mut found, mut json) = (None, false);
+    while let Some(word) = parser.next()? {
+        match word {
+            Long("help") => return Ok(None),
+            Long("json") => json = true,
+            Value(word) if found.is_none() => found = Some(word),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Some((found, json)))
+}
+
 fn build(name: Option<&str>, profile: Profile, embed: Option<PathBuf>) -> Result<u8> {
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
@@ -265,7 +306,7 @@ fn build(name: Option<&str>, profile: Profile, embed: Option<PathBuf>) -> Result
         (Profile::Release, Some(budget)) => format!(" of {}", grouped(budget)),
         _ => String::new(),
     };
-    println!("{}: {}{budget} bytes", shown.display(), grouped(image.size));
+    println!("{}: {}{budget} bytes, sha256 {}", shown.display(), grouped(image.size), image.digest);
     Ok(0)
 }
 
@@ -325,6 +366,16 @@ mod tests {
     }
 
     #[test]
+    fn an_image_and_its_crates_are_told_to_people_or_to_programs() {
+        let file = "target/unik/dns.elf";
+        let inspect = |json| Ok(Command::Inspect { file: file.into(), json });
+        assert_eq!(parse(&format!("inspect {file}")), inspect(false));
+        assert_eq!(parse(&format!("inspect --json {file}")), inspect(true));
+        assert_eq!(parse("sbom dns --json"), Ok(Command::Sbom { app: Some("dns".to_owned()), json: true }));
+        assert_eq!(parse("sbom"), Ok(Command::Sbom { app: None, json: false }));
+    }
+
+    #[test]
     fn as_a_subcommand_of_cargo_the_first_word_is_the_subcommand() {
         assert_eq!(parse("unik size dns"), Ok(Command::Size(Some("dns".to_owned()))));
         assert_eq!(parse("size"), Ok(Command::Size(None)));
@@ -343,7 +394,7 @@ mod tests {
             (
                 "bild",
                 "there is no command 'bild': choose build, run, test, size, bench, new, pack, \
-              list, ps, counters, log, netstat, tcpdump, sysinfo, shutdown or help",
+              inspect, sbom, list, ps, counters, log, netstat, tcpdump, sysinfo, shutdown or help",
             ),
             (
                 "run dns --name a --monitor b",
@@ -354,6 +405,7 @@ mod tests {
             ("run dns --forward 53", "'53' forwards nothing: write udp:5300:53 for protocol:here:guest"),
             ("build dns --memory 8M", "invalid option '--memory'"),
             ("new", "name the project: cargo unik new NAME"),
+            ("inspect", "name the image: cargo unik inspect FILE"),
             ("run --machine", "missing argument for option '--machine'"),
         ] {
             let error = parse(line).unwrap_err();

@@ -3,9 +3,10 @@
 //! Stripping is done here because plain rustup brings no `objcopy`, and because a loader of unikernels needs even less than `strip`
 //! leaves: [`strip`] writes the file header, the program headers a hypervisor reads (PT_LOAD and PT_NOTE), and their bytes. There
 //! are no sections, and the zeros at the end of a segment are left to the loader, which clears what the file does not fill.
+//! [`with_notes`] adds notes that are in the file alone.
 
 use object::elf::{
-    FileHeader64, PF_W, PF_X, PT_LOAD, PT_NOTE, ProgramHeader64, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE,
+    FileHeader64, PF_R, PF_W, PF_X, PT_LOAD, PT_NOTE, ProgramHeader64, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE,
     SectionFlags as SectionBits,
 };
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
@@ -21,6 +22,8 @@ const E_SHOFF: usize = 40;
 const E_PHNUM: usize = 56;
 /// How segments are aligned in the stripped file: enough for any loader that reads, and no page of padding between them.
 const ALIGNMENT: u64 = 16;
+/// How notes are aligned. QEMU reads them wrongly with any other alignment.
+const NOTE_ALIGNMENT: u64 = 4;
 
 /// One program header with the bytes the file has for it.
 struct Segment<'a> {
@@ -45,6 +48,43 @@ impl Segment<'_> {
 /// # Errors
 /// Bytes that are no 64-bit little-endian ELF file, or one with nothing to load.
 pub fn strip(elf: &[u8]) -> Result<Vec<u8>> {
+    let mut segments = segments(elf)?;
+    trim(&mut segments);
+    write(elf, &segments)
+}
+
+/// The same stripped image with more notes, which `notes` holds as ELF has them, each padded to 4 bytes.
+///
+/// All notes are in one segment, those that were there first: loaders of other hypervisors believe the last segment of notes alone
+/// when they look for the entry point. The segment is not loaded; a note that the program reads stays where it is as well.
+///
+/// # Errors
+/// As for [`strip`].
+pub fn with_notes(elf: &[u8], notes: &[u8]) -> Result<Vec<u8>> {
+    let segments = segments(elf)?;
+    let (before, mut kept): (Vec<_>, Vec<_>) =
+        segments.into_iter().partition(|segment| segment.kind == PT_NOTE.0);
+    let mut all = Vec::new();
+    for bytes in before.iter().map(|segment| segment.bytes).chain([notes]) {
+        all.extend_from_slice(bytes);
+        all.resize(all.len().next_multiple_of(NOTE_ALIGNMENT as usize), 0);
+    }
+    kept.push(Segment {
+        kind: PT_NOTE.0,
+        flags: PF_R.0,
+        // Behind everything, so that it is inside of no other segment.
+        offset: elf.len() as u64,
+        virtual_address: 0,
+        physical_address: 0,
+        memory_size: 0,
+        alignment: NOTE_ALIGNMENT,
+        bytes: &all,
+    });
+    write(elf, &kept)
+}
+
+/// The segments that a loader reads.
+fn segments(elf: &[u8]) -> Result<Vec<Segment<'_>>> {
     let header = FileHeader64::<LittleEndian>::parse(elf).or_cannot(|| "read the linked image".to_owned())?;
     let endian = LittleEndian;
     let headers = header.program_headers(endian, elf).or_cannot(|| "read the program headers".to_owned())?;
@@ -55,15 +95,19 @@ pub fn strip(elf: &[u8]) -> Result<Vec<u8>> {
     if !segments.iter().any(|segment| segment.kind == PT_LOAD.0) {
         return Err(Error::failed("the linked image has nothing to load: its linker script was not used"));
     }
-    trim(&mut segments);
-    // The file header stays as it is (it was parsed above, so it is there) but for the tables it points to.
+    Ok(segments)
+}
+
+/// A file of these segments, with the rest of its header from `elf`.
+fn write(elf: &[u8], segments: &[Segment<'_>]) -> Result<Vec<u8>> {
+    // The file header stays as it is (its segments were read, so it is there) but for the tables it points to.
     let mut output = elf[..FILE_HEADER].to_vec();
     let count = u16::try_from(segments.len()).or_cannot(|| "count the segments".to_owned())?;
     output[E_PHOFF..E_PHOFF + 8].copy_from_slice(&(FILE_HEADER as u64).to_le_bytes());
     output[E_SHOFF..E_SHOFF + 8].fill(0);
     output[E_PHNUM..E_PHNUM + 2].copy_from_slice(&count.to_le_bytes());
     output[E_PHNUM + 2..FILE_HEADER].fill(0);
-    lay_out(&segments, output)
+    lay_out(segments, output)
 }
 
 fn segment<'a>(header: &ProgramHeader64<LittleEndian>, elf: &'a [u8]) -> Result<Option<Segment<'a>>> {

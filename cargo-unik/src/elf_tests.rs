@@ -114,6 +114,27 @@ fn a_note_outside_of_all_segments_is_kept() {
 }
 
 #[test]
+fn added_notes_stand_behind_those_that_were_there_and_in_the_same_segment() {
+    let (code, data) = (load(5, 0x10_0000, &XEN, 20), load(6, 0x20_0010, b"x", 9));
+    let stripped = strip(&file(&[code, data], Some((0, 20)))).unwrap();
+    let noted = with_notes(&stripped, b"more").unwrap();
+    let expected = [
+        (LOAD, 0x10_0000, XEN.to_vec(), 20),
+        (LOAD, 0x20_0010, b"x".to_vec(), 9),
+        (NOTE, 0, [&XEN[..], b"more"].concat(), 24),
+    ];
+    assert_eq!(headers(&noted), expected);
+    // What is loaded lies where it lay, and the notes behind it.
+    assert_eq!(noted[64 + 3 * 56..stripped.len()], stripped[64 + 3 * 56..]);
+}
+
+#[test]
+fn notes_are_added_where_there_were_none() {
+    let stripped = strip(&file(&[load(5, 0x10_0000, b"code", 4)], None)).unwrap();
+    assert_eq!(headers(&with_notes(&stripped, &XEN).unwrap())[1], (NOTE, 0, XEN.to_vec(), 20));
+}
+
+#[test]
 fn stripping_twice_changes_nothing() {
     let once =
         strip(&file(&[load(5, 0x10_0000, &XEN, 20), load(6, 0x20_0010, b"x", 9)], Some((0, 20)))).unwrap();

@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::error::{Context, Error, Result};
-use crate::workspace::{App, Kind, TARGET_FILE, Workspace};
+use crate::identity::{self, Digest, Identity};
+use crate::workspace::{App, Kind, SYSTEM_PACKAGE, TARGET_FILE, Workspace};
 use crate::{budget, cpio, elf, setup};
 
 /// How the image is optimised.
@@ -25,6 +26,14 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// What it is called in an image's identity.
+    fn name(self) -> &'static str {
+        match self {
+            Profile::Dev => "dev",
+            Profile::Release => "release",
+        }
+    }
+
     /// Features of the standard library: the image that ships takes its formatting and sorting in their small form.
     fn library_features(self) -> &'static str {
         match self {
@@ -58,6 +67,26 @@ pub struct Image {
     pub size: u64,
     /// Bytes of compiled-in files among them.
     pub embedded: u64,
+    /// Bytes of its identity among them, which are never loaded.
+    pub identity: u64,
+    /// The SHA-256 of the ELF that boots.
+    pub digest: Digest,
+}
+
+/// What cargo said about the program that it linked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Linked {
+    path: PathBuf,
+    features: Vec<String>,
+    /// The version of unik in it.
+    version: Option<String>,
+}
+
+impl Image {
+    /// The bytes that the budget is about: neither the files of its owner nor its identity.
+    pub fn own_size(&self) -> u64 {
+        self.size - self.embedded - self.identity
+    }
 }
 
 impl Request {
@@ -79,7 +108,7 @@ pub fn output_folder(workspace: &Workspace) -> PathBuf {
 pub fn build_within_budget(workspace: &Workspace, app: &App, request: &Request) -> Result<Image> {
     let image = build(workspace, app, request)?;
     if request.profile == Profile::Release {
-        budget::check(app, image.size - image.embedded)?;
+        budget::check(app, image.own_size())?;
     }
     Ok(image)
 }
@@ -95,14 +124,29 @@ pub fn build(workspace: &Workspace, app: &App, request: &Request) -> Result<Imag
         Some(folder) => Some(pack(folder, &request.output.join(format!("{}.embed.cpio", app.name)))?),
         None => None,
     };
-    let linked = compile(workspace, app, request, archive.as_deref())?;
-    let symbols = fs::read(&linked).or_cannot(|| format!("read {}", linked.display()))?;
-    let stripped = elf::strip(&symbols)?;
+    let commit = identity::commit(&workspace.root);
+    let linked = compile(workspace, app, request, archive.as_deref(), commit.as_deref())?;
+    let symbols = fs::read(&linked.path).or_cannot(|| format!("read {}", linked.path.display()))?;
+    let bare = elf::strip(&symbols)?;
+    let archive = archive.map(|path| fs::read(&path).or_cannot(|| format!("read {}", path.display())));
+    let archive = archive.transpose()?;
+    let identity = Identity {
+        version: linked.version,
+        name: Some(app.name.clone()),
+        commit,
+        lock: fs::read(workspace.root.join("Cargo.lock")).ok().map(|lock| Digest::of(&lock)),
+        profile: Some(request.profile.name().to_owned()),
+        features: linked.features,
+        data: archive.as_deref().map(Digest::of),
+    };
+    let stripped = elf::with_notes(&bare, &identity.notes())?;
     let image = Image {
         elf: request.output.join(format!("{}.elf", app.name)),
         debug: request.output.join(format!("{}.debug", app.name)),
         size: stripped.len() as u64,
-        embedded: archive.and_then(|archive| fs::metadata(archive).ok()).map_or(0, |found| found.len()),
+        embedded: archive.map_or(0, |archive| archive.len() as u64),
+        identity: (stripped.len() - bare.len()) as u64,
+        digest: Digest::of(&stripped),
     };
     write_if_changed(&image.debug, &symbols)?;
     write_if_changed(&image.elf, &stripped)?;
@@ -129,26 +173,38 @@ pub fn pack(folder: &Path, archive: &Path) -> Result<PathBuf> {
     archive.canonicalize().or_cannot(|| format!("find {}", archive.display()))
 }
 
-/// Runs cargo and returns the path of the program it linked.
-fn compile(workspace: &Workspace, app: &App, request: &Request, archive: Option<&Path>) -> Result<PathBuf> {
+/// Runs cargo and returns what it linked. `UNIK_BUILD` is what a running image says of its commit.
+fn compile(
+    workspace: &Workspace,
+    app: &App,
+    request: &Request,
+    archive: Option<&Path>,
+    commit: Option<&str>,
+) -> Result<Linked> {
     let mut command = command(workspace, app, request)?;
     match archive {
         Some(archive) => command.env("UNIK_EMBED", archive),
         None => command.env_remove("UNIK_EMBED"),
     };
+    match commit {
+        Some(commit) => command.env("UNIK_BUILD", identity::shortened(commit)),
+        None => command.env_remove("UNIK_BUILD"),
+    };
     let mut cargo = command.spawn().or_cannot(|| "start cargo".to_owned())?;
-    let mut linked = None;
+    let mut linked = Linked::default();
     if let Some(messages) = cargo.stdout.take() {
         for line in BufReader::new(messages).lines() {
-            let line = line.or_cannot(|| "read what cargo says".to_owned())?;
-            linked = executable(&line, &app.target).or(linked);
+            linked.hear(&line.or_cannot(|| "read what cargo says".to_owned())?, &app.target);
         }
     }
     let status = cargo.wait().or_cannot(|| "wait for cargo".to_owned())?;
     if !status.success() {
         return Err(Error::failed(format!("{} was not built", app.name)));
     }
-    linked.ok_or_else(|| Error::failed(format!("cargo built {} and did not say where it is", app.name)))
+    if linked.path.as_os_str().is_empty() {
+        return Err(Error::failed(format!("cargo built {} and did not say where it is", app.name)));
+    }
+    Ok(linked)
 }
 
 /// The cargo command of an image.
@@ -217,12 +273,24 @@ fn foreign_flags(profile: Profile) -> Vec<String> {
     arguments
 }
 
-/// The program that one of cargo's messages speaks of, if it is the wanted one.
-fn executable(message: &str, target: &str) -> Option<PathBuf> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    let named = message.get("target")?.get("name")?.as_str()? == target;
-    let path = message.get("executable")?.as_str()?;
-    named.then(|| PathBuf::from(path))
+impl Linked {
+    /// Takes what one of cargo's messages says about the program `target` or about unik.
+    fn hear(&mut self, message: &str, target: &str) {
+        let Ok(message) = serde_json::from_str::<Value>(message) else { return };
+        if let Some(path) = message.get("executable").and_then(Value::as_str)
+            && message.pointer("/target/name").and_then(Value::as_str) == Some(target)
+        {
+            self.path = PathBuf::from(path);
+            let features = message.get("features").and_then(Value::as_array).into_iter().flatten();
+            self.features = features.filter_map(Value::as_str).map(str::to_owned).collect();
+        }
+        // The id of a package ends with its name and version.
+        let id = message.get("package_id").and_then(Value::as_str).and_then(|id| id.rsplit_once('#'));
+        let package = id.and_then(|(_, package)| package.split_once('@'));
+        if let Some((SYSTEM_PACKAGE, version)) = package {
+            self.version = Some(version.to_owned());
+        }
+    }
 }
 
 /// Replaces a file in one step, so that a guest that is being started reads the old one or the new one.
@@ -241,14 +309,28 @@ mod tests {
     use super::*;
     use crate::scratch::Scratch;
 
+    fn heard(message: &str, target: &str) -> Linked {
+        let mut linked = Linked::default();
+        linked.hear(message, target);
+        linked
+    }
+
     #[test]
     fn the_program_is_taken_from_the_message_about_it() {
-        let message = r#"{"reason":"compiler-artifact","target":{"name":"hello"},"executable":"/t/hello"}"#;
-        assert_eq!(executable(message, "hello"), Some(PathBuf::from("/t/hello")));
-        assert_eq!(executable(message, "dns"), None);
+        let message = r#"{"reason":"compiler-artifact","package_id":"path+file:///u#unik-dns@0.3.0",
+            "target":{"name":"hello"},"features":["a"],"executable":"/t/hello"}"#;
+        let expected = Linked { path: "/t/hello".into(), features: vec!["a".to_owned()], version: None };
+        assert_eq!(heard(message, "hello"), expected);
+        assert_eq!(heard(message, "dns"), Linked::default());
         let library = r#"{"reason":"compiler-artifact","target":{"name":"hello"},"executable":null}"#;
-        assert_eq!(executable(library, "hello"), None);
-        assert_eq!(executable("not json", "hello"), None);
+        assert_eq!(heard(library, "hello"), Linked::default());
+        assert_eq!(heard("not json", "hello"), Linked::default());
+    }
+
+    #[test]
+    fn the_version_of_unik_is_taken_from_the_message_about_it() {
+        let message = r#"{"package_id":"path+file:///u#unik-os@0.1.0","target":{"name":"unik"}}"#;
+        assert_eq!(heard(message, "dns").version.as_deref(), Some("0.1.0"));
     }
 
     #[test]

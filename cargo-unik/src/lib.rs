@@ -1,7 +1,8 @@
 //! The tool of unik: builds an application into an image, boots it under QEMU, tests and measures it.
 //!
 //! One module per noun. [`cli`] reads the command line into a [`cli::Command`]; [`workspace`] knows the applications and their defaults;
-//! [`image`] builds one into `target/unik/APP.elf` and `APP.debug` with [`cpio`] and [`elf`]; [`guest`] turns wishes about a machine
+//! [`image`] builds one into `target/unik/APP.elf` and `APP.debug` with [`cpio`] and [`elf`], and says in it what it was built
+//! from ([`identity`], which [`inspect`] reads; [`sbom`] lists the crates); [`guest`] turns wishes about a machine
 //! into a QEMU command; [`run`] boots it, controls it by [`qmp`], and reads [`epitaph`]s with the help of [`symbols`]; [`monitor`]
 //! looks into those that run. The whole-image tests use the same modules
 //! as the commands do, so what is tested is what the user runs.
@@ -30,13 +31,16 @@ pub mod epitaph;
 pub mod error;
 pub mod guest;
 pub mod host;
+pub mod identity;
 pub mod image;
+pub mod inspect;
 pub mod monitor;
 pub mod new;
 pub mod options;
 pub mod pack;
 pub mod qmp;
 pub mod run;
+pub mod sbom;
 pub mod setup;
 pub mod size;
 mod stop;

@@ -37,18 +37,36 @@ pub fn check_compiler() -> Result<()> {
 /// # Errors
 /// They are missing and cannot be installed; the sentence names the command.
 pub fn rust_src() -> Result<()> {
-    let sysroot = PathBuf::from(output(Command::new(rustc()).args(["--print", "sysroot"]))?.trim());
-    if sysroot.join("lib/rustlib/src/rust/library/Cargo.lock").is_file() {
+    if library_sources()?.join("Cargo.lock").is_file() {
         return Ok(());
     }
     let command = ["rustup", "component", "add", "rust-src"];
     if !in_path(command[0]) {
         return Err(Error::failed(format!(
-            "images are built with their own core: put the sources of this rustc into {}/lib/rustlib/src",
-            sysroot.display()
+            "images are built with their own core: put the sources of this rustc's library into {}",
+            library_sources()?.display()
         )));
     }
     execute(&command)
+}
+
+/// Where the sources of the standard library are, or would be.
+///
+/// # Errors
+/// No rustc at all.
+pub fn library_sources() -> Result<PathBuf> {
+    let sysroot = output(Command::new(rustc()).args(["--print", "sysroot"]))?;
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library"))
+}
+
+/// The version of the compiler: `1.95.0`.
+///
+/// # Errors
+/// No rustc at all, or one that does not say.
+pub fn compiler_version() -> Result<String> {
+    let words = output(Command::new(rustc()).arg("--version"))?;
+    let version = words.split_whitespace().nth(1).map(str::to_owned);
+    version.ok_or_else(|| Error::failed("rustc does not say which version it is"))
 }
 
 /// The folders that the sources of dependencies and of the standard library lie in.
@@ -56,8 +74,7 @@ pub fn rust_src() -> Result<()> {
 /// # Errors
 /// No rustc at all.
 pub fn source_folders() -> Result<Vec<PathBuf>> {
-    let sysroot = PathBuf::from(output(Command::new(rustc()).args(["--print", "sysroot"]))?.trim());
-    let mut folders = vec![sysroot.join("lib/rustlib/src/rust/library")];
+    let mut folders = vec![library_sources()?];
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
     if let Some(registries) = home.and_then(|home| std::fs::read_dir(home.join("registry/src")).ok()) {

@@ -22,6 +22,7 @@ pub struct Report {
     name: String,
     size: u64,
     embedded: u64,
+    identity: u64,
     budget: Option<u64>,
     parts: Parts,
     crates: Vec<(String, u64)>,
@@ -47,7 +48,7 @@ pub fn run(name: Option<&str>) -> Result<u8> {
         let app = workspace.app(Some(&name), &here)?;
         let image = image::build(&workspace, &app, &Request::new(&workspace, Profile::Release))?;
         println!("{}", Report::of(&app, &image, &workspace.root)?);
-        over = budget::check(&app, image.size - image.embedded).err().or(over);
+        over = budget::check(&app, image.own_size()).err().or(over);
     }
     over.map_or(Ok(0), Err)
 }
@@ -65,6 +66,7 @@ impl Report {
             name: app.name.clone(),
             size: image.size,
             embedded: image.embedded,
+            identity: image.identity,
             budget: budget::of(app)?.image,
             parts: elf::parts(&bytes)?,
             crates: biggest(table, |symbol| crate_of(&symbol.name)),
@@ -96,8 +98,9 @@ impl std::fmt::Display for Report {
         if self.embedded > 0 {
             row("of them compiled-in files", self.embedded)?;
         }
+        row("of them its identity, not loaded", self.identity)?;
         if let Some(budget) = self.budget {
-            let used = (self.size - self.embedded) * 100 / budget.max(1);
+            let used = (self.size - self.embedded - self.identity) * 100 / budget.max(1);
             row(&format!("budget ({used} % used)"), budget)?;
         }
         for (name, bytes) in [

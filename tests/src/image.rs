@@ -20,6 +20,8 @@ pub struct Image {
     pub debug: PathBuf,
     /// The folder of files that its application comes with.
     pub data: Option<PathBuf>,
+    /// The bytes that its budget is about; all of them where somebody else linked it.
+    pub size: u64,
 }
 
 impl Image {
@@ -86,7 +88,8 @@ impl Image {
     /// An image that somebody else linked.
     pub fn linked(elf: impl Into<PathBuf>) -> Image {
         let elf = elf.into();
-        Image { debug: elf.clone(), elf, data: None }
+        let size = std::fs::metadata(&elf).map_or(0, |found| found.len());
+        Image { debug: elf.clone(), elf, data: None, size }
     }
 }
 
@@ -118,5 +121,6 @@ fn build_in(
     let request = Request::new(workspace, Profile::Dev);
     let request = wishes(Request { output: request.output.join(folder), progress: false, ..request });
     let image = image::build(workspace, &app, &request)?;
-    Ok(Image { elf: image.elf, debug: image.debug, data: app.defaults.data })
+    let size = image.own_size();
+    Ok(Image { elf: image.elf, debug: image.debug, data: app.defaults.data, size })
 }

@@ -16,8 +16,7 @@ fn every_application_is_inside_its_budget() {
         assert!(app.kind == Kind::Example || budget.image.is_some(), "{name} has no budget");
         // Examples without a budget need not be built for this.
         if budget.image.is_some() {
-            let size = std::fs::metadata(Image::release(&name).elf).expect("the image was built").len();
-            over.extend(budget::check(&app, size).err().map(|error| error.to_string()));
+            over.extend(budget::check(&app, Image::release(&name).size).err().map(|error| error.to_string()));
         }
     }
     assert!(over.is_empty(), "{}", over.join("\n"));

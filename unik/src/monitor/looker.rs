@@ -10,8 +10,8 @@ use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Time};
 
 /// Names of what is known of every system, in the order in which it is told.
-const FACTS: [&str; 9] =
-    ["name", "unik", "uptime", "timers", "heap", "heap-used", "heap-peak", "stack", "stack-peak"];
+const FACTS: [&str; 10] =
+    ["name", "unik", "commit", "uptime", "timers", "heap", "heap-used", "heap-peak", "stack", "stack-peak"];
 
 /// Where the session has its answers from: the system it runs in.
 pub(super) struct Looker {
@@ -59,10 +59,12 @@ impl Looker {
             let value = match behind {
                 1 => Some(Value::Text(self.name())),
                 2 => Some(Value::Text(env!("CARGO_PKG_VERSION"))),
-                3 => Some(Value::Duration(self.time().now().as_nanos())),
-                4 => Some(Value::Number(self.time().timers() as u64)),
+                // What the tool knows of the commit that this was built from.
+                3 => option_env!("UNIK_BUILD").map(Value::Text),
+                4 => Some(Value::Duration(self.time().now().as_nanos())),
+                5 => Some(Value::Number(self.time().timers() as u64)),
                 _ => {
-                    let amount = amounts.as_ref().and_then(|amounts| amounts.get(behind as usize - 5));
+                    let amount = amounts.as_ref().and_then(|amounts| amounts.get(behind as usize - 6));
                     amount.map(|bytes| Value::Bytes(*bytes as u64))
                 }
             };
