@@ -42,7 +42,8 @@ cargo unik test [--host | --vm]                   run the tests, on this compute
 cargo unik size [APP]                             where the bytes of the release image are
 cargo unik bench [boot | query]                   what a boot or a DNS query costs
 cargo unik new [FOLDER/]NAME                      begin a project of your own
-cargo unik pack APP [--data DIR]                  a folder with the release image and a script that boots it
+cargo unik pack APP [--data DIR]                  a folder with the release image and what boots it: a script, a
+                                                  systemd unit, files for Firecracker and Cloud Hypervisor
 cargo unik inspect FILE [--json]                  what an image was built from
 cargo unik sbom APP [--json]                      the crates in it, as CycloneDX with --json
 

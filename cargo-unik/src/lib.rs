@@ -27,6 +27,7 @@ pub mod cli;
 pub mod console;
 pub mod cpio;
 pub mod elf;
+pub mod elsewhere;
 pub mod epitaph;
 pub mod error;
 pub mod guest;

@@ -1,15 +1,17 @@
-//! Gathers an image with what it needs to boot elsewhere: a folder with the ELF, its files, and a script of one command.
+//! Gathers an image with what it needs to boot elsewhere: a folder with the ELF, its files, a script of one command, and what systemd,
+//! Firecracker and Cloud Hypervisor want instead of it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::elsewhere;
 use crate::error::{Context, Result};
 use crate::guest::{Command, Guest};
 use crate::image::{self, Profile, Request};
-use crate::options::Accelerator;
+use crate::options::{Accelerator, Network};
 use crate::run::RunOptions;
-use crate::workspace::Workspace;
+use crate::workspace::{App, Workspace};
 
 /// Builds the release image and fills the folder `target/unik/APP.pack`.
 ///
@@ -33,15 +35,43 @@ pub fn run(options: RunOptions) -> Result<u8> {
         image::pack(&data, &folder.join(&archive))?;
         guest.initrd = Some(PathBuf::from(archive));
     }
-    write_script(&folder.join("run"), &guest)?;
+    for file in files(&options, &app, &guest)? {
+        let path = folder.join(&file.name);
+        fs::write(&path, &file.text).or_cannot(|| format!("write {}", path.display()))?;
+        let mode = fs::Permissions::from_mode(if file.is_script { 0o755 } else { 0o644 });
+        fs::set_permissions(&path, mode).or_cannot(|| format!("set the mode of {}", path.display()))?;
+    }
     println!("{}/run boots it", folder.strip_prefix(&here).unwrap_or(&folder).display());
     Ok(0)
 }
 
-fn write_script(path: &Path, guest: &Guest) -> Result<()> {
-    fs::write(path, script(&guest.command()?)).or_cannot(|| format!("write {}", path.display()))?;
-    let executable = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(path, executable).or_cannot(|| format!("make {} executable", path.display()))
+/// A text beside the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// What it is called.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+    /// It can be started.
+    pub is_script: bool,
+}
+
+/// The texts that boot a guest: under QEMU, as a service, under Firecracker, and under Cloud Hypervisor.
+///
+/// # Errors
+/// As for [`Guest::command`].
+pub fn files(options: &RunOptions, app: &App, guest: &Guest) -> Result<[File; 4]> {
+    // What the manifest says about QEMU's user network does not hold on a tap device.
+    let tapped =
+        RunOptions { networks: Some(vec![Network::Tap(elsewhere::TAP.to_owned())]), ..options.clone() };
+    let tapped = elsewhere::on_tap(guest, tapped.words(app));
+    let file = |name: String, text, is_script| File { name, text, is_script };
+    Ok([
+        file("run".to_owned(), script(&guest.command()?), true),
+        file(format!("{}.service", app.name), elsewhere::unit(&app.name, guest)?, false),
+        file("firecracker.json".to_owned(), format!("{:#}\n", elsewhere::firecracker(&tapped)), false),
+        file("cloud-hypervisor".to_owned(), elsewhere::cloud_hypervisor(&tapped), true),
+    ])
 }
 
 /// The exit code of the image comes back as QEMU's: twice the code and one.
