@@ -177,7 +177,12 @@ fn digest(description: &[u8]) -> Result<Digest> {
 
 /// The commit that a folder is at, with [`DIRTY`] behind it where files below the folder differ; `None` where git knows nothing of it.
 pub fn commit(folder: &Path) -> Option<String> {
-    let git = |words: &[&str]| setup::output(Command::new("git").arg("-C").arg(folder).args(words)).ok();
+    let git = |words: &[&str]| {
+        let mut command = Command::new("git");
+        // Looking must not get into the way of somebody who commits at this moment.
+        command.env("GIT_OPTIONAL_LOCKS", "0").arg("-C").arg(folder).args(words);
+        setup::output(&mut command).ok()
+    };
     let commit = git(&["rev-parse", "--verify", "HEAD"])?;
     let changes = git(&["status", "--porcelain", "--", "."])?;
     let dirty = if changes.is_empty() { "" } else { DIRTY };
