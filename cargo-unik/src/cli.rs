@@ -35,6 +35,7 @@ cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
     --accel KIND               auto, kvm or tcg
     --monitor PATH             the socket of the inspection channel, or none
     --name NAME                what to call this machine, where a second one runs
+    --core FILE                what gdb opens, where the guest dies: its memory and registers
     --dry-run                  print the QEMU command
   Ctrl-C presses the power button of a guest that hears it (q35, pc) and exits with the guest's code; it stops any other
   with code 130, and the second one does so at once
@@ -248,6 +249,7 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
                 options.monitor = if path == "none" { Channel::None } else { Channel::Path(path.into()) };
             }
             Long("name") if running => options.name = Some(parser.value()?.string()?),
+            Long("core") if running => options.core = Some(parser.value()?.into()),
             Long("dry-run") if running => options.dry_run = true,
             Value(word) => {
                 return Err(Error::usage(format!("'{}' is one word too many", word.to_string_lossy())));
@@ -257,6 +259,11 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
     }
     if options.name.is_some() && options.monitor != Channel::Usual {
         return Err(Error::usage("--name goes with a socket in the usual place: leave --monitor out"));
+    }
+    if options.core.is_some() && (options.host || options.dry_run) {
+        return Err(Error::usage(
+            "--core goes with a machine that this tool starts: leave --host and --dry-run out",
+        ));
     }
     Ok(match verb {
         "run" => Command::Run(Box::new(options)),
@@ -331,7 +338,7 @@ mod tests {
     fn a_run_takes_all_its_options() {
         let options = run_options(
             "run dns --release --data zones --disk a --disk b --machine q35 --memory 8M --net user --net tap:t0 \
-             --forward udp:5300:53 --forward tcp:5300:53 --cmdline log=debug --accel tcg --dry-run -- -cpu max",
+             --forward udp:5300:53 --forward tcp:5300:53 --cmdline log=debug --accel tcg --core x -- -cpu max",
         );
         assert_eq!(options.app.as_deref(), Some("dns"));
         assert_eq!(options.profile, Profile::Release);
@@ -342,7 +349,7 @@ mod tests {
         assert_eq!(options.forwards.len(), 2);
         assert_eq!(options.cmdline.as_deref(), Some("log=debug"));
         assert_eq!(options.accelerator, Accelerator::Tcg);
-        assert!(options.dry_run);
+        assert_eq!(options.core, Some("x".into()));
         assert_eq!(options.extra, ["-cpu", "max"]);
     }
 
@@ -400,6 +407,10 @@ mod tests {
             (
                 "run dns --name a --monitor b",
                 "--name goes with a socket in the usual place: leave --monitor out",
+            ),
+            (
+                "run dns --core a --host",
+                "--core goes with a machine that this tool starts: leave --host and --dry-run out",
             ),
             ("run dns extra", "'extra' is one word too many"),
             ("run dns --memory lots", "'lots' is no amount of memory: write 8M or 1G, 2M at least"),

@@ -6,6 +6,10 @@
 //! epitaph: backtrace 0x0000000000103456 0x0000000000101234
 //! epitaph: exit 3
 //! ```
+//!
+//! The grammar is in `docs/epitaph.md`.
+
+use std::collections::BTreeMap;
 
 use crate::symbols::Symbols;
 
@@ -21,17 +25,48 @@ pub struct Address {
     pub call: u64,
 }
 
+/// The registers that an epitaph tells, by name: those of a fault. A panic tells none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Registers(BTreeMap<String, u64>);
+
+impl Registers {
+    /// The most that are kept: an image has 21.
+    const MAX: usize = 64;
+
+    /// What is in a register.
+    pub fn get(&self, name: &str) -> Option<u64> {
+        self.0.get(name).copied()
+    }
+
+    fn add(&mut self, words: &str) {
+        for word in words.split_whitespace() {
+            if let Some((name, value)) = word.split_once('=')
+                && let Some(value) = address(value)
+                && self.0.len() < Self::MAX
+            {
+                self.0.insert(name.to_owned(), value);
+            }
+        }
+    }
+}
+
 /// Reads a console line by line and names what can be named.
 #[derive(Debug, Default)]
 pub struct Interpreter {
     /// Where the fault happened: this address is no return address, wherever it stands in the backtrace.
     instruction: Option<u64>,
+    registers: Registers,
 }
 
 impl Interpreter {
     /// One who has heard nothing yet.
     pub fn new() -> Interpreter {
         Interpreter::default()
+    }
+
+    /// The registers told so far.
+    pub fn registers(&self) -> &Registers {
+        &self.registers
     }
 
     /// The addresses of a line that deserve a name: the instruction of a fault and the backtrace, not the registers.
@@ -41,6 +76,9 @@ impl Interpreter {
             self.instruction = rip.split_whitespace().next().and_then(address);
             return self.instruction.map(|value| Address { value, call: value }).into_iter().collect();
         }
+        if let Some(registers) = words.strip_prefix("registers ") {
+            self.registers.add(registers);
+        }
         let Some(backtrace) = words.strip_prefix("backtrace ") else { return Vec::new() };
         let values = backtrace.split_whitespace().filter_map(address);
         let instruction = self.instruction;
@@ -49,9 +87,11 @@ impl Interpreter {
     }
 
     /// What to print below a line of the console: a line for each call.
-    pub fn explain(&mut self, line: &str, symbols: &Symbols) -> Vec<String> {
+    pub fn explain(&mut self, line: &str, symbols: Option<&Symbols>) -> Vec<String> {
         let mut explanation = Vec::new();
-        for Address { value, call } in self.addresses(line) {
+        let addresses = self.addresses(line);
+        let Some(symbols) = symbols else { return explanation };
+        for Address { value, call } in addresses {
             let frames = symbols.frames(call);
             if frames.is_empty() {
                 explanation.push(format!("    {value:#018x} ?"));
@@ -83,6 +123,11 @@ pub fn meaning(code: u8) -> &'static str {
     }
 }
 
+/// Whether an image with this exit code died, rather than ended.
+pub(crate) fn is_death(code: u8) -> bool {
+    matches!(code, 2 | 3)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +150,17 @@ mod tests {
         assert_eq!(interpreter.addresses("epitaph: v1 panic in task main: no at rip at apps/x.rs:1:1"), []);
         let addresses = interpreter.addresses("epitaph: backtrace 0x101234");
         assert_eq!(addresses, [Address { value: 0x101234, call: 0x101233 }]);
+    }
+
+    #[test]
+    fn registers_are_remembered_over_all_their_lines() {
+        let mut interpreter = Interpreter::new();
+        for line in ["epitaph: registers r15=0x1 r14=0x2\r\n", "epitaph: registers rip=0x10 rsp=no =0x1"] {
+            assert_eq!(interpreter.addresses(line), []);
+        }
+        let registers = interpreter.registers();
+        assert_eq!([registers.get("r14"), registers.get("rip")], [Some(2), Some(0x10)]);
+        assert_eq!(registers.get("rsp"), None);
     }
 
     #[test]

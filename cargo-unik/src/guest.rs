@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::autopsy::EXIT;
 use crate::error::{Context, Error, Result};
 use crate::options::{Accelerator, Forward, Machine, Memory, Network};
 
@@ -44,6 +45,8 @@ pub struct Guest {
     pub disks: Vec<PathBuf>,
     /// Whether it has a source of random numbers. Without one an image opens no network.
     pub entropy: bool,
+    /// It stays as it was when it ends, for one who attends its end and ends QEMU ([`crate::run::boot`] with a core file).
+    pub stays: bool,
     /// The Unix socket of its inspection channel.
     pub monitor: Option<PathBuf>,
     /// More arguments for QEMU, behind all others.
@@ -75,6 +78,7 @@ impl Guest {
             forwards: Vec::new(),
             disks: Vec::new(),
             entropy: true,
+            stays: false,
             monitor: None,
             extra: Vec::new(),
         }
@@ -99,7 +103,13 @@ impl Guest {
             arguments.option("-global", "virtio-mmio.force-legacy=false");
         }
         arguments.option("-serial", "stdio");
-        arguments.option("-device", format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"));
+        if self.stays {
+            // A reset ends the machine as well, and its end makes it pause.
+            arguments.words(["-no-shutdown"]);
+            arguments.option("-device", format!("isa-debugcon,iobase={EXIT_PORT:#x},chardev={EXIT}"));
+        } else {
+            arguments.option("-device", format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"));
+        }
         if self.entropy {
             arguments.option("-device", self.device("virtio-rng"));
         }
@@ -329,6 +339,14 @@ mod tests {
         let guest = Guest { entropy: false, ..tcg(Machine::Microvm) };
         assert!(!line(&guest).contains("virtio-rng"), "{}", line(&guest));
         assert_eq!(guest.command().unwrap().summary, "microvm (acpi=off: 0 of 8 slots), TCG, 64M");
+    }
+
+    #[test]
+    fn a_machine_that_stays_tells_its_exit_code_and_does_not_end_by_it() {
+        let line = line(&Guest { stays: true, ..tcg(Machine::Microvm) });
+        assert!(line.contains(" -no-reboot ") && line.contains(" -no-shutdown "), "{line}");
+        assert!(line.contains(" -device isa-debugcon,iobase=0x501,chardev=unik-exit "), "{line}");
+        assert!(!line.contains("isa-debug-exit"), "{line}");
     }
 
     #[test]

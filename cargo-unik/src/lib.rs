@@ -21,10 +21,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod autopsy;
 pub mod bench;
 pub mod budget;
 pub mod cli;
 pub mod console;
+mod core_file;
 pub mod cpio;
 pub mod elf;
 pub mod elsewhere;
@@ -36,8 +38,10 @@ pub mod identity;
 pub mod image;
 pub mod inspect;
 pub mod monitor;
+mod names;
 pub mod new;
 pub mod options;
+mod output;
 pub mod pack;
 pub mod qmp;
 pub mod run;

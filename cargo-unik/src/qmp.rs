@@ -1,26 +1,33 @@
-//! QEMU's control channel (QMP): the little of it that presses the power button.
+//! QEMU's control channel (QMP): the little of it that presses the power button, waits for a guest's end, and takes its
+//! memory.
 //!
-//! The channel is a socket that QEMU inherits, so nothing lies in a folder and nobody else can connect. Messages are
-//! JSON, one a line. Invariant: every wait has a deadline, and every line a limit.
+//! A channel is a socket that QEMU inherits, so nothing lies in a folder and nobody else can connect. Messages are
+//! JSON, one a line. Invariant: every line has a limit, and every wait a deadline, but the one for the guest's end.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use command_fds::{CommandFdExt as _, FdMapping};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{Context, Error, Result};
 
-/// The number under which QEMU finds the channel.
+/// The number under which QEMU finds its first channel; the others follow.
 const DESCRIPTOR: i32 = 3;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long QEMU may take to write the memory of a guest.
+const DUMP_PATIENCE: Duration = Duration::from_secs(300);
 /// The longest message in bytes.
 const LINE_LIMIT: u64 = 64 * 1024;
 /// The most messages that are looked through for an answer.
 const MESSAGE_LIMIT: usize = 1000;
+
+/// What QEMU calls the channel of the power button.
+pub(crate) const CONTROL: &str = "unik-control";
 
 /// Our end of a control channel.
 #[derive(Debug)]
@@ -36,13 +43,14 @@ impl Qmp {
     /// # Errors
     /// There are no sockets.
     pub fn attach(qemu: &mut Command) -> Result<Qmp> {
-        let cannot = || "make a control channel".to_owned();
-        let (near, far) = UnixStream::pair().or_cannot(cannot)?;
-        qemu.arg("-chardev").arg(format!("socket,id=unik-control,fd={DESCRIPTOR}"));
-        qemu.args(["-mon", "chardev=unik-control,mode=control"]);
-        let mapping = FdMapping { parent_fd: far.into(), child_fd: DESCRIPTOR };
-        qemu.fd_mappings(vec![mapping]).or_cannot(cannot)?;
-        Qmp::over(near)
+        let [control] = channels(qemu, [CONTROL])?;
+        Qmp::control(qemu, CONTROL, control)
+    }
+
+    /// Makes QEMU listen to what it is told through one of its [`channels`].
+    pub(crate) fn control(qemu: &mut Command, name: &str, stream: UnixStream) -> Result<Qmp> {
+        qemu.arg("-mon").arg(format!("chardev={name},mode=control"));
+        Qmp::over(stream)
     }
 
     fn over(stream: UnixStream) -> Result<Qmp> {
@@ -57,21 +65,75 @@ impl Qmp {
     /// # Errors
     /// QEMU does not answer, or has ended.
     pub fn power_down(&mut self) -> Result<()> {
-        if !self.is_open {
-            self.find(|message| message.get("QMP").is_some())?;
-            self.execute("qmp_capabilities")?;
-            self.is_open = true;
-        }
-        self.execute("system_powerdown")
+        self.open()?;
+        self.execute("system_powerdown", None).map(drop)
     }
 
-    fn execute(&mut self, name: &str) -> Result<()> {
-        let command = format!("{{\"execute\": \"{name}\"}}\n");
+    /// Waits until the guest has ended and QEMU, which was told so, keeps it as it was. However long that takes.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or ends before its guest.
+    pub(crate) fn guest_ended(&mut self) -> Result<()> {
+        self.open()?;
+        // It may have ended before anybody listened; what happens from here on is told by an event.
+        let state = self.execute("query-status", None)?;
+        if state.pointer("/return/status").and_then(Value::as_str) == Some("shutdown") {
+            return Ok(());
+        }
+        self.patience(None)?;
+        let is_event =
+            |message: &Value, name: &str| message.get("event").and_then(Value::as_str) == Some(name);
+        while !is_event(&self.next()?, "SHUTDOWN") {}
+        while !is_event(&self.next()?, "STOP") {}
+        self.patience(Some(PATIENCE))
+    }
+
+    /// Lets QEMU write all memory of the guest and its registers into a core file, by physical addresses.
+    ///
+    /// # Errors
+    /// QEMU cannot write it, or does not answer.
+    pub(crate) fn dump(&mut self, path: &Path) -> Result<()> {
+        self.open()?;
+        self.patience(Some(DUMP_PATIENCE))?;
+        let path = path.to_str().ok_or_else(|| {
+            Error::failed(format!("QEMU takes no path like {}: it is not UTF-8", path.display()))
+        })?;
+        let arguments = json!({ "paging": false, "protocol": format!("file:{path}") });
+        self.execute("dump-guest-memory", Some(arguments))?;
+        self.patience(Some(PATIENCE))
+    }
+
+    /// Ends QEMU.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub(crate) fn quit(&mut self) -> Result<()> {
+        self.open()?;
+        self.execute("quit", None).map(drop)
+    }
+
+    fn open(&mut self) -> Result<()> {
+        if !self.is_open {
+            self.find(|message| message.get("QMP").is_some())?;
+            self.execute("qmp_capabilities", None)?;
+            self.is_open = true;
+        }
+        Ok(())
+    }
+
+    fn patience(&self, patience: Option<Duration>) -> Result<()> {
+        self.stream.get_ref().set_read_timeout(patience).or_cannot(|| "bound the waits for QEMU".to_owned())
+    }
+
+    fn execute(&mut self, name: &str, arguments: Option<Value>) -> Result<Value> {
+        let arguments =
+            arguments.map(|arguments| format!(", \"arguments\": {arguments}")).unwrap_or_default();
+        let command = format!("{{\"execute\": \"{name}\"{arguments}}}\n");
         self.stream.get_mut().write_all(command.as_bytes()).or_cannot(|| format!("tell QEMU {name}"))?;
         let answer =
             self.find(|message| message.get("return").is_some() || message.get("error").is_some())?;
         match answer.get("error") {
-            None => Ok(()),
+            None => Ok(answer),
             Some(error) => Err(Error::failed(format!("QEMU refuses {name}: {error}"))),
         }
     }
@@ -79,18 +141,37 @@ impl Qmp {
     /// The next message that is looked for; those before it are dropped.
     fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         for _ in 0..MESSAGE_LIMIT {
-            let mut line = String::new();
-            let read = self.stream.by_ref().take(LINE_LIMIT).read_line(&mut line);
-            if read.or_cannot(|| "hear from QEMU".to_owned())? == 0 {
-                return Err(Error::failed("QEMU has ended"));
-            }
-            let message = serde_json::from_str(&line).or_cannot(|| "understand QEMU".to_owned())?;
+            let message = self.next()?;
             if wanted(&message) {
                 return Ok(message);
             }
         }
         Err(Error::failed("QEMU does not answer"))
     }
+
+    fn next(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        let read = self.stream.by_ref().take(LINE_LIMIT).read_line(&mut line);
+        if read.or_cannot(|| "hear from QEMU".to_owned())? == 0 {
+            return Err(Error::failed("QEMU has ended"));
+        }
+        serde_json::from_str(&line).or_cannot(|| "understand QEMU".to_owned())
+    }
+}
+
+/// Gives a QEMU that is about to be started channels with these names, once for all: the numbers under which it inherits
+/// them are counted from the first.
+pub(crate) fn channels<const N: usize>(qemu: &mut Command, names: [&str; N]) -> Result<[UnixStream; N]> {
+    let cannot = || "make a control channel".to_owned();
+    let (mut ends, mut mappings) = (Vec::new(), Vec::new());
+    for (name, child_fd) in names.into_iter().zip(DESCRIPTOR..) {
+        let (near, far) = UnixStream::pair().or_cannot(cannot)?;
+        qemu.arg("-chardev").arg(format!("socket,id={name},fd={child_fd}"));
+        mappings.push(FdMapping { parent_fd: far.into(), child_fd });
+        ends.push(near);
+    }
+    qemu.fd_mappings(mappings).or_cannot(cannot)?;
+    ends.try_into().map_err(|_| Error::failed("a control channel is missing"))
 }
 
 #[cfg(test)]
@@ -118,6 +199,33 @@ mod tests {
         let (capabilities, down) =
             ("{\"execute\": \"qmp_capabilities\"}\n", "{\"execute\": \"system_powerdown\"}\n");
         assert_eq!(told, [capabilities, down, down].concat());
+    }
+
+    #[test]
+    fn the_end_of_a_guest_is_an_event_or_has_been_already() {
+        let open = "{\"QMP\": {}}\n{\"return\": {}}\n";
+        let stopped = "{\"return\": {\"status\": \"shutdown\"}}\n";
+        let runs = "{\"return\": {\"status\": \"running\"}}\n";
+        let events = "{\"event\": \"STOP\"}\n{\"event\": \"SHUTDOWN\"}\n{\"event\": \"STOP\"}\n";
+        talk(&[open, stopped].concat()).0.guest_ended().unwrap();
+        talk(&[open, runs, events].concat()).0.guest_ended().unwrap();
+        // A machine that somebody made pause has not ended.
+        let pause = "{\"event\": \"STOP\"}\n";
+        let error = talk(&[open, runs, pause].concat()).0.guest_ended().unwrap_err();
+        assert_eq!(error.to_string(), "QEMU has ended");
+    }
+
+    #[test]
+    fn memory_is_written_where_it_is_asked_for() {
+        let (mut qmp, mut far) = talk("{\"QMP\": {}}\n{\"return\": {}}\n{\"return\": {}}\n");
+        qmp.dump(Path::new("/a \"b\"")).unwrap();
+        drop(qmp);
+        let mut told = String::new();
+        far.read_to_string(&mut told).unwrap();
+        let (_, dump) = told.split_once('\n').unwrap();
+        let dump: Value = serde_json::from_str(dump).unwrap();
+        assert_eq!(dump["execute"], "dump-guest-memory");
+        assert_eq!(dump["arguments"], json!({ "paging": false, "protocol": "file:/a \"b\"" }));
     }
 
     #[test]

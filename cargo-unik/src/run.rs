@@ -1,19 +1,20 @@
 //! Boots an image, shows its console, and ends with its exit code.
 //!
-//! [`RunOptions::guest`] merges the command line with the application's manifest; [`boot`] starts QEMU and reads the console until QEMU
-//! ends; [`Ending`] says how. QEMU is a process group of its own, so that Ctrl-C reaches this tool alone, which then ends QEMU in order
+//! [`RunOptions::guest`] merges the command line with the application's manifest; [`boot`] starts QEMU and reads the console (`output`)
+//! until QEMU ends; [`Ending`] says how; `autopsy` takes the memory of one that died. QEMU is a process group of its own, so that Ctrl-C reaches this tool alone, which then ends QEMU in order
 //! (`stop`).
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::epitaph::{self, Interpreter};
+use crate::autopsy::Autopsy;
+use crate::epitaph;
 use crate::error::{Context, Error, Result};
 use crate::guest::{Command, Guest};
 use crate::image::{self, Profile, Request};
@@ -23,10 +24,8 @@ use crate::qmp::Qmp;
 use crate::stop::{Button, Stop};
 use crate::symbols::{self, Symbols};
 use crate::workspace::{App, Workspace};
-use crate::{host, setup};
+use crate::{host, output, setup};
 
-/// The longest line of the console that is looked at for addresses, in bytes; a longer one is only shown.
-pub const MAX_LINE: usize = 16 * 1024;
 /// What the tool exits with when it had to end the guest from outside, by the custom of shells. A guest that hears
 /// its power button ends by itself, and its code is the tool's.
 pub const EXIT_INTERRUPTED: u8 = 130;
@@ -68,6 +67,8 @@ pub struct RunOptions {
     pub monitor: Channel,
     /// What the inspection commands call the machine; the application's name where nothing is said.
     pub name: Option<String>,
+    /// Where the memory of a guest that dies is written.
+    pub core: Option<PathBuf>,
     /// Print the QEMU command and do nothing.
     pub dry_run: bool,
     /// More arguments for QEMU.
@@ -126,6 +127,7 @@ impl RunOptions {
             networks,
             forwards,
             disks: self.disks.clone(),
+            stays: self.core.is_some(),
             extra: self.extra.clone(),
             ..Guest::new(output.join(format!("{}.elf", app.name)))
         })
@@ -249,7 +251,9 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     let symbols = Symbols::open(&image.debug, &workspace.root);
     let symbols = symbols.inspect_err(|error| eprintln!("{}", symbols::missing(error))).ok();
     let is_heard = symbols.as_ref().is_some_and(hears_button) && command.has_button();
-    let ending = boot(&command, symbols.as_ref(), is_heard.then(|| patience(&guest.cmdline)));
+    let button = is_heard.then(|| patience(&guest.cmdline));
+    let core = options.core.as_deref().map(|core| (core, &*image.debug));
+    let ending = boot(&command, symbols.as_ref(), button, core);
     // QEMU removes its socket where it ends in order. Where it could not even start, somebody else may be behind it.
     let _ = guest.monitor.as_deref().map(find::clear);
     let ending = ending?;
@@ -271,28 +275,50 @@ fn patience(words: &str) -> Duration {
 }
 
 /// Starts the guest and shows its console until it ends. Ctrl-C presses the power button of one that hears it, and waits for so long;
-/// otherwise it ends QEMU. A second one kills it.
+/// otherwise it ends QEMU. A second one kills it. One that dies leaves its memory in a `core` file, to be read with the image's symbols.
 ///
 /// # Errors
-/// QEMU cannot be started at all.
-pub fn boot(command: &Command, symbols: Option<&Symbols>, button: Option<Duration>) -> Result<Ending> {
+/// QEMU cannot be started at all, or the core file cannot be written.
+pub fn boot(
+    command: &Command,
+    symbols: Option<&Symbols>,
+    button: Option<Duration>,
+    core: Option<(&Path, &Path)>,
+) -> Result<Ending> {
     let mut process = command.process();
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let qmp = button.map(|_| Qmp::attach(&mut process)).transpose()?;
+    let (autopsy, qmp) = match (core, button) {
+        (Some((core, _)), _) => {
+            let (autopsy, qmp) = Autopsy::prepare(&mut process, core)?;
+            (Some(autopsy), Some(qmp))
+        }
+        (None, Some(_)) => (None, Some(Qmp::attach(&mut process)?)),
+        (None, None) => (None, None),
+    };
     let mut qemu = process.spawn().or_cannot(|| format!("start {}", command.program.to_string_lossy()))?;
-    // It holds the other end of the control channel.
+    // It holds the other ends of the channels.
     drop(process);
     let button = qmp.zip(button).map(|(qmp, patience)| Button { qmp, patience });
     let stop = Stop::new(&qemu, button);
     stop.on_ctrl_c();
-    let complaints = show_complaints(&mut qemu);
-    let spoken = show_console(&mut qemu, symbols);
+    let autopsy = autopsy.map(|autopsy| autopsy.attend(Arc::clone(&stop)));
+    let complaints = output::complaints(&mut qemu);
+    let (interpreter, spoken) = output::console(&mut qemu, symbols);
     let status = qemu.wait().or_cannot(|| "wait for QEMU".to_owned())?;
     let complained = complaints.join().unwrap_or(false);
-    if stop.ended() {
-        return Ok(Ending::Interrupted);
+    let interrupted = stop.ended();
+    if let (Some(autopsy), Some((core, debug))) = (autopsy, core)
+        && let Ok(findings) = autopsy.join()
+        && let Some(findings) = findings?
+    {
+        let ending = findings.code.map_or(Ending::PoweredOff, Ending::Guest);
+        findings.report(core, debug, interpreter.registers())?;
+        return Ok(ending);
     }
-    Ok(Ending::decode(status, spoken, complained))
+    match interrupted {
+        true => Ok(Ending::Interrupted),
+        false => Ok(Ending::decode(status, spoken, complained)),
+    }
 }
 
 impl Ending {
@@ -332,55 +358,6 @@ impl fmt::Display for Ending {
             Ending::Killed(signal) => write!(formatter, "QEMU was ended by signal {signal}"),
         }
     }
-}
-
-/// Passes QEMU's own words on; the thread ends with QEMU and tells whether there were any.
-fn show_complaints(qemu: &mut Child) -> std::thread::JoinHandle<bool> {
-    let words = qemu.stderr.take();
-    std::thread::spawn(move || {
-        let mut complained = false;
-        for line in
-            words.into_iter().flat_map(|words| BufReader::new(words).lines()).map_while(std::io::Result::ok)
-        {
-            if !line.contains("terminating on signal") {
-                complained = true;
-                eprintln!("{line}");
-            }
-        }
-        complained
-    })
-}
-
-/// Passes the console on as it comes, and names the addresses of an epitaph below its lines. Returns whether there was anything.
-fn show_console(qemu: &mut Child, symbols: Option<&Symbols>) -> bool {
-    let Some(mut console) = qemu.stdout.take() else { return false };
-    let mut output = std::io::stdout();
-    let mut interpreter = Interpreter::new();
-    let (mut chunk, mut line, mut spoken) = ([0; 4096], Vec::new(), false);
-    while let Ok(length) = console.read(&mut chunk) {
-        if length == 0 {
-            break;
-        }
-        spoken = true;
-        for part in chunk[..length].split_inclusive(|byte| *byte == b'\n') {
-            // Nobody reading our output is no reason to leave QEMU behind.
-            let _ = output.write_all(part);
-            if line.len() + part.len() <= MAX_LINE {
-                line.extend_from_slice(part);
-            }
-            if !part.ends_with(b"\n") {
-                continue;
-            }
-            if let Some(symbols) = symbols {
-                for explanation in interpreter.explain(&String::from_utf8_lossy(&line), symbols) {
-                    let _ = writeln!(output, "{explanation}");
-                }
-            }
-            line.clear();
-        }
-        let _ = output.flush();
-    }
-    spoken
 }
 
 /// A taken port is told by its number before anything is built.

@@ -126,6 +126,9 @@ fn shell(script: &str) -> Command {
 
 #[test]
 fn the_exit_code_of_the_guest_comes_back() {
-    assert_eq!(boot(&shell("echo ready: hello; exit 7"), None, None).unwrap(), Ending::Guest(3));
-    assert_eq!(boot(&shell("echo no such machine >&2; exit 1"), None, None).unwrap(), Ending::NotStarted);
+    assert_eq!(boot(&shell("echo ready: hello; exit 7"), None, None, None).unwrap(), Ending::Guest(3));
+    assert_eq!(
+        boot(&shell("echo no such machine >&2; exit 1"), None, None, None).unwrap(),
+        Ending::NotStarted
+    );
 }

@@ -75,6 +75,15 @@ impl Stop {
         });
     }
 
+    /// Ends a QEMU that still runs though nobody asked for its end.
+    pub(crate) fn clean_up(&self) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *state == State::Running {
+            // It may have ended a moment ago.
+            let _ = kill(self.process, Signal::SIGTERM);
+        }
+    }
+
     fn force(&self, signal: Signal) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if *state != State::Ended {

@@ -12,6 +12,7 @@ use object::read::elf::ElfFile64;
 use object::{LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind, SymbolKind};
 
 use crate::error::{Context, Error, Result};
+use crate::names;
 
 type Reader = EndianRcSlice<RunTimeEndian>;
 
@@ -31,7 +32,7 @@ pub struct Symbol {
 /// One call on the way to an address; inlined calls are calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The function.
+    /// The function, as a person would say it: `async fn unik_dns::serve`.
     pub function: String,
     /// File and line, where known: `kernel/src/trap.rs:12`.
     pub place: Option<String>,
@@ -87,9 +88,12 @@ impl Symbols {
         // The line tables name inlined functions only; the one that was really called is in the symbol table.
         if let Some(name) = self.function(address) {
             match frames.last_mut() {
-                Some(outermost) => name.clone_into(&mut outermost.function),
-                None => frames.push(Frame { function: name.to_owned(), place: None }),
+                Some(outermost) => outermost.function = names::readable(name, Some(&outermost.function)),
+                None => frames.push(Frame { function: names::readable(name, None), place: None }),
             }
+        }
+        for frame in &mut frames {
+            frame.function = names::readable(&frame.function, None);
         }
         frames
     }

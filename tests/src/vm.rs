@@ -339,7 +339,7 @@ impl Vm {
         let symbols = Symbols::open(&self.debug, &workspace().root).unwrap_or_else(|error| panic!("{error}"));
         let mut interpreter = Interpreter::new();
         let log = self.log();
-        log.lines().flat_map(|line| interpreter.explain(line, &symbols)).collect()
+        log.lines().flat_map(|line| interpreter.explain(line, Some(&symbols))).collect()
     }
 
     /// Fails the test with the console and the QEMU command.

@@ -61,7 +61,8 @@ fn what_the_processor_has_against_being_misled_is_switched_on() {
 
 #[test]
 fn the_heap_cannot_be_executed() {
-    // What jumps to where no function is leaves no frame of its own: its caller is the first that is known.
+    // What jumps to where no function is leaves no frame of its own: its caller is found by the stack pointer.
+    dies("execute_heap", "fault page-fault error 0x11 ", 3, "examples/execute_heap.rs:");
     dies("execute_heap", "fault page-fault error 0x11 ", 3, "unik_kernel::boot::start");
 }
 
@@ -110,4 +111,24 @@ fn an_epitaph_comes_on_a_pc_as_well() {
     let mut vm = Vm::of(&Image::debug("null_dereference")).machine(Machine::Q35).boot();
     vm.line("epitaph: v1 fault page-fault ");
     assert_eq!(vm.exit_code(), 3);
+}
+
+#[test]
+fn a_panic_in_a_task_is_told_with_its_name_and_what_was_inlined() {
+    for image in [Image::debug("panic_in_task"), Image::release("panic_in_task")] {
+        let mut vm = Vm::of(&image).boot();
+        vm.line("epitaph: v1 panic in task sensor: measured 1000 at unik/examples/panic_in_task.rs:");
+        assert_eq!(vm.exit_code(), 2);
+        let backtrace = vm.backtrace();
+        let expected = [
+            "in async fn at unik/examples/panic_in_task.rs:",
+            "in async block in panic_in_task::main at unik/",
+        ];
+        let check =
+            backtrace.iter().position(|call| call.contains(" check at unik/examples/panic_in_task.rs:"));
+        for (call, expected) in backtrace.iter().skip(check.map_or(usize::MAX, |at| at + 1)).zip(expected) {
+            assert!(call.trim_start().starts_with(expected), "no {expected} in {backtrace:#?}");
+        }
+        assert!(check.is_some_and(|at| at + expected.len() < backtrace.len()), "{backtrace:#?}");
+    }
 }

@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their verdict")]
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Output, Stdio};
 
 use cargo_unik::console::free_port;
 use cargo_unik::options::Protocol;
+use cargo_unik::symbols::Symbols;
 use unik_tests::workspace;
 
 /// `cargo unik`, as its alias in the workspace runs it.
@@ -37,6 +39,71 @@ fn an_epitaph_is_told_with_functions_files_and_lines() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("kernel/examples/panic.rs:"), "{said}");
     assert!(said.contains("unik: the guest exited with 2 (panic)"), "{said}");
+}
+
+#[test]
+fn a_core_file_of_a_panic_is_opened_by_gdb() {
+    let Some(shown) = core_file("panic_in_task", 2) else { return };
+    for expected in
+        [" panic_fmt ", " check ", " {async_fn#0} ", " turn_with ", " start () at kernel/src/boot.rs:"]
+    {
+        assert!(shown.contains(expected), "no {expected} in {shown}");
+    }
+    // The journal is in the memory, with what was logged before the end.
+    assert!(shown.contains("the sensor is about to be read"), "{shown}");
+}
+
+#[test]
+fn a_core_file_of_a_fault_shows_the_fault_and_not_its_handler() {
+    let Some(shown) = core_file("null_dereference", 3) else { return };
+    assert!(shown.contains("#0  read_volatile"), "{shown}");
+    assert!(shown.contains(" start () at kernel/examples/null_dereference.rs:"), "{shown}");
+    assert!(shown.contains(" <unik_entry+"), "{shown}");
+    assert!(!shown.contains("epitaph"), "{shown}");
+}
+
+/// Lets an image die, and what gdb shows of its core file; `None` where there is no gdb.
+fn core_file(app: &str, code: i32) -> Option<String> {
+    let core = workspace().target.join(format!("unik/tests/{app}-{}.core", std::process::id()));
+    std::fs::create_dir_all(core.parent().unwrap()).unwrap();
+    let (output, said) =
+        ran(&format!("run {app} --net none --accel tcg --monitor none --core {}", core.display()));
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    let size = std::fs::metadata(&core).unwrap();
+    assert!(size.blocks() * 512 < 2 << 20, "{} bytes of zeros are on the disk", size.blocks() * 512);
+    let debug = workspace().target.join(format!("unik/{app}.debug"));
+    let symbols = Symbols::open(&debug, &workspace().root).unwrap();
+    let journal = symbols.table().iter().find(|symbol| symbol.name == "unik_kernel::console::JOURNAL");
+    let mut gdb = Command::new("gdb");
+    gdb.args(["-nx", "-batch", "-ex", "backtrace", "-ex", "info registers rip", "-ex", "set language c"]);
+    if let Some(journal) = journal {
+        gdb.arg("-ex")
+            .arg(format!("find {}, +{}, 't','h','e',' ','s','e','n'", journal.address, journal.size));
+        gdb.args(["-ex", "x/s $_"]);
+    }
+    let shown = gdb.arg(debug).arg(&core).output();
+    std::fs::remove_file(&core).unwrap();
+    let shown = match shown {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // Past the harness, which shows nothing of what a test prints that does not fail.
+            let note = format!("not run: what gdb shows of {app}'s core file: there is no gdb\n");
+            std::io::stderr().write_all(note.as_bytes()).unwrap();
+            return None;
+        }
+        shown => shown.unwrap(),
+    };
+    Some(String::from_utf8_lossy(&shown.stdout).into_owned() + &String::from_utf8_lossy(&shown.stderr))
+}
+
+#[test]
+fn a_guest_that_ends_in_order_leaves_its_exit_code_and_no_core_file() {
+    let core = workspace().target.join(format!("unik/tests/exit-{}.core", std::process::id()));
+    std::fs::create_dir_all(core.parent().unwrap()).unwrap();
+    let (output, said) =
+        ran(&format!("run exit --net none --accel tcg --monitor none --core {}", core.display()));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("no core file: the guest did not die"), "{said}");
+    assert!(!core.exists());
 }
 
 #[test]

@@ -9,8 +9,9 @@
 //! epitaph: exit 3
 //! ```
 //!
-//! A panic has `v1 panic in task NAME: MESSAGE at FILE:LINE:COLUMN` in its first line, and no registers. No lock is
-//! taken and nothing is allocated. A second fault on the way ends the machine at once.
+//! A panic has `v1 panic in task NAME: MESSAGE at FILE:LINE:COLUMN` in its first line, and no registers. The grammar,
+//! and what a later version may change, is in docs/epitaph.md. No lock is taken and nothing is allocated. A second
+//! fault on the way ends the machine at once.
 
 use crate::{command_line, layout, port, power};
 use core::fmt::{self, Write};
@@ -29,6 +30,7 @@ const RBP: usize = 8;
 const VECTOR: usize = 15;
 const ERROR: usize = 16;
 const RIP: usize = 17;
+const RSP: usize = 20;
 /// The places in the frame that are printed as registers, in four columns.
 const REGISTERS: &str =
     "r15 r14 r13 r12 r11 r10 r9 r8 rbp rdi rsi rdx rcx rbx rax vector error rip cs flags rsp";
@@ -69,7 +71,7 @@ pub(super) extern "C" fn fault(frame: &Frame) -> ! {
     out.text(" in task ");
     out.text(task());
     registers(&mut out, frame);
-    backtrace(&mut out, Some(frame[RIP]), frame[RBP]);
+    backtrace(&mut out, frame[RIP], frame[RSP], frame[RBP]);
     end(&mut out, power::Exit::Fault)
 }
 
@@ -90,7 +92,7 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     let frame: u64;
     // SAFETY: reading RBP has no effect.
     unsafe { core::arch::asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack)) };
-    backtrace(&mut out, None, frame);
+    backtrace(&mut out, 0, frame.wrapping_add(8), frame);
     end(&mut out, power::Exit::Panic)
 }
 
@@ -116,34 +118,31 @@ fn registers(out: &mut Serial, frame: &Frame) {
     }
 }
 
-/// Follows the saved frame pointers up the main stack, or up the stack of a fault handler.
-fn backtrace(out: &mut Serial, first: Option<u64>, frame: u64) {
+/// Prints where the instruction at `address` was called from, if it is not 0, and follows the saved frame pointers up the
+/// main stack, or up the stack of a fault handler.
+fn backtrace(out: &mut Serial, mut address: u64, mut stack: u64, mut frame: u64) {
     out.text("\nepitaph: backtrace");
-    let mut print = |address: u64| {
-        out.text(" 0x");
-        out.hex(address, 16);
-    };
-    if let Some(address) = first {
-        print(address);
-    }
-    let mut frame = frame;
     for _ in 0..BACKTRACE_LIMIT {
+        if address != 0 {
+            out.text(" 0x");
+            out.hex(address, 16);
+        }
+        // What was called where no function is has made no frame: the stack pointer is at the way back to its caller.
+        let is_text = (layout::text()..layout::text_limit()).contains(&address);
+        let place = if is_text { frame } else { stack.wrapping_sub(8) };
+        stack = 0;
         // Only whole, aligned frames inside the main stack are read: a wild pointer ends the walk.
         let inside = layout::main_stack_guard() + 4096..layout::main_stack() - 15;
-        if !inside.contains(&frame) || !frame.is_multiple_of(8) {
+        if !inside.contains(&place) || !place.is_multiple_of(8) {
             break;
         }
-        let saved: *const u64 = core::ptr::with_exposed_provenance(frame as usize);
-        // SAFETY: 1. sixteen bytes at `frame` lie inside the mapped stack; 2. they are aligned.
-        let [next, address] = unsafe { saved.cast::<[u64; 2]>().read_volatile() };
-        if !(layout::text()..layout::text_limit()).contains(&address) {
-            break;
+        let saved: *const u64 = core::ptr::with_exposed_provenance(place as usize);
+        // SAFETY: 1. sixteen bytes at `place` lie inside the mapped stack; 2. they are aligned.
+        let [next, caller] = unsafe { saved.cast::<[u64; 2]>().read_volatile() };
+        address = caller;
+        if place == frame {
+            frame = if next > frame { next } else { 0 };
         }
-        print(address);
-        if next <= frame {
-            break;
-        }
-        frame = next;
     }
 }
 
