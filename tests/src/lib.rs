@@ -12,10 +12,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod crowd;
 mod image;
 mod vm;
 mod wire;
 
+pub use crowd::Crowd;
 pub use image::{Image, workspace};
 pub use vm::{PATIENCE, Setup, Vm};
 pub use wire::Wire;

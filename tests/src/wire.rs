@@ -16,13 +16,13 @@ use crate::vm::{PATIENCE, Setup};
 /// Our hardware address on the wire.
 const OUR_HARDWARE: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
 /// Our address on the wire.
-const OUR_ADDRESS: [u8; 4] = [10, 0, 2, 2];
+pub(crate) const OUR_ADDRESS: [u8; 4] = [10, 0, 2, 2];
 /// The guest's address on the wire.
-const ITS_ADDRESS: [u8; 4] = [10, 0, 2, 15];
+pub(crate) const ITS_ADDRESS: [u8; 4] = [10, 0, 2, 15];
 
 const BROADCAST: [u8; 6] = [0xff; 6];
 const ARP: u16 = 0x0806;
-const IPV4: u16 = 0x0800;
+pub(crate) const IPV4: u16 = 0x0800;
 /// How long a frame is waited for before the question is repeated.
 const REPEAT: Duration = Duration::from_millis(200);
 /// The most that is read from the cable at once, in bytes.
@@ -179,7 +179,7 @@ impl Wire {
     }
 
     #[track_caller]
-    fn ask(&mut self, request: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    pub(crate) fn ask(&mut self, request: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             self.send(request);
@@ -205,7 +205,7 @@ impl Drop for Wire {
     }
 }
 
-fn ethernet(destination: [u8; 6], kind: u16) -> Vec<u8> {
+pub(crate) fn ethernet(destination: [u8; 6], kind: u16) -> Vec<u8> {
     let mut frame = destination.to_vec();
     frame.extend_from_slice(&OUR_HARDWARE);
     frame.extend_from_slice(&kind.to_be_bytes());
@@ -213,7 +213,7 @@ fn ethernet(destination: [u8; 6], kind: u16) -> Vec<u8> {
 }
 
 /// RFC 791, 3.1: a header without options.
-fn ipv4(length: usize, protocol: u8) -> [u8; 20] {
+pub(crate) fn ipv4(length: usize, protocol: u8) -> [u8; 20] {
     let mut header = [0; 20];
     header[0] = 0x45;
     header[2..4].copy_from_slice(&(u16::try_from(20 + length).unwrap_or(u16::MAX)).to_be_bytes());
@@ -227,7 +227,7 @@ fn ipv4(length: usize, protocol: u8) -> [u8; 20] {
 }
 
 /// RFC 1071: 0 over anything that carries its right checksum.
-fn checksum(bytes: &[u8]) -> u16 {
+pub(crate) fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {

@@ -10,7 +10,7 @@ use std::str::FromStr as _;
 use cargo_unik::options::{Machine, Protocol};
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
-use unik_tests::{Image, Setup, Vm};
+use unik_tests::{Crowd, Image, Setup, Vm, Wire};
 
 const DNS: &[(Protocol, u16)] = &[(Protocol::Udp, 53), (Protocol::Tcp, 53)];
 
@@ -81,11 +81,16 @@ fn addresses(message: &Message) -> Vec<Ipv4Addr> {
 #[track_caller]
 fn answers_questions(mut vm: Vm) {
     vm.line("ready: dns");
+    answers(&mut vm);
+}
+
+/// A question over each transport gets its answer.
+#[track_caller]
+fn answers(vm: &mut Vm) {
     let www = [Ipv4Addr::new(192, 0, 2, 80), Ipv4Addr::new(192, 0, 2, 81)];
-    for answer in [
-        over_udp(&mut vm, "www.example.org.", RecordType::A),
-        over_tcp(&mut vm, "www.example.org.", RecordType::A),
-    ] {
+    for answer in
+        [over_udp(vm, "www.example.org.", RecordType::A), over_tcp(vm, "www.example.org.", RecordType::A)]
+    {
         assert_eq!(answer.metadata.response_code, ResponseCode::NoError);
         assert!(answer.metadata.authoritative);
         assert_eq!(addresses(&answer), www);
@@ -103,8 +108,43 @@ fn questions_are_answered_on_q35() {
 }
 
 #[test]
-fn eight_mebibytes_are_enough() {
-    answers_questions(server().memory("8M").boot());
+fn four_mebibytes_are_enough() {
+    answers_questions(server().memory("4M").boot());
+}
+
+#[test]
+fn two_hundred_connections_at_once_are_served_or_refused_and_then_all_is_as_before() {
+    let image = Image::release("dns");
+    let zones = image.data.clone().unwrap_or_else(|| panic!("dns comes with zones"));
+    let mut wire = Wire::new();
+    let mut vm = wire.plug(Vm::of(&image).data(&zones)).memory("4M").monitor().boot();
+    vm.line("ready: dns");
+    let question = question("www.example.org.", RecordType::A).to_vec().unwrap();
+    let framed = [&u16::try_from(question.len()).unwrap().to_be_bytes()[..], &question].concat();
+    let mut crowd = Crowd::new(&mut wire, 53);
+    let (taken, refused) = crowd.connect(40_000..40_200);
+    assert!(taken > 0 && refused > 0, "{taken} taken, {refused} refused");
+    let answered = crowd.ask(&framed);
+    assert!(answered > 0, "of {taken} connections none is served");
+    let counted = ["tcp_backlog_full", "tcp_limit_reached", "tcp_no_memory"]
+        .map(|name| counter(&mut vm, &format!("net0.{name}")));
+    assert!(counted.iter().sum::<u64>() >= refused as u64, "{refused} refused, but counted {counted:?}");
+    crowd.leave();
+    // Those that the guest did not hear leave are closed when they have been idle for long enough.
+    while vm.look("netstat").lines().filter(|line| line.contains("tcp") || line.contains("TCP")).count() > 1 {
+    }
+    let complaints = vm.log().matches("refused").count();
+    assert!(complaints < 40, "{refused} refusals fill {complaints} lines of the log");
+    assert_eq!(addresses(&checked(&mut vm, &crowd.datagram(&question))).len(), 2);
+    assert_eq!(crowd.connect(50_000..50_001), (1, 0));
+    assert_eq!(crowd.ask(&framed), 1);
+}
+
+#[track_caller]
+fn counter(vm: &mut Vm, name: &str) -> u64 {
+    let shown = vm.look("counters --all --json");
+    let counters: serde_json::Value = serde_json::from_str(&shown).unwrap_or_default();
+    counters[name].as_u64().unwrap_or_else(|| panic!("no counter {name} in {shown}"))
 }
 
 #[test]
