@@ -21,7 +21,7 @@ use crate::image::{self, Profile, Request};
 use crate::monitor::find;
 use crate::options::{Accelerator, Forward, Machine, Memory, Network, Protocol};
 use crate::qmp::Qmp;
-use crate::stop::{Button, Stop};
+use crate::stop::{Button, Stop, Way};
 use crate::symbols::{self, Symbols};
 use crate::workspace::{App, Workspace};
 use crate::{host, output, setup};
@@ -35,6 +35,8 @@ const BOUND: u64 = 10;
 const GRACE: Duration = Duration::from_secs(2);
 /// What the symbols of an image that hears the power button contain.
 const BUTTON: &str = "unik_kernel::button::Button";
+/// What is in an image that serves its inspection channel.
+const CHANNEL: &str = "unik_monitor::session::Session";
 
 /// What `cargo unik run` was told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -250,8 +252,13 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     }
     let symbols = Symbols::open(&image.debug, &workspace.root);
     let symbols = symbols.inspect_err(|error| eprintln!("{}", symbols::missing(error))).ok();
-    let is_heard = symbols.as_ref().is_some_and(hears_button) && command.has_button();
-    let button = is_heard.then(|| patience(&guest.cmdline));
+    let has = |mark| symbols.as_ref().is_some_and(|symbols| is_linked(symbols, mark));
+    let ask = if command.has_button() && has(BUTTON) {
+        Some(Ask::Power)
+    } else {
+        guest.monitor.clone().filter(|_| has(CHANNEL)).map(Ask::Channel)
+    };
+    let button = ask.map(|ask| (ask, patience(&guest.cmdline)));
     let core = options.core.as_deref().map(|core| (core, &*image.debug));
     let ending = boot(&command, symbols.as_ref(), button, core);
     // QEMU removes its socket where it ends in order. Where it could not even start, somebody else may be behind it.
@@ -263,9 +270,9 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     Ok(ending.exit_code())
 }
 
-/// Whether an image hears the power button.
-fn hears_button(symbols: &Symbols) -> bool {
-    symbols.table().iter().any(|symbol| symbol.name.contains(BUTTON))
+/// Whether something is in an image.
+fn is_linked(symbols: &Symbols, mark: &str) -> bool {
+    symbols.table().iter().any(|symbol| symbol.name.contains(mark))
 }
 
 /// How long a guest with these words of configuration may take to end in order.
@@ -274,7 +281,16 @@ fn patience(words: &str) -> Duration {
     Duration::from_secs(bound.and_then(|bound| bound.parse::<u16>().ok()).map_or(BOUND, u64::from)) + GRACE
 }
 
-/// Starts the guest and shows its console until it ends. Ctrl-C presses the power button of one that hears it, and waits for so long;
+/// How a guest that listens is asked to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// By the power button.
+    Power,
+    /// By the inspection channel at this path.
+    Channel(PathBuf),
+}
+
+/// Starts the guest and shows its console until it ends. Ctrl-C asks one that listens to end, and waits for so long;
 /// otherwise it ends QEMU. A second one kills it. One that dies leaves its memory in a `core` file, to be read with the image's symbols.
 ///
 /// # Errors
@@ -282,23 +298,29 @@ fn patience(words: &str) -> Duration {
 pub fn boot(
     command: &Command,
     symbols: Option<&Symbols>,
-    button: Option<Duration>,
+    button: Option<(Ask, Duration)>,
     core: Option<(&Path, &Path)>,
 ) -> Result<Ending> {
     let mut process = command.process();
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let (autopsy, qmp) = match (core, button) {
+    let (autopsy, qmp) = match (core, &button) {
         (Some((core, _)), _) => {
             let (autopsy, qmp) = Autopsy::prepare(&mut process, core)?;
             (Some(autopsy), Some(qmp))
         }
-        (None, Some(_)) => (None, Some(Qmp::attach(&mut process)?)),
-        (None, None) => (None, None),
+        (None, Some((Ask::Power, _))) => (None, Some(Qmp::attach(&mut process)?)),
+        (None, _) => (None, None),
     };
     let mut qemu = process.spawn().or_cannot(|| format!("start {}", command.program.to_string_lossy()))?;
     // It holds the other ends of the channels.
     drop(process);
-    let button = qmp.zip(button).map(|(qmp, patience)| Button { qmp, patience });
+    let button = button.and_then(|(ask, patience)| {
+        let way = match ask {
+            Ask::Power => Way::Power(qmp?),
+            Ask::Channel(path) => Way::Channel(path),
+        };
+        Some(Button { way, patience })
+    });
     let stop = Stop::new(&qemu, button);
     stop.on_ctrl_c();
     let autopsy = autopsy.map(|autopsy| autopsy.attend(Arc::clone(&stop)));

@@ -1,8 +1,10 @@
-//! Ending a guest by Ctrl-C: in order where the machine has a power button that the image hears, else from outside.
+//! Ending a guest by Ctrl-C: in order where it can be asked to end, else from outside.
 //!
-//! The first Ctrl-C (or SIGTERM, or the terminal going away) presses the button and gives the guest its time; without
-//! a button, or after that time, QEMU is asked to end. The second one kills QEMU at once.
+//! The first Ctrl-C (or SIGTERM, or the terminal going away) asks the guest, by the power button of its machine or by
+//! its inspection channel, and gives it its time; where it hears neither, or after that time, QEMU is asked to end. The
+//! second one kills QEMU at once.
 
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +14,28 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use unik_monitor::Request;
+
+use crate::monitor::Connection;
 use crate::qmp::Qmp;
 
-/// The power button of a machine whose image hears it.
+/// How long a guest may take to answer on its channel: another tool may be talking to it.
+const CHANNEL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a guest is asked to end.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// By the power button of its machine.
+    Power(Qmp),
+    /// By its inspection channel, at this path.
+    Channel(PathBuf),
+}
+
+/// What asks a guest to end that listens.
 #[derive(Debug)]
 pub(crate) struct Button {
     /// The way to press it.
-    pub(crate) qmp: Qmp,
+    pub(crate) way: Way,
     /// The time that the guest has to end after that.
     pub(crate) patience: Duration,
 }
@@ -39,6 +56,22 @@ enum State {
     Forced,
     /// QEMU is no more, and its number may be that of another process.
     Ended,
+}
+
+impl Button {
+    /// Asks the guest; how long it has then. `None` where it cannot be asked.
+    fn press(self) -> Option<Duration> {
+        let pressed = match self.way {
+            Way::Power(mut qmp) => qmp.power_down(),
+            Way::Channel(path) => Connection::open(&path, CHANNEL_PATIENCE).and_then(|mut guest| {
+                let number = guest.ask(&Request::End { reboot: false })?;
+                // It may end faster than it answers.
+                let _ = guest.answer(number);
+                Ok(())
+            }),
+        };
+        pressed.ok().map(|()| self.patience)
+    }
 }
 
 impl Stop {
@@ -65,8 +98,7 @@ impl Stop {
             return self.force(Signal::SIGKILL);
         }
         let button = self.button.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let pressed = button.and_then(|mut button| button.qmp.power_down().ok().map(|()| button.patience));
-        let Some(patience) = pressed else { return self.force(Signal::SIGTERM) };
+        let Some(patience) = button.and_then(Button::press) else { return self.force(Signal::SIGTERM) };
         eprintln!("unik: asked the guest to end; Ctrl-C ends it at once");
         let stop = Arc::clone(self);
         thread::spawn(move || {
@@ -113,7 +145,7 @@ mod tests {
         command.args(["-c", script, "sh"]).stdin(Stdio::null());
         let qmp = Qmp::attach(&mut command).unwrap();
         let child = command.spawn().unwrap();
-        let stop = Stop::new(&child, Some(Button { qmp, patience }));
+        let stop = Stop::new(&child, Some(Button { way: Way::Power(qmp), patience }));
         (child, stop)
     }
 

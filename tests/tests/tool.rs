@@ -107,8 +107,8 @@ fn a_guest_that_ends_in_order_leaves_its_exit_code_and_no_core_file() {
 }
 
 #[test]
-fn ctrl_c_stops_a_guest_without_a_button_from_outside() {
-    ctrl_c_stops_the_guest_and_then_the_tool("microvm", 130);
+fn ctrl_c_asks_a_guest_without_a_button_by_its_channel() {
+    ctrl_c_stops_the_guest_and_then_the_tool("microvm", 0);
 }
 
 #[test]
