@@ -14,7 +14,7 @@ use crate::run::{self, Channel, RunOptions};
 use crate::size::grouped;
 use crate::test::Suites;
 use crate::workspace::Workspace;
-use crate::{bench, budget, inspect, new, pack, sbom, setup, size, test};
+use crate::{bench, budget, gdb, inspect, new, pack, sbom, setup, size, test};
 
 /// What `cargo unik help` prints.
 pub const USAGE: &str = "\
@@ -37,8 +37,10 @@ cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
     --name NAME                what to call this machine, where a second one runs
     --core FILE                what gdb opens, where the guest dies: its memory and registers
     --dry-run                  print the QEMU command
-  Ctrl-C presses the power button of a guest that hears it (q35, pc) and exits with the guest's code; it stops any other
-  with code 130, and the second one does so at once
+  Ctrl-C asks a guest that listens to end, by its power button or its inspection channel, and exits with the guest's code;
+  it stops any other with code 130, and the second one does so at once
+cargo unik gdb APP [OPTIONS] [-- GDB ARGS]        build it with types, and start it stopped, under gdb
+    --release, --data, --embed, --disk, --machine, --memory, --net, --forward, --cmdline, --accel: as for run
 cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
 cargo unik size [APP]                             where the bytes of the release image are
 cargo unik bench [boot | query]                   what a boot or a DNS query costs
@@ -86,6 +88,8 @@ pub enum Command {
     },
     /// Build an image and boot it.
     Run(Box<RunOptions>),
+    /// Build an image with types and boot it under gdb; the extra arguments are gdb's.
+    Gdb(Box<RunOptions>),
     /// Run the tests.
     Test(Suites),
     /// Show sizes.
@@ -151,12 +155,12 @@ impl Command {
             Some(Value(verb)) => verb.string()?,
             Some(other) => return Err(other.unexpected().into()),
         };
-        if extra.is_some() && verb != "run" {
+        if extra.is_some() && verb != "run" && verb != "gdb" {
             return Err(Error::usage(format!("'cargo unik {verb}' has no use for --")));
         }
         match verb.as_str() {
             "help" => Ok(Command::Help),
-            "build" | "run" | "pack" => with_app(&verb, &mut parser, extra.unwrap_or_default()),
+            "build" | "run" | "gdb" | "pack" => with_app(&verb, &mut parser, extra.unwrap_or_default()),
             "test" => {
                 let mut suites = Suites::All;
                 while let Some(word) = parser.next()? {
@@ -190,7 +194,7 @@ impl Command {
             }
             _ => {
                 let known = format!(
-                    "build, run, test, size, bench, new, pack, inspect, sbom, {} or help",
+                    "build, run, gdb, test, size, bench, new, pack, inspect, sbom, {} or help",
                     arguments::VERBS.join(", ")
                 );
                 Err(Error::usage(format!("there is no command '{verb}': choose {known}")))
@@ -210,6 +214,7 @@ impl Command {
             }
             Command::Build { app, profile, embed } => build(app.as_deref(), profile, embed),
             Command::Run(options) => run::run(&options),
+            Command::Gdb(options) => gdb::run(*options),
             Command::Test(suites) => test::run(suites),
             Command::Size(app) => size::run(app.as_deref()),
             Command::Bench(what) => bench::run(what.as_deref()),
@@ -225,7 +230,7 @@ impl Command {
 /// `build`, `run` and `pack` take an application and options; the options of a machine are for `run` alone.
 fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Result<Command> {
     let mut options = RunOptions { extra, ..RunOptions::default() };
-    let running = verb == "run";
+    let (starts, running) = (verb == "run" || verb == "gdb", verb == "run");
     while let Some(word) = parser.next()? {
         match word {
             Short('h') | Long("help") => return Ok(Command::Help),
@@ -234,16 +239,16 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
             Long("embed") if verb != "pack" => options.embed = Some(parser.value()?.into()),
             Long("data") if verb != "build" => options.data = Some(parser.value()?.into()),
             Long("host") if running => options.host = true,
-            Long("disk") if running => options.disks.push(parser.value()?.into()),
-            Long("machine") if running => options.machine = Some(parser.value()?.string()?.parse()?),
-            Long("memory") if running => options.memory = Some(parser.value()?.string()?.parse()?),
-            Long("net") if running => {
+            Long("disk") if starts => options.disks.push(parser.value()?.into()),
+            Long("machine") if starts => options.machine = Some(parser.value()?.string()?.parse()?),
+            Long("memory") if starts => options.memory = Some(parser.value()?.string()?.parse()?),
+            Long("net") if starts => {
                 let network = options::network(&parser.value()?.string()?)?;
                 options.networks.get_or_insert_default().extend(network);
             }
-            Long("forward") if running => options.forwards.push(parser.value()?.string()?.parse()?),
-            Long("cmdline") if running => options.cmdline = Some(parser.value()?.string()?),
-            Long("accel") if running => options.accelerator = parser.value()?.string()?.parse()?,
+            Long("forward") if starts => options.forwards.push(parser.value()?.string()?.parse()?),
+            Long("cmdline") if starts => options.cmdline = Some(parser.value()?.string()?),
+            Long("accel") if starts => options.accelerator = parser.value()?.string()?.parse()?,
             Long("monitor") if running => {
                 let path = parser.value()?;
                 options.monitor = if path == "none" { Channel::None } else { Channel::Path(path.into()) };
@@ -267,6 +272,7 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
     }
     Ok(match verb {
         "run" => Command::Run(Box::new(options)),
+        "gdb" => Command::Gdb(Box::new(options)),
         "build" => Command::Build { app: options.app, profile: options.profile, embed: options.embed },
         _ => Command::Pack { app: options.app, data: options.data },
     })
@@ -360,6 +366,14 @@ mod tests {
     }
 
     #[test]
+    fn gdb_takes_what_makes_a_machine_and_words_of_its_own() {
+        let Ok(Command::Gdb(options)) = parse("gdb hello --memory 8M -- -batch") else { panic!("no gdb") };
+        assert_eq!(options.memory.map(|memory| memory.mebibytes()), Some(8));
+        assert_eq!(options.extra, ["-batch"]);
+        assert!(parse("gdb hello --core x").is_err());
+    }
+
+    #[test]
     fn no_network_is_not_the_default_network() {
         assert_eq!(run_options("run dns").networks, None);
         assert_eq!(run_options("run dns --net none").networks, Some(vec![]));
@@ -401,7 +415,7 @@ mod tests {
         for (line, expected) in [
             (
                 "bild",
-                "there is no command 'bild': choose build, run, test, size, bench, new, pack, \
+                "there is no command 'bild': choose build, run, gdb, test, size, bench, new, pack, \
               inspect, sbom, list, ps, counters, log, netstat, tcpdump, sysinfo, shutdown or help",
             ),
             (

@@ -52,6 +52,8 @@ pub struct Request {
     pub embed: Option<PathBuf>,
     /// Where the image is put: `APP.elf` and `APP.debug`.
     pub output: PathBuf,
+    /// The symbols know types and variables too, for a debugger.
+    pub types: bool,
     /// Cargo shows its progress.
     pub progress: bool,
 }
@@ -92,7 +94,7 @@ impl Image {
 impl Request {
     /// A build for `target/unik`, with progress.
     pub fn new(workspace: &Workspace, profile: Profile) -> Request {
-        Request { profile, embed: None, output: output_folder(workspace), progress: true }
+        Request { profile, embed: None, output: output_folder(workspace), types: false, progress: true }
     }
 }
 
@@ -224,12 +226,16 @@ fn command(workspace: &Workspace, app: &App, request: &Request) -> Result<Comman
         .args(["--config", &flags(request.profile)?])
         .args(foreign_flags(request.profile))
         .arg("--target-dir")
-        .arg(workspace.target.join("images"))
+        .arg(workspace.target.join(if request.types { "images-with-types" } else { "images" }))
         .args(["--message-format", "json-render-diagnostics"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     if request.profile == Profile::Release {
         command.arg("--release");
+    }
+    if request.types {
+        let name = if request.profile == Profile::Release { "release" } else { "dev" };
+        command.arg("--config").arg(format!("profile.{name}.debug = \"full\""));
     }
     if !request.progress {
         command.arg("--quiet");

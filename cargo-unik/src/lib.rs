@@ -32,6 +32,7 @@ pub mod elf;
 pub mod elsewhere;
 pub mod epitaph;
 pub mod error;
+mod gdb;
 pub mod guest;
 pub mod host;
 pub mod identity;

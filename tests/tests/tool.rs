@@ -96,6 +96,33 @@ fn core_file(app: &str, code: i32) -> Option<String> {
 }
 
 #[test]
+fn gdb_stops_in_main_and_knows_tasks_and_log() {
+    let words = "gdb hello --net none --accel tcg -- -nx -batch -ex";
+    let mut tool = unik(words);
+    tool.args([
+        "break hello.rs:7",
+        "-ex",
+        "continue",
+        "-ex",
+        "unik-tasks",
+        "-ex",
+        "hbreak unik_kernel::power::exit",
+    ]);
+    let output = tool.args(["-ex", "continue", "-ex", "unik-log"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    if complaints.contains("there is no gdb here") {
+        let note = "not run: what cargo unik gdb shows: there is no gdb\n";
+        std::io::stderr().write_all(note.as_bytes()).unwrap();
+        return;
+    }
+    let row = said.lines().find(|line| line.split_whitespace().eq(["0", "main", "0", "event"]));
+    assert!(row.is_some(), "no task main in {said}{complaints}");
+    assert!(said.contains("INFO  hello: hello, world"), "{said}{complaints}");
+    assert_eq!(output.status.code(), Some(0), "{said}{complaints}");
+}
+
+#[test]
 fn a_guest_that_ends_in_order_leaves_its_exit_code_and_no_core_file() {
     let core = workspace().target.join(format!("unik/tests/exit-{}.core", std::process::id()));
     std::fs::create_dir_all(core.parent().unwrap()).unwrap();
