@@ -266,8 +266,17 @@ fn flags(profile: Profile) -> Result<String> {
 /// Flags for the code of others in the image that ships: its panics do not say where they are. The backtrace does, and a place
 /// that is not the user's own is found there anyway; the names and numbers of all such places take kilobytes.
 fn foreign_flags(profile: Profile) -> Vec<String> {
-    const FOREIGN: [&str; 7] =
-        ["core", "alloc", "heapless", "linked_list_allocator", "smoltcp", "uart_16550", "virtio-drivers"];
+    const FOREIGN: [&str; 9] = [
+        "core",
+        "alloc",
+        "chacha20",
+        "heapless",
+        "linked_list_allocator",
+        "postcard",
+        "smoltcp",
+        "uart_16550",
+        "virtio-drivers",
+    ];
     if profile == Profile::Dev {
         return Vec::new();
     }

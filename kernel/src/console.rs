@@ -88,14 +88,13 @@ pub fn records(number: u64, visit: &mut dyn FnMut(&Entry<'_>) -> bool) -> Range<
 }
 
 /// Lets `change` see the levels of the log and set them.
-pub fn levels<R>(change: impl FnOnce(&mut Levels) -> R) -> R {
+pub fn levels(change: &mut dyn FnMut(&mut Levels)) {
     let mut levels = LEVELS.lock();
     if LEVEL_OF.lock().replace(|target| LEVELS.lock().of(target)).is_none() {
         levels.all(log::max_level());
     }
-    let result = change(&mut levels);
+    change(&mut levels);
     log::set_max_level(levels.most());
-    result
 }
 
 struct Sink;

@@ -56,8 +56,13 @@ impl Levels {
         let known = self.modules().iter().position(|module| module.path() == path.as_bytes());
         let Some(level) = level else {
             if let Some(index) = known {
+                // The last one moves to its place.
                 self.used -= 1;
-                self.modules.swap(index, self.used);
+                if let Some(last) = self.modules.get(self.used).copied()
+                    && let Some(place) = self.modules.get_mut(index)
+                {
+                    *place = last;
+                }
             }
             return true;
         };

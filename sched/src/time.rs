@@ -88,6 +88,8 @@ impl Time {
     }
 
     /// The time since boot.
+    // Asked for in many places, so it stands in the image once.
+    #[inline(never)]
     pub fn now(&self) -> Instant {
         self.0.platform.now()
     }
@@ -223,6 +225,7 @@ impl Sleep {
         self.deadline = deadline;
     }
 
+    #[inline(never)]
     fn cancel(&mut self) {
         if let Some(key) = self.timer.take() {
             self.time.cancel(key);

@@ -268,11 +268,10 @@ pub(crate) fn records(number: u64, visit: &mut dyn FnMut(&Entry<'_>) -> bool) ->
 }
 
 /// Lets `change` see the levels of the log and set them.
-pub(crate) fn levels<R>(change: impl FnOnce(&mut Levels) -> R) -> R {
+pub(crate) fn levels(change: &mut dyn FnMut(&mut Levels)) {
     let mut log = Log::lock();
-    let result = change(&mut log.levels);
+    change(&mut log.levels);
     log::set_max_level(log.levels.most());
-    result
 }
 
 /// Connects the `log` facade to standard output, as `log=LEVEL` says.
@@ -283,7 +282,7 @@ fn start_log(command_line: &str) {
     // Fails where a logger is set already; then that one stays.
     if log::set_logger(&SINK).is_ok() {
         Log::lock().started = Some(std::time::Instant::now());
-        levels(|levels| levels.all(level));
+        levels(&mut |levels| levels.all(level));
     }
 }
 

@@ -141,7 +141,7 @@ impl Sources for Looker {
             }
             List::Levels => {
                 let (mut next, mut full) = (0, false);
-                backend::levels(|levels| {
+                backend::levels(&mut |levels| {
                     levels.visit(&mut |target, level| {
                         next += 1;
                         let level = level_of(level);
@@ -168,7 +168,8 @@ impl Sources for Looker {
     }
 
     fn set_level(&mut self, target: &str, level: Option<Level>) -> Result<(), Refusal> {
-        let set = backend::levels(|levels| levels.set(target, level.map(filter_of)));
+        let mut set = false;
+        backend::levels(&mut |levels| set = levels.set(target, level.map(filter_of)));
         if !set {
             return Err(Refusal::Busy);
         }
