@@ -59,7 +59,8 @@ fn open(system: &System) -> Result<Monitor, Failure> {
     // They last as long as the system, so what would tear them down is not linked.
     let (port, session) = (Box::leak(Box::new(port)), Box::leak(Box::new(session)));
     let looker = Looker::new(*system, port.event());
-    let service = Box::leak(Box::new(Service { port, session, looker, unread: None, deadline: None }));
+    let service =
+        Box::leak(Box::new(Service { port, session, looker, unread: None, taken: 0, deadline: None }));
     let spawned = system.spawner().spawn(NAME, async { match Pin::new(service).await {} });
     spawned.map_err(|error| Failure::Configuration(error.to_string()))?;
     Ok(Monitor(()))
@@ -70,8 +71,9 @@ struct Service<P: 'static> {
     port: &'static mut P,
     session: &'static mut Session,
     looker: Looker,
-    /// What the session did not take, from which byte on.
-    unread: Option<(Buffer, usize)>,
+    /// A buffer that the session did not take all of, and how much it took.
+    unread: Option<Buffer>,
+    taken: usize,
     /// Until when the host may read the answer to its request to end the appliance.
     deadline: Option<Instant>,
 }
@@ -91,7 +93,7 @@ impl<P: Port> Service<P> {
         // This turn is about it.
         let _ = looker.event().try_take();
         port.disarm();
-        hear(port, session, looker, &mut self.unread);
+        hear(port, session, looker, &mut self.unread, &mut self.taken);
         let busy = tell(port, session, looker);
         port.flush();
         if looker.is_ending() {
@@ -119,30 +121,35 @@ impl<P: Port> Future for Service<P> {
     }
 }
 
-/// Takes what the host has sent, as long as the session takes it. `unread` is what it did not take, from which byte on.
+/// Takes what the host has sent, as long as the session takes it. `unread` is a buffer that it took the first `taken` bytes of.
 #[inline(never)]
 fn hear(
     port: &mut impl Port,
     session: &mut Session,
     looker: &mut Looker,
-    unread: &mut Option<(Buffer, usize)>,
+    unread: &mut Option<Buffer>,
+    taken: &mut usize,
 ) {
     loop {
-        let next = if unread.is_none() { port.receive() } else { None };
+        let fresh = unread.is_none();
+        if fresh {
+            (*unread, *taken) = (port.receive(), 0);
+        }
         // Whoever has opened the port did so before what is received now.
         if port.restarted() {
-            if let Some((bytes, _)) = unread.take() {
+            if !fresh && let Some(bytes) = unread.take() {
                 port.give_back(bytes);
             }
             session.restart(looker);
         }
-        let Some((bytes, taken)) = unread.take().or(next.map(|bytes| (bytes, 0))) else { return };
-        let taken = taken + session.receive(bytes.get(taken..).unwrap_or_default(), looker);
-        if taken < bytes.len() {
-            *unread = Some((bytes, taken));
+        let Some(bytes) = unread.as_deref() else { return };
+        *taken += session.receive(bytes.get(*taken..).unwrap_or_default(), looker);
+        if *taken < bytes.len() {
             return;
         }
-        port.give_back(bytes);
+        if let Some(bytes) = unread.take() {
+            port.give_back(bytes);
+        }
     }
 }
 
