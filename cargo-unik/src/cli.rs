@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 
+use crate::base::Base;
 use crate::error::{Context, Error, Result};
 use crate::image::{self, Profile, Request};
 use crate::monitor::arguments::{self, Look};
-use crate::options;
+use crate::options::{self, Memory};
 use crate::run::{self, Channel, RunOptions};
 use crate::size::grouped;
 use crate::test::Suites;
@@ -21,8 +22,10 @@ pub const USAGE: &str = "\
 Builds, boots, tests and measures unik images.
 
 cargo unik build APP [--release] [--embed DIR]    build target/unik/APP.elf and APP.debug
+    --base ADDRESS             load it at 0x345000, or random: another one in each build
 cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
     --release                  the image that ships
+    --base ADDRESS             load it at 0x345000, or random: another one at each start
     --host                     as an ordinary process, without a machine
     --data DIR                 files for the guest
     --embed DIR                files for the guest, compiled in
@@ -85,6 +88,8 @@ pub enum Command {
         profile: Profile,
         /// Files to compile in.
         embed: Option<PathBuf>,
+        /// Where it is loaded.
+        base: Base,
     },
     /// Build an image and boot it.
     Run(Box<RunOptions>),
@@ -212,7 +217,7 @@ impl Command {
                 print!("{USAGE}");
                 Ok(0)
             }
-            Command::Build { app, profile, embed } => build(app.as_deref(), profile, embed),
+            Command::Build { app, profile, embed, base } => build(app.as_deref(), profile, embed, base),
             Command::Run(options) => run::run(&options),
             Command::Gdb(options) => gdb::run(*options),
             Command::Test(suites) => test::run(suites),
@@ -236,6 +241,7 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
             Short('h') | Long("help") => return Ok(Command::Help),
             Value(word) if options.app.is_none() => options.app = Some(word.string()?),
             Long("release") if verb != "pack" => options.profile = Profile::Release,
+            Long("base") if verb != "pack" => options.base = parser.value()?.string()?.parse()?,
             Long("embed") if verb != "pack" => options.embed = Some(parser.value()?.into()),
             Long("data") if verb != "build" => options.data = Some(parser.value()?.into()),
             Long("host") if running => options.host = true,
@@ -273,7 +279,10 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
     Ok(match verb {
         "run" => Command::Run(Box::new(options)),
         "gdb" => Command::Gdb(Box::new(options)),
-        "build" => Command::Build { app: options.app, profile: options.profile, embed: options.embed },
+        "build" => {
+            let RunOptions { app, profile, embed, base, .. } = options;
+            Command::Build { app, profile, embed, base }
+        }
         _ => Command::Pack { app: options.app, data: options.data },
     })
 }
@@ -305,22 +314,27 @@ fn word_and_json(parser: &mut lexopt::Parser) -> Result<Option<(Option<OsString>
     Ok(Some((found, json)))
 }
 
-fn build(name: Option<&str>, profile: Profile, embed: Option<PathBuf>) -> Result<u8> {
+fn build(name: Option<&str>, profile: Profile, embed: Option<PathBuf>, base: Base) -> Result<u8> {
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
     let app = workspace.app(name, &here)?;
     setup::check_compiler()?;
-    let image = image::build_within_budget(
-        &workspace,
-        &app,
-        &Request { embed, ..Request::new(&workspace, profile) },
-    )?;
+    let mut request = Request { embed, base, ..Request::new(&workspace, profile) };
+    request.room.memory = match app.defaults.memory {
+        // A given address is meant for a machine that only its user knows.
+        _ if base != Base::Random => u64::MAX,
+        memory => u64::from(memory.unwrap_or(Memory::DEFAULT).mebibytes()) << 20,
+    };
+    let image = image::build_within_budget(&workspace, &app, &request)?;
     let shown = image.elf.strip_prefix(&here).unwrap_or(&image.elf);
     let budget = match (profile, budget::of(&app)?.image) {
         (Profile::Release, Some(budget)) => format!(" of {}", grouped(budget)),
         _ => String::new(),
     };
     println!("{}: {}{budget} bytes, sha256 {}", shown.display(), grouped(image.size), image.digest);
+    if let Some(words) = image.moved() {
+        println!("{words}");
+    }
     Ok(0)
 }
 

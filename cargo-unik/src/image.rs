@@ -10,10 +10,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::base::{Base, Room};
 use crate::error::{Context, Error, Result};
 use crate::identity::{self, Digest, Identity};
+use crate::options::Memory;
 use crate::workspace::{App, Kind, SYSTEM_PACKAGE, TARGET_FILE, Workspace};
-use crate::{budget, cpio, elf, setup};
+use crate::{budget, cpio, elf, relocation, setup};
 
 /// How the image is optimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -56,6 +58,10 @@ pub struct Request {
     pub types: bool,
     /// Cargo shows its progress.
     pub progress: bool,
+    /// Where it is loaded.
+    pub base: Base,
+    /// The memory it is loaded into.
+    pub room: Room,
 }
 
 /// A built image.
@@ -63,8 +69,10 @@ pub struct Request {
 pub struct Image {
     /// The ELF that boots.
     pub elf: PathBuf,
-    /// The same program with symbols and lines.
+    /// The same program with symbols, lines and relocations, at the address it was linked for.
     pub debug: PathBuf,
+    /// The load address, where it is another one.
+    pub base: Option<u64>,
     /// Bytes of the ELF that boots.
     pub size: u64,
     /// Bytes of compiled-in files among them.
@@ -91,10 +99,21 @@ impl Image {
     }
 }
 
+impl Image {
+    /// Where the image is, if not where it was linked for, and how gdb is told so.
+    pub fn moved(&self) -> Option<String> {
+        let base = self.base?;
+        let by = base.wrapping_sub(relocation::LOWEST);
+        Some(format!("loaded at {base:#x}; in gdb: symbol-file -o {by:#x} {}", self.debug.display()))
+    }
+}
+
 impl Request {
     /// A build for `target/unik`, with progress.
     pub fn new(workspace: &Workspace, profile: Profile) -> Request {
-        Request { profile, embed: None, output: output_folder(workspace), types: false, progress: true }
+        let room = Room { memory: u64::from(Memory::DEFAULT.mebibytes()) << 20, files: 0 };
+        let output = output_folder(workspace);
+        Request { profile, embed: None, output, types: false, progress: true, base: Base::Linked, room }
     }
 }
 
@@ -129,7 +148,11 @@ pub fn build(workspace: &Workspace, app: &App, request: &Request) -> Result<Imag
     let commit = identity::commit(&workspace.root);
     let linked = compile(workspace, app, request, archive.as_deref(), commit.as_deref())?;
     let symbols = fs::read(&linked.path).or_cannot(|| format!("read {}", linked.path.display()))?;
-    let bare = elf::strip(&symbols)?;
+    let base = request.base.address(&relocation::extent(&symbols)?, request.room)?;
+    let bare = match base {
+        Some(base) => elf::strip(&relocation::moved(&symbols, base)?)?,
+        None => elf::strip(&symbols)?,
+    };
     let archive = archive.map(|path| fs::read(&path).or_cannot(|| format!("read {}", path.display())));
     let archive = archive.transpose()?;
     let identity = Identity {
@@ -145,6 +168,7 @@ pub fn build(workspace: &Workspace, app: &App, request: &Request) -> Result<Imag
     let image = Image {
         elf: request.output.join(format!("{}.elf", app.name)),
         debug: request.output.join(format!("{}.debug", app.name)),
+        base,
         size: stripped.len() as u64,
         embedded: archive.map_or(0, |archive| archive.len() as u64),
         identity: (stripped.len() - bare.len()) as u64,
@@ -248,8 +272,9 @@ fn command(workspace: &Workspace, app: &App, request: &Request) -> Result<Comman
 /// Sources outside of the workspace are named without the folders they happen to lie in: those differ from computer to
 /// computer, cost bytes, and are nobody's business. What ships is inlined where that makes it smaller, as `opt-level = "z"` has it,
 /// while the rest of the optimiser goes on as `"s"` has it; and jumps go by comparison, since an entry of a table takes eight bytes.
+/// The linker keeps its relocations in the file with symbols, for [`relocation`]: the image that boots is the same without them.
 fn flags(profile: Profile) -> Result<String> {
-    let mut flags = Vec::new();
+    let mut flags = vec!["-Clink-arg=--emit-relocs".to_owned()];
     for folder in setup::source_folders()? {
         flags.push(format!("--remap-path-prefix={}/=", folder.display()));
     }

@@ -1,8 +1,9 @@
 //! The tool of unik: builds an application into an image, boots it under QEMU, tests and measures it.
 //!
 //! One module per noun. [`cli`] reads the command line into a [`cli::Command`]; [`workspace`] knows the applications and their defaults;
-//! [`image`] builds one into `target/unik/APP.elf` and `APP.debug` with [`cpio`] and [`elf`], and says in it what it was built
-//! from ([`identity`], which [`inspect`] reads; [`sbom`] lists the crates); [`guest`] turns wishes about a machine
+//! [`image`] builds one into `target/unik/APP.elf` and `APP.debug` with [`cpio`] and [`elf`], at another [`base`] by [`relocation`],
+//! and says in it what it was built from ([`identity`], which [`inspect`] reads; [`sbom`] lists the crates); [`guest`] turns wishes
+//! about a machine
 //! into a QEMU command; [`run`] boots it, controls it by [`qmp`], and reads [`epitaph`]s with the help of [`symbols`]; [`monitor`]
 //! looks into those that run. The whole-image tests use the same modules
 //! as the commands do, so what is tested is what the user runs.
@@ -22,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod autopsy;
+pub mod base;
 pub mod bench;
 pub mod budget;
 pub mod cli;
@@ -45,6 +47,7 @@ pub mod options;
 mod output;
 pub mod pack;
 pub mod qmp;
+pub mod relocation;
 pub mod run;
 pub mod sbom;
 pub mod setup;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::autopsy::Autopsy;
+use crate::base::{Base, Room};
 use crate::epitaph;
 use crate::error::{Context, Error, Result};
 use crate::guest::{Command, Guest};
@@ -47,6 +48,8 @@ pub struct RunOptions {
     pub profile: Profile,
     /// As a process of this computer, without a machine around it.
     pub host: bool,
+    /// Where it is loaded.
+    pub base: Base,
     /// Files, as initrd.
     pub data: Option<PathBuf>,
     /// Files, compiled in.
@@ -239,18 +242,25 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     setup::check_compiler()?;
     ports_are_free(&guest.forwards)?;
     guest.monitor.as_deref().map_or(Ok(()), find::clear)?;
-    let image = image::build_within_budget(&workspace, &app, &request)?;
+    let mut files = 0;
     if let (Some(folder), Some(archive)) = (options.data_folder(&app)?, &guest.initrd) {
-        image::pack(&folder, archive)?;
+        let packed = image::pack(&folder, archive)?;
+        files = packed.metadata().or_cannot(|| format!("read {}", packed.display()))?.len();
     }
+    let room = Room { memory: u64::from(guest.memory.mebibytes()) << 20, files };
+    let request = Request { base: options.base, room, ..request };
+    let image = image::build_within_budget(&workspace, &app, &request)?;
     eprintln!("unik: {} on {}, {} bytes", app.name, command.summary, image.size);
+    if let Some(words) = image.moved() {
+        eprintln!("unik: {words}");
+    }
     for forward in &guest.forwards {
         eprintln!("unik: {forward}");
     }
     if let Some(socket) = &guest.monitor {
         eprintln!("unik: look inside with: cargo unik ps {}", options.called(&app, socket));
     }
-    let symbols = Symbols::open(&image.debug, &workspace.root);
+    let symbols = Symbols::of(&image.elf, &image.debug, &workspace.root);
     let symbols = symbols.inspect_err(|error| eprintln!("{}", symbols::missing(error))).ok();
     let has = |mark| symbols.as_ref().is_some_and(|symbols| is_linked(symbols, mark));
     let ask = if command.has_button() && has(BUTTON) {

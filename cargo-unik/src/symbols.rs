@@ -13,6 +13,7 @@ use object::{LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, S
 
 use crate::error::{Context, Error, Result};
 use crate::names;
+use crate::relocation;
 
 type Reader = EndianRcSlice<RunTimeEndian>;
 
@@ -45,9 +46,25 @@ pub struct Symbols {
     /// Where there is machine code. Line tables also speak of functions that the linker threw away, at addresses near zero.
     code: Vec<Range<u64>>,
     root: String,
+    /// How far the image was moved from where these names are, modulo 2^64.
+    moved: u64,
 }
 
 impl Symbols {
+    /// Reads the names of an image that may have been moved: `elf` is the one that boots.
+    ///
+    /// # Errors
+    /// As for [`Symbols::open`].
+    pub fn of(elf: &Path, debug: &Path, root: &Path) -> Result<Symbols> {
+        let entry = |path: &Path| {
+            fs::read(path)
+                .or_cannot(|| format!("read {}", path.display()))
+                .and_then(|elf| relocation::entry(&elf))
+        };
+        let moved = entry(elf)?.wrapping_sub(entry(debug)?);
+        Ok(Symbols { moved, ..Symbols::open(debug, root)? })
+    }
+
     /// Reads the names of an image; places below `root` are told relative to it.
     ///
     /// # Errors
@@ -71,16 +88,17 @@ impl Symbols {
         let lines = addr2line::Context::from_dwarf(dwarf).or_cannot(|| "read the line tables".to_owned())?;
         let sections = file.sections().filter(|section| section.kind() == SectionKind::Text);
         let code = sections.map(|section| section.address()..section.address() + section.size()).collect();
-        Ok(Symbols { lines, table: table(&file), code, root: format!("{}/", root.display()) })
+        Ok(Symbols { lines, table: table(&file), code, root: format!("{}/", root.display()), moved: 0 })
     }
 
-    /// All functions, variables and labels, by address.
+    /// All functions, variables and labels, by the address they were linked for.
     pub fn table(&self) -> &[Symbol] {
         &self.table
     }
 
-    /// The calls that lead to an address, innermost first; empty where nothing is known.
+    /// The calls that lead to an address of the running image, innermost first; empty where nothing is known.
     pub fn frames(&self, address: u64) -> Vec<Frame> {
+        let address = address.wrapping_sub(self.moved);
         if !self.code.iter().any(|code| code.contains(&address)) {
             return Vec::new();
         }
