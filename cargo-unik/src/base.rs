@@ -78,7 +78,7 @@ impl FromStr for Base {
     fn from_str(word: &str) -> Result<Base> {
         let address = word.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
         match address {
-            Some(address) if address >= LOWEST && address < HIGHEST && address.is_multiple_of(PAGE) => {
+            Some(address) if (LOWEST..HIGHEST).contains(&address) && address.is_multiple_of(PAGE) => {
                 Ok(Base::At(address))
             }
             None if word == "random" => Ok(Base::Random),

@@ -117,7 +117,7 @@ fn an_image_without_relocations_stays_where_it_is() {
 #[test]
 fn a_base_is_a_page_below_the_reach_of_the_first_tables() {
     let file = linked(&[address(0, R_X86_64_32, 0x10_0010)]);
-    for wrong in [0, 0xf_f000, 0x10_0800, 0x3fff_ffff, 0x4000_0000, u64::MAX & !4095] {
+    for wrong in [0, 0xf_f000, 0x10_0800, 0x3fff_ffff, 0x4000_0000, !4095] {
         assert!(moved(&file, wrong).is_err(), "{wrong:#x}");
     }
     assert!(moved(&file, 0x3fff_f000).is_ok());

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use cargo_unik::error::Result;
+use cargo_unik::base::{Base, Room};
+use cargo_unik::error::{Context as _, Result};
 use cargo_unik::image::{self, Profile, Request};
+use cargo_unik::options::Memory;
 use cargo_unik::workspace::Workspace;
+use cargo_unik::{elf, relocation};
 
 /// What was built already by this test program: tests run side by side and share their images.
 static BUILT: Mutex<BTreeMap<(String, Profile), Image>> = Mutex::new(BTreeMap::new());
@@ -83,6 +86,25 @@ impl Image {
             build_profile(&workspace, &name, Profile::Dev)
         });
         built.unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    }
+
+    /// The same image at another load address, which is printed: it is the seed of what may go wrong there.
+    ///
+    /// # Panics
+    /// It cannot be loaded there.
+    #[must_use]
+    #[track_caller]
+    pub fn at(&self, base: Base, memory: Memory) -> Image {
+        let room = Room { memory: u64::from(memory.mebibytes()) << 20, files: 0 };
+        let moved = std::fs::read(&self.debug).or_cannot(|| "read the image".to_owned()).and_then(|linked| {
+            let address = base.address(&relocation::extent(&linked)?, room)?.unwrap_or(relocation::LOWEST);
+            let elf = self.elf.with_extension(format!("{address:x}.elf"));
+            println!("{} at {address:#x}", elf.display());
+            let bytes = elf::strip(&relocation::moved(&linked, address)?)?;
+            std::fs::write(&elf, bytes).or_cannot(|| format!("write {}", elf.display()))?;
+            Ok(Image { elf, ..self.clone() })
+        });
+        moved.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// An image that somebody else linked.

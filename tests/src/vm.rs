@@ -43,6 +43,7 @@ pub struct Vm {
     qmp: Option<Qmp>,
     forwards: Vec<Forward>,
     monitor: Option<PathBuf>,
+    elf: PathBuf,
     debug: PathBuf,
 }
 
@@ -183,8 +184,8 @@ impl Setup {
         });
         match started {
             Ok((running, qmp)) => {
-                let Guest { forwards, monitor, .. } = self.guest;
-                Vm { running, qmp, forwards, monitor, debug: self.debug }
+                let Guest { forwards, monitor, kernel, .. } = self.guest;
+                Vm { running, qmp, forwards, monitor, elf: kernel, debug: self.debug }
             }
             Err(error) => panic!("{error}"),
         }
@@ -336,7 +337,8 @@ impl Vm {
     /// The image has no symbols.
     #[track_caller]
     pub fn backtrace(&mut self) -> Vec<String> {
-        let symbols = Symbols::open(&self.debug, &workspace().root).unwrap_or_else(|error| panic!("{error}"));
+        let symbols = Symbols::of(&self.elf, &self.debug, &workspace().root);
+        let symbols = symbols.unwrap_or_else(|error| panic!("{error}"));
         let mut interpreter = Interpreter::new();
         let log = self.log();
         log.lines().flat_map(|line| interpreter.explain(line, Some(&symbols))).collect()

@@ -42,6 +42,20 @@ fn an_epitaph_is_told_with_functions_files_and_lines() {
 }
 
 #[test]
+fn two_runs_at_random_addresses_differ_and_name_the_same_functions() {
+    let told = || {
+        let (output, said) = ran("run panic --base random --net none --accel tcg --monitor none");
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("kernel/examples/panic.rs:"), "{said}");
+        let epitaph = said.lines().find(|line| line.starts_with("epitaph: backtrace ")).map(str::to_owned);
+        epitaph.unwrap_or_else(|| panic!("no backtrace in {said}"))
+    };
+    let first = told();
+    // Two draws out of thousands may be the same, ten in a row are not.
+    assert!((0..10).any(|_| told() != first), "{first}");
+}
+
+#[test]
 fn a_core_file_of_a_panic_is_opened_by_gdb() {
     let Some(shown) = core_file("panic_in_task", 2) else { return };
     for expected in
