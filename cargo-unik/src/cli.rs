@@ -271,10 +271,10 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
     if options.name.is_some() && options.monitor != Channel::Usual {
         return Err(Error::usage("--name goes with a socket in the usual place: leave --monitor out"));
     }
-    if options.core.is_some() && (options.host || options.dry_run) {
-        return Err(Error::usage(
-            "--core goes with a machine that this tool starts: leave --host and --dry-run out",
-        ));
+    if options.core.is_some() && (options.host || options.dry_run || options.base != Base::Linked) {
+        let sentence = "--core goes with a machine that this tool starts, and with an image where it was linked: leave \
+                        --host, --dry-run and --base out";
+        return Err(Error::usage(sentence));
     }
     Ok(match verb {
         "run" => Command::Run(Box::new(options)),
@@ -438,7 +438,8 @@ mod tests {
             ),
             (
                 "run dns --core a --host",
-                "--core goes with a machine that this tool starts: leave --host and --dry-run out",
+                "--core goes with a machine that this tool starts, and with an image where it was linked: leave \
+                 --host, --dry-run and --base out",
             ),
             ("run dns extra", "'extra' is one word too many"),
             ("run dns --memory lots", "'lots' is no amount of memory: write 8M or 1G, 2M at least"),

@@ -69,6 +69,15 @@ impl Qmp {
         self.execute("system_powerdown", None).map(drop)
     }
 
+    /// Sends the processors of the machine a non-maskable interrupt.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or has ended.
+    pub fn inject_nmi(&mut self) -> Result<()> {
+        self.open()?;
+        self.execute("inject-nmi", None).map(drop)
+    }
+
     /// Waits until the guest has ended and QEMU, which was told so, keeps it as it was. However long that takes.
     ///
     /// # Errors

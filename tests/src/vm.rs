@@ -236,6 +236,18 @@ impl Vm {
         }
     }
 
+    /// Sends a machine that was [`Setup::controlled`] a non-maskable interrupt.
+    ///
+    /// # Panics
+    /// QEMU does not obey.
+    #[track_caller]
+    pub fn inject_nmi(&mut self) {
+        let Some(qmp) = &mut self.qmp else { panic!("the machine was started without a control channel") };
+        if let Err(error) = qmp.inject_nmi() {
+            self.fail(&error.to_string());
+        }
+    }
+
     /// Waits for the machine to be reset, or to be switched off other than through the exit port, where an image that
     /// ends in order leaves its code.
     ///

@@ -107,6 +107,16 @@ fn memory_that_is_not_there_is_named_with_its_size() {
 }
 
 #[test]
+fn an_interrupt_that_cannot_be_masked_has_an_epitaph_even_while_the_image_sleeps() {
+    let mut vm = Vm::of(&Image::debug("hello_monitor")).machine(Machine::Q35).controlled().boot();
+    vm.line("ready: hello_monitor");
+    vm.inject_nmi();
+    vm.line("epitaph: v1 fault non-maskable-interrupt ");
+    vm.line("epitaph: exit 3");
+    assert_eq!(vm.exit_code(), 3);
+}
+
+#[test]
 fn an_epitaph_comes_on_a_pc_as_well() {
     let mut vm = Vm::of(&Image::debug("null_dereference")).machine(Machine::Q35).boot();
     vm.line("epitaph: v1 fault page-fault ");
