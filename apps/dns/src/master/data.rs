@@ -78,6 +78,7 @@ pub(super) fn read(reader: &mut Reader<'_>, kind: Kind) -> Result<(), Mistake> {
 
 impl Reader<'_> {
     /// Reads the last word as `field`.
+    #[inline(never)]
     fn field(&mut self, field: Field) -> Result<(), Mistake> {
         let word = self.scanner.word();
         let wrong = word.mistake(field.problem());
