@@ -18,14 +18,19 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    /// Reads the name at `start`, which must hold no compression pointer, as the name of a question; gives also the
-    /// offset behind it.
-    pub(crate) fn read(message: &[u8], start: usize) -> Option<(Self, usize)> {
-        let mut labels = Self { offsets: [0; MAX_LABELS + 1], count: 0 };
+    /// No labels, to read some. They are read in place, because they are too many to be moved about.
+    pub(crate) const fn new() -> Self {
+        Self { offsets: [0; MAX_LABELS + 1], count: 0 }
+    }
+
+    /// Reads the name at `start`, which must hold no compression pointer, as the name of a question; gives the offset
+    /// behind it.
+    pub(crate) fn read(&mut self, message: &[u8], start: usize) -> Option<usize> {
+        self.count = 0;
         let mut at = start;
         loop {
             let length = usize::from(*message.get(at)?);
-            labels.push(at)?;
+            self.push(at)?;
             if length == 0 {
                 break;
             }
@@ -35,12 +40,13 @@ impl Labels {
             at += 1 + length;
         }
         let end = at + 1;
-        (end - start <= MAX_NAME).then(|| (labels.without_root(), end))
+        self.count -= 1; // the root
+        (end - start <= MAX_NAME).then_some(end)
     }
 
     /// Reads the name at `start`, following compression pointers, which must lead backwards.
-    pub(crate) fn follow(message: &[u8], start: usize) -> Option<Self> {
-        let mut labels = Self { offsets: [0; MAX_LABELS + 1], count: 0 };
+    pub(crate) fn follow(&mut self, message: &[u8], start: usize) -> Option<()> {
+        self.count = 0;
         let mut at = start;
         let mut length = 0;
         loop {
@@ -53,7 +59,7 @@ impl Labels {
                 at = target;
                 continue;
             }
-            labels.push(at)?;
+            self.push(at)?;
             length += 1 + usize::from(octet);
             if usize::from(octet) > MAX_LABEL || length > MAX_NAME {
                 return None;
@@ -63,7 +69,8 @@ impl Labels {
                 break;
             }
         }
-        Some(labels.without_root())
+        self.count -= 1; // the root
+        Some(())
     }
 
     /// Number of labels, the root not counted.
@@ -90,11 +97,6 @@ impl Labels {
         self.count += 1;
         Some(())
     }
-
-    fn without_root(mut self) -> Self {
-        self.count -= 1;
-        self
-    }
 }
 
 /// The offset behind the name at `at`, whatever a compression pointer in it points to.
@@ -119,10 +121,20 @@ pub(crate) fn skip(message: &[u8], mut at: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn read(message: &[u8], start: usize) -> Option<(Labels, usize)> {
+        let mut labels = Labels::new();
+        labels.read(message, start).map(|end| (labels, end))
+    }
+
+    fn follow(message: &[u8], start: usize) -> Option<Labels> {
+        let mut labels = Labels::new();
+        labels.follow(message, start).map(|()| labels)
+    }
+
     #[test]
     fn a_plain_name_gives_its_labels() {
         let message = b"??\x03www\x07example\x00rest";
-        let (labels, end) = Labels::read(message, 2).unwrap();
+        let (labels, end) = read(message, 2).unwrap();
         assert_eq!((labels.count(), end), (2, 15));
         assert_eq!(labels.label(message, 0).bytes(), b"www");
         assert_eq!(labels.label(message, 1).bytes(), b"example");
@@ -131,13 +143,13 @@ mod tests {
 
     #[test]
     fn a_question_with_a_pointer_is_no_name() {
-        assert!(Labels::read(b"\x03www\xc0\x00", 0).is_none());
+        assert!(read(b"\x03www\xc0\x00", 0).is_none());
     }
 
     #[test]
     fn pointers_lead_back_to_labels_read_before() {
         let message = b"\x07example\x00\x03www\xc0\x00!";
-        let labels = Labels::follow(message, 9).unwrap();
+        let labels = follow(message, 9).unwrap();
         assert_eq!(labels.count(), 2);
         assert_eq!(labels.label(message, 1).bytes(), b"example");
         assert_eq!(skip(message, 9), Some(15));
@@ -145,19 +157,19 @@ mod tests {
 
     #[test]
     fn pointers_in_a_circle_are_no_name() {
-        assert!(Labels::follow(b"\xc0\x00", 0).is_none());
-        assert!(Labels::follow(b"\x01a\xc0\x00", 0).is_none());
+        assert!(follow(b"\xc0\x00", 0).is_none());
+        assert!(follow(b"\x01a\xc0\x00", 0).is_none());
     }
 
     #[test]
     fn names_end_at_255_octets() {
         let mut message = [1, b'a'].repeat(127);
         message.push(0);
-        assert_eq!(Labels::read(&message, 0).unwrap().0.count(), 127);
+        assert_eq!(read(&message, 0).unwrap().0.count(), 127);
         assert_eq!(skip(&message, 0), Some(255));
         message.splice(0..1, [2, b'a']);
-        assert!(Labels::read(&message, 0).is_none());
-        assert!(Labels::follow(&message, 0).is_none());
+        assert!(read(&message, 0).is_none());
+        assert!(follow(&message, 0).is_none());
         assert_eq!(skip(&message, 0), None);
     }
 
@@ -165,8 +177,8 @@ mod tests {
     fn a_name_that_runs_out_of_the_message_is_no_name() {
         for cut in 0..5 {
             let message = b"\x03www\x00".get(..cut).unwrap();
-            assert!(Labels::read(message, 0).is_none());
-            assert!(Labels::follow(message, 0).is_none());
+            assert!(read(message, 0).is_none());
+            assert!(follow(message, 0).is_none());
             assert_eq!(skip(message, 0), None);
         }
     }

@@ -45,7 +45,6 @@ pub(crate) struct Edns {
 
 /// A query in good order.
 pub(crate) struct Query {
-    pub(crate) name: Labels,
     pub(crate) kind: Kind,
     pub(crate) class: u16,
     /// Offset behind the question.
@@ -65,8 +64,8 @@ pub(crate) enum Rejected {
 const MALFORMED: Rejected = Rejected::Code(Code::FormatError);
 
 impl Query {
-    /// Reads `message`.
-    pub(crate) fn parse(message: &[u8]) -> Result<Self, Rejected> {
+    /// Reads `message`, and the name of its question into `name`.
+    pub(crate) fn parse(message: &[u8], name: &mut Labels) -> Result<Self, Rejected> {
         let [_, flags, questions, answers, authorities, additional] =
             header(message).ok_or(Rejected::Silence)?;
         if flags & flag::RESPONSE != 0 {
@@ -79,7 +78,7 @@ impl Query {
         if questions != 1 || answers != 0 || authorities != 0 {
             return Err(MALFORMED);
         }
-        let query = Self::read(message, additional).ok_or(MALFORMED)?;
+        let query = Self::read(message, additional, name).ok_or(MALFORMED)?;
         match query.kind.purpose() {
             Purpose::Senseless => Err(MALFORMED),
             Purpose::Obsolete => Err(Rejected::Code(Code::NotImplemented)),
@@ -87,11 +86,11 @@ impl Query {
         }
     }
 
-    fn read(message: &[u8], additional: u16) -> Option<Self> {
-        let (name, end) = Labels::read(message, HEADER)?;
+    fn read(message: &[u8], additional: u16, name: &mut Labels) -> Option<Self> {
+        let end = name.read(message, HEADER)?;
         let kind = Kind::new(u16_at(message, end)?);
         let class = u16_at(message, end + 2)?;
-        let mut query = Self { name, kind, class, question_end: end + 4, edns: None };
+        let mut query = Self { kind, class, question_end: end + 4, edns: None };
         let mut at = query.question_end;
         for _ in 0..additional {
             at = query.read_additional(message, at)?;

@@ -37,34 +37,25 @@ pub(crate) struct Response<'s, 'o> {
 }
 
 impl<'s, 'o> Response<'s, 'o> {
-    /// Begins with `question`, the query's header and question. At most `limit` octets will be written, `reserved`
-    /// of them by [`Response::finish`]. `None` if the question alone does not fit.
-    pub(crate) fn begin(
-        server: &'s Server,
-        question: &[u8],
-        out: &'o mut [u8],
-        limit: usize,
-        reserved: usize,
-    ) -> Option<Self> {
-        let mut writer = Writer::new(out, limit);
-        writer.reserve(reserved);
-        writer.bytes(question).ok()?;
-        Some(Self {
-            server,
-            writer,
-            counts: [0; 3],
-            code: Code::NoError,
-            is_authoritative: false,
-            is_truncated: false,
-        })
+    /// A response of at most `limit` octets, `reserved` of them for [`Response::finish`].
+    pub(crate) fn new(server: &'s Server, out: &'o mut [u8], limit: usize, reserved: usize) -> Self {
+        let writer = Writer::new(out, limit, reserved);
+        let (counts, code) = ([0; 3], Code::NoError);
+        Self { server, writer, counts, code, is_authoritative: false, is_truncated: false }
+    }
+
+    /// Begins with `question`, the query's header and question. `None` if it alone does not fit.
+    pub(crate) fn begin(&mut self, question: &[u8]) -> Option<()> {
+        self.writer.bytes(question).ok()
     }
 
     /// Answers the question for records of type `kind` at `name`. Over a stream, `ANY` gets all there is.
-    pub(crate) fn resolve(&mut self, mut name: Labels, kind: Kind, is_stream: bool) {
+    /// `name` is where it stands in the question, and afterwards the last name that an alias led to.
+    pub(crate) fn resolve(&mut self, name: &mut Labels, kind: Kind, is_stream: bool) {
         let mut followed: [Option<&Set>; MAX_ALIASES] = [None; MAX_ALIASES];
         let mut last_zone: Option<&Zone> = None;
         for aliases in 0..=MAX_ALIASES {
-            let Some(zone) = self.server.zone(&name, self.writer.written(), kind) else {
+            let Some(zone) = self.server.zone(name, self.writer.written(), kind) else {
                 if aliases == 0 {
                     self.code = Code::Refused;
                 }
@@ -75,7 +66,7 @@ impl<'s, 'o> Response<'s, 'o> {
             }
             last_zone = Some(zone);
             let (message, known) = self.writer.parts();
-            let node = match zone.find(&name, message, known) {
+            let node = match zone.find(name, message, known) {
                 Found::Cut { node, above } if above > 0 || kind != Kind::DS => {
                     return self.refer(zone, node, name.offset(above));
                 }
@@ -84,7 +75,7 @@ impl<'s, 'o> Response<'s, 'o> {
                     Some(wildcard) => wildcard,
                     None => {
                         self.code = Code::NameError;
-                        return self.deny(zone, &name);
+                        return self.deny(zone, name);
                     }
                 },
             };
@@ -92,7 +83,7 @@ impl<'s, 'o> Response<'s, 'o> {
             self.is_authoritative = true;
             let alias = zone.set(node, Kind::CNAME).filter(|_| kind != Kind::CNAME && kind != Kind::ANY);
             let Some(alias) = alias else {
-                return self.answer(zone, node, kind, is_stream, &name);
+                return self.answer(zone, node, kind, is_stream, name);
             };
             // An alias met twice leads round in a circle: what was said before is all there is to say.
             if followed.iter().flatten().any(|earlier| core::ptr::eq(*earlier, alias)) {
@@ -100,19 +91,18 @@ impl<'s, 'o> Response<'s, 'o> {
             }
             let Some(place) = followed.get_mut(aliases) else { return };
             *place = Some(alias);
-            match self.follow(zone, alias, Owner::At(name.offset(0))) {
-                Some(target) => name = target,
-                None => return,
+            if self.follow(zone, alias, name).is_none() {
+                return;
             }
         }
     }
 
-    /// Writes the alias and gives the name that it stands for.
-    fn follow(&mut self, zone: &Zone, alias: &Set, owner: Owner) -> Option<Labels> {
+    /// Writes the alias that stands at `name`, and goes on to the name that it stands for.
+    fn follow(&mut self, zone: &Zone, alias: &Set, name: &mut Labels) -> Option<()> {
         let at = self.writer.at();
-        self.require(Section::Answer, zone, alias, owner)?;
+        self.require(Section::Answer, zone, alias, Owner::At(name.offset(0)))?;
         // Behind the owner, a pointer of two octets, stand ten octets and the name.
-        Labels::follow(self.writer.written(), at + 12)
+        name.follow(self.writer.written(), at + 12)
     }
 
     /// Writes the records asked for, or that there are none of that type.
@@ -204,7 +194,7 @@ impl<'s, 'o> Response<'s, 'o> {
     }
 
     /// Adds the OPT record to a client that sent one, fills in the header, and gives the length of the message.
-    pub(crate) fn finish(mut self, edns: Option<Edns>, reserved: usize) -> usize {
+    pub(crate) fn finish(&mut self, edns: Option<Edns>, reserved: usize) -> usize {
         self.writer.release(reserved);
         let code = self.code as u16;
         if let Some(edns) = edns {

@@ -133,8 +133,9 @@ impl Server {
         if transport == Transport::Tcp {
             counters.tcp_queries.increment();
         }
-        let (length, code) = match Query::parse(query) {
-            Ok(parsed) => self.respond(query, parsed, transport, out)?,
+        let mut name = Labels::new();
+        let (length, code) = match Query::parse(query, &mut name) {
+            Ok(parsed) => self.respond(query, &parsed, &mut name, transport, out)?,
             Err(Rejected::Code(code)) => (reject(query, code, out)?, code),
             Err(Rejected::Silence) => {
                 counters.ignored.increment();
@@ -155,20 +156,22 @@ impl Server {
     fn respond(
         &self,
         query: &[u8],
-        parsed: Query,
+        parsed: &Query,
+        name: &mut Labels,
         transport: Transport,
         out: &mut [u8],
     ) -> Option<(usize, Code)> {
         let limit = transport.limit(parsed.edns);
         let reserved = if parsed.edns.is_some() { OPT } else { 0 };
         let question = query.get(..parsed.question_end)?;
-        let mut response = Response::begin(self, question, out, limit, reserved)?;
+        let mut response = Response::new(self, out, limit, reserved);
+        response.begin(question)?;
         let is_current = parsed.edns.is_none_or(|edns| edns.version == 0);
         let is_answerable = parsed.class == CLASS_IN && parsed.kind.purpose() == Purpose::Records;
         if !is_current {
             response.code = Code::BadVersion;
         } else if is_answerable {
-            response.resolve(parsed.name, parsed.kind, transport == Transport::Tcp);
+            response.resolve(name, parsed.kind, transport == Transport::Tcp);
         } else {
             response.code = Code::Refused;
         }

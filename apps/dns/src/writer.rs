@@ -70,9 +70,9 @@ pub(crate) struct Writer<'o> {
 }
 
 impl<'o> Writer<'o> {
-    /// Writes into `out`, at most `limit` octets of it.
-    pub(crate) fn new(out: &'o mut [u8], limit: usize) -> Self {
-        let limit = limit.min(out.len());
+    /// Writes into `out`, at most `limit` octets of it, of which `reserved` are kept for later.
+    pub(crate) fn new(out: &'o mut [u8], limit: usize, reserved: usize) -> Self {
+        let limit = limit.min(out.len()).saturating_sub(reserved);
         let known = Known { nodes: [NodeId::ROOT; MAX_KNOWN], offsets: [0; MAX_KNOWN], count: 0 };
         Self { out, at: 0, limit, known }
     }
@@ -92,11 +92,7 @@ impl<'o> Writer<'o> {
         self.at
     }
 
-    /// Takes `octets` off the limit, to keep them for later, or gives them back.
-    pub(crate) fn reserve(&mut self, octets: usize) {
-        self.limit = self.limit.saturating_sub(octets);
-    }
-
+    /// Gives `octets` back that were kept.
     pub(crate) fn release(&mut self, octets: usize) {
         self.limit = (self.limit + octets).min(self.out.len());
     }
