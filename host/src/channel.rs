@@ -157,11 +157,13 @@ impl Port for Channel {
         self.queue.is_empty()
     }
 
-    fn arm(&mut self) -> bool {
+    fn arm(&mut self, listens: bool) -> bool {
         match &self.peer {
-            Some(peer) => {
-                peer.watch.arm(if self.queue.is_empty() { Interest::Read } else { Interest::ReadOrWrite })
-            }
+            Some(peer) => peer.watch.arm(match (listens, self.queue.is_empty()) {
+                (true, true) => Interest::Read,
+                (true, false) => Interest::ReadOrWrite,
+                (false, _) => Interest::Write,
+            }),
             None => self.served_watch.arm(Interest::Read),
         }
         self.restarted

@@ -132,6 +132,8 @@ struct Watched {
 pub enum Interest {
     /// Something can be read.
     Read,
+    /// Something can be written.
+    Write,
     /// Something can be read, or written.
     ReadOrWrite,
 }
@@ -141,6 +143,7 @@ impl Watch {
     pub fn arm(&self, interest: Interest) {
         self.0.interest.set(match interest {
             Interest::Read => PollFlags::IN,
+            Interest::Write => PollFlags::OUT,
             Interest::ReadOrWrite => PollFlags::IN | PollFlags::OUT,
         });
     }

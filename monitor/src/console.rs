@@ -119,11 +119,13 @@ impl<H: Hal + 'static, T: Transport> Console<H, T> {
         }
     }
 
-    /// Handles control messages. True when the port was opened or closed.
+    /// Handles control messages, as many as fit into the queue: what comes meanwhile is news. True when the port was opened
+    /// or closed.
     #[inline(never)]
     fn follow_control(&mut self) -> bool {
         let mut restarted = false;
-        while let Some(mut message) = self.complete(CONTROL_RECEIVE) {
+        for _ in 0..CONTROL {
+            let Some(mut message) = self.complete(CONTROL_RECEIVE) else { break };
             let event = parse_control(&message);
             message.reset();
             if !self.failed {
@@ -132,8 +134,9 @@ impl<H: Hal + 'static, T: Transport> Console<H, T> {
             let ours = self.port.map(|(port, _)| port);
             match event {
                 Some((port, PORT_ADD, _)) => {
-                    let used = ours.is_none() && self.use_port(port);
-                    self.control(port, PORT_READY, u16::from(used || ours == Some(port)));
+                    // One that was removed and is there again has its buffers still.
+                    let used = ours == Some(port) || (ours.is_none() && self.use_port(port));
+                    self.control(port, PORT_READY, u16::from(used));
                     if used {
                         self.control(port, PORT_OPEN, 1);
                     }
@@ -257,13 +260,13 @@ impl<H: Hal + 'static, T: Transport> Port for Console<H, T> {
         self.device.free(queue + 1) == self.device.queue_size(queue + 1)
     }
 
-    fn arm(&mut self) -> bool {
+    fn arm(&mut self, listens: bool) -> bool {
         if self.failed {
             return false;
         }
         let mut news = self.device.unmask(CONTROL_RECEIVE);
         if let Some((_, queue)) = self.port {
-            news |= self.device.unmask(queue);
+            news |= listens && self.device.unmask(queue);
             // What was sent matters while there is no room for more.
             news |= self.device.free(queue + 1) == 0 && self.device.unmask(queue + 1);
         }

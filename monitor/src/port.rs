@@ -35,8 +35,9 @@ pub trait Port {
     /// Whether the host has taken everything that was sent.
     fn is_drained(&mut self) -> bool;
 
-    /// Wants to be told of news. True if there is news already: do not sleep then.
-    fn arm(&mut self) -> bool;
+    /// Wants to be told of news: of bytes from the host if `listens`, of room for more to send where there was none, and
+    /// of an opening or closing. True if there is news already: do not sleep then.
+    fn arm(&mut self, listens: bool) -> bool;
 
     /// Wants no news, and takes note of what was told.
     fn disarm(&mut self);

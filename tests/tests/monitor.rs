@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use cargo_unik::monitor::{Connection, is_alive};
-use cargo_unik::options::{Machine, Protocol};
+use cargo_unik::options::{Machine, Network, Protocol};
 use serde_json::Value;
 use unik_monitor::{Reply, Request, frame};
 use unik_tests::{Image, PATIENCE, Setup, Vm};
@@ -115,6 +115,25 @@ fn records_are_followed_as_they_come() {
 }
 
 #[test]
+fn an_appliance_that_waits_for_an_address_can_be_looked_into() {
+    let image = Image::release("dns");
+    let zones = image.data.clone().unwrap_or_else(|| panic!("dns comes with zones"));
+    // A cable without anybody at its other end: no DHCP server will ever answer.
+    let cable = std::env::temp_dir().join(format!("unik-test-{}.cable", std::process::id()));
+    let mut vm = Vm::of(&image).link(Network::Link(cable.clone())).data(&zones).monitor().boot();
+    // Nothing on the console says that the channel is there.
+    let deadline = Instant::now() + PATIENCE;
+    while Connection::open(vm.monitor(), PATIENCE).is_err() {
+        assert!(Instant::now() < deadline, "nobody answers");
+    }
+    let tasks = json(&mut vm, "ps");
+    let main = tasks.iter().find(|task| task["name"] == "main").unwrap();
+    assert_eq!(main["waits_for"], "address", "{tasks:?}");
+    vm.look("shutdown");
+    let _ = std::fs::remove_file(cable);
+}
+
+#[test]
 fn an_appliance_without_the_device_runs_all_the_same() {
     let image = Image::release("dns");
     let zones = image.data.clone().unwrap();
@@ -143,6 +162,9 @@ fn a_tool_that_asks_and_never_reads_stops_nobody() {
     assert!(sent > 8);
     drop(greedy);
     assert!(vm.look("ps").contains("main"), "the next tool is served");
+    // While nothing could be done the processor slept: a turn without end takes some ten thousand a second.
+    let (turns, idles) = (counter(&mut vm, "sched.turns"), counter(&mut vm, "sched.idles"));
+    assert!(turns < 4 * idles + 1_000, "{turns} turns, {idles} of them before sleep");
 }
 
 #[test]

@@ -12,13 +12,13 @@ use unik_dns::service::Error;
 
 #[unik::main]
 async fn main(
+    _monitor: Option<Monitor>,
     shutdown: Shutdown,
     net: Net,
     files: Files,
     spawner: Spawner,
     time: Time,
     counters: Counters,
-    _monitor: Option<Monitor>,
 ) -> Result<(), Error> {
     serve(Resources { shutdown, net, files, spawner, time, counters }).await
 }

@@ -12,13 +12,13 @@ use unik_dns::service::{self, Error};
 
 #[unik::main]
 async fn main(
+    _monitor: Option<Monitor>,
     shutdown: Shutdown,
     net: Net,
     files: Files,
     spawner: Spawner,
     time: Time,
     counters: Counters,
-    _monitor: Option<Monitor>,
 ) -> Result<(), Error> {
     let server = Rc::new(service::load(&files)?);
     counters.register("dns", server.counters().clone());

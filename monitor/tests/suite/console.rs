@@ -135,7 +135,7 @@ fn a_host_that_does_not_read_fills_the_queue_and_nothing_else() {
     let (model, mut console) = opened();
     let sent = (0..100).take_while(|_| send(&mut console, &[7; 1000])).count();
     assert_eq!(sent, 8);
-    assert!(!console.arm(), "there is no news");
+    assert!(!console.arm(true), "there is no news");
     let chain = model.take(TRANSMIT).unwrap();
     model.give_back(TRANSMIT, &chain, &[]);
     assert!(model.signal(TRANSMIT), "the driver wants to know of room");
@@ -147,7 +147,7 @@ fn a_host_that_does_not_read_fills_the_queue_and_nothing_else() {
 fn room_is_no_news_while_there_is_enough() {
     let (model, mut console) = opened();
     assert!(send(&mut console, b"an answer"));
-    assert!(!console.arm());
+    assert!(!console.arm(true));
     let chain = model.take(TRANSMIT).unwrap();
     model.give_back(TRANSMIT, &chain, &[]);
     assert!(!model.signal(TRANSMIT));
@@ -185,7 +185,7 @@ fn a_device_that_lies_about_its_queues_is_left_alone() {
         model.lie_used(queue, 60, 1);
         assert!(received(&mut console).is_none());
         assert!(!send(&mut console, b"to nobody"));
-        assert!(!console.arm());
+        assert!(!console.arm(true));
         console.flush();
     }
 }
@@ -213,5 +213,28 @@ fn a_port_that_is_closed_and_opened_again_at_once_was_restarted_once() {
     assert!(console.restarted());
     assert!(!console.restarted());
     console.give_back(bytes);
+    assert!(send(&mut console, b"an answer"));
+}
+
+#[test]
+fn bytes_that_are_not_wanted_are_no_news() {
+    let (model, mut console) = opened();
+    arrive(&model, RECEIVE, b"a question");
+    assert!(console.arm(true));
+    console.disarm();
+    assert!(!console.arm(false));
+    console.disarm();
+    assert_eq!(received(&mut console), Some(b"a question".to_vec()));
+}
+
+#[test]
+fn a_port_that_is_plugged_in_again_is_opened_again() {
+    let (model, mut console) = opened();
+    arrive(&model, CONTROL_RECEIVE, &message(1, REMOVE, 0));
+    arrive(&model, CONTROL_RECEIVE, &message(1, ADD, 1));
+    assert!(console.restarted());
+    assert_eq!(said(&model), [message(1, 3, 1), message(1, OPEN, 1)]);
+    arrive(&model, CONTROL_RECEIVE, &message(1, OPEN, 1));
+    assert!(console.restarted());
     assert!(send(&mut console, b"an answer"));
 }

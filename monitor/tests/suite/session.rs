@@ -5,7 +5,6 @@ use std::path::Path;
 
 use unik_monitor::frame::REPLY_LIMIT;
 use unik_monitor::{Level, List, Request, Session, VERSION};
-use unik_sched::counter::CounterSet;
 use unik_testkit::Random;
 
 use crate::tool::{Appliance, ask, read_all, replies, request};
@@ -155,9 +154,10 @@ fn no_bytes_whatsoever_make_it_fail_or_grow() {
         }
         session.restart(&mut appliance);
     }
-    let mut visited = 0;
-    session.counters().visit(&mut |_, _| visited += 1);
-    assert_eq!(visited, 5);
+    // A list of three counters and its end, or one refusal, is the most that any request is worth.
+    let counters = session.counters();
+    assert!(counters.replies.get() <= 4 * counters.requests.get());
+    assert!(counters.malformed.get() > 1_000);
 }
 
 #[test]

@@ -28,12 +28,13 @@ const NAME: &str = "monitor";
 /// How long the host may take to read the answer to its request to end the appliance.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Buffers that are filled in one turn, before other tasks run.
+/// Buffers that are filled, or taken, in one turn, before other tasks run.
 const BUDGET: usize = 8;
 
 /// The inspection channel. An appliance that takes it can be looked into from the host.
 ///
-/// Most take `Option<Monitor>`: without a device for it they run all the same.
+/// Most take `Option<Monitor>`: without a device for it they run all the same. It stands first among the parameters:
+/// resources are taken in their order, and a network may wait for its address for as long as nobody gives it one.
 pub struct Monitor(());
 
 impl Resource for Monitor {
@@ -93,15 +94,16 @@ impl<P: Port> Service<P> {
         // This turn is about it.
         let _ = looker.event().try_take();
         port.disarm();
-        hear(port, session, looker, &mut self.unread, &mut self.taken);
-        let busy = tell(port, session, looker);
+        let more = hear(port, session, looker, &mut self.unread, &mut self.taken);
+        let busy = tell(port, session, looker) || more;
         port.flush();
         if looker.is_ending() {
             self.deadline = Some(looker.time().now() + PATIENCE);
             return true;
         }
-        // What was not taken before may be taken now that replies have gone.
-        if busy || (self.unread.is_some() && !session.is_full()) || port.arm() {
+        // What was not taken before may be taken now that replies have gone. If not, no more bytes are wanted before that.
+        let stuck = self.unread.is_some() && session.is_full();
+        if busy || (self.unread.is_some() && !stuck) || port.arm(!stuck) {
             return true;
         }
         looker.time().waiting("the host");
@@ -122,6 +124,7 @@ impl<P: Port> Future for Service<P> {
 }
 
 /// Takes what the host has sent, as long as the session takes it. `unread` is a buffer that it took the first `taken` bytes of.
+/// True if there may be more.
 #[inline(never)]
 fn hear(
     port: &mut impl Port,
@@ -129,8 +132,8 @@ fn hear(
     looker: &mut Looker,
     unread: &mut Option<Buffer>,
     taken: &mut usize,
-) {
-    loop {
+) -> bool {
+    for _ in 0..BUDGET {
         let fresh = unread.is_none();
         if fresh {
             (*unread, *taken) = (port.receive(), 0);
@@ -142,15 +145,16 @@ fn hear(
             }
             session.restart(looker);
         }
-        let Some(bytes) = unread.as_deref() else { return };
+        let Some(bytes) = unread.as_deref() else { return false };
         *taken += session.receive(bytes.get(*taken..).unwrap_or_default(), looker);
         if *taken < bytes.len() {
-            return;
+            return false;
         }
         if let Some(bytes) = unread.take() {
             port.give_back(bytes);
         }
     }
+    true
 }
 
 /// Sends what the session has to say. True if it may have more.
