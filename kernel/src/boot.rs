@@ -95,7 +95,9 @@ fn machine(info: u64) -> Result<Machine, &'static str> {
     let line = Region { start: line.start.addr() as u64, end: line.end.addr() as u64 };
     memory::start(&ram, &[line, module.unwrap_or(line)]).map_err(|error| match error {
         memory::Error::NoMemory => "there is no memory behind the image: give the machine more (-m)",
-        memory::Error::NoTables => "the memory map needs more page tables than were kept for it",
+        memory::Error::NoTables | memory::Error::NotDevice => {
+            "the memory map needs more page tables than were kept for it"
+        }
     })?;
     LocalApic::start(trap::SPURIOUS_VECTOR).ok_or("the local APIC cannot be mapped")?;
     clock::start();

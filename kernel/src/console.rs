@@ -43,12 +43,19 @@ pub(crate) fn open() {
     }
 }
 
-/// Writes bytes; a line feed is sent as it is.
+/// How often a port that takes nothing is asked before the rest of what is written is given up: a host that does not read
+/// its end must not stop the image.
+const PATIENCE: u32 = 1 << 20;
+
+/// Writes bytes; a line feed is sent as it is. What the port does not take in time is lost.
 pub fn write(bytes: &[u8]) {
     let Some(uart) = &mut *CONSOLE.lock() else { return };
     let mut rest = bytes;
-    while !rest.is_empty() {
+    for _ in 0..PATIENCE {
         rest = rest.get(uart.send_bytes(rest)..).unwrap_or_default();
+        if rest.is_empty() {
+            return;
+        }
     }
 }
 

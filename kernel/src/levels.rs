@@ -7,7 +7,7 @@ use log::LevelFilter;
 /// Modules that have a level of their own.
 const MODULE_LIMIT: usize = 8;
 /// The most bytes of a module's path.
-const PATH_LIMIT: usize = 80;
+pub const PATH_LIMIT: usize = 80;
 
 /// Which records are written.
 pub struct Levels {

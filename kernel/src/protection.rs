@@ -188,10 +188,15 @@ mod tests {
 
     #[test]
     fn tables_that_lead_back_to_themselves_come_to_an_end() {
-        let mut memory = tables(&[]);
-        for index in 0..512 {
-            memory.insert(TABLES + index * 8, TABLES | PRESENT | WRITABLE | NO_EXECUTE);
+        // Each entry of the first table leads to a second one, whose entries lead to a third, and so on without an end to
+        // count to.
+        let mut memory = BTreeMap::new();
+        for level in 0..3 {
+            for index in 0..512 {
+                let below = TABLES + (level + 1) * 4096;
+                memory.insert(TABLES + level * 4096 + index * 8, below | PRESENT | NO_EXECUTE);
+            }
         }
-        assert!(verdict(&memory).is_err());
+        assert_eq!(verdict(&memory), Err(Flaw::TooManyTables));
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Error {
     NoMemory,
     /// Page tables ran out.
     NoTables,
+    /// A device is said to be where memory is.
+    NotDevice,
 }
 
 /// Builds the final page tables over `ram`, and the heap in its largest part that is neither image nor `kept`.

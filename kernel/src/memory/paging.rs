@@ -98,7 +98,8 @@ pub(super) fn start(ram: &Regions, image: Region, kept: &[Region], spare: Region
     Ok(())
 }
 
-/// Makes device registers reachable at their physical address. `None` where tables ran out or the range is absurd.
+/// Makes device registers reachable at their physical address. `None` where tables ran out, the range is absurd, or part of
+/// it is memory: a host that puts registers there lies.
 pub(crate) fn map_device(start: u64, length: u64) -> Option<NonNull<u8>> {
     map_late(start, length, DEVICE)
 }
@@ -143,7 +144,7 @@ pub(super) fn live() -> (u64, impl Fn(u64) -> u64) {
 }
 
 impl Tables {
-    /// Maps whole pages over `region`; what is mapped already keeps its rights.
+    /// Maps whole pages over `region`; what is mapped already keeps its rights. Memory is refused to who wants a device.
     fn map(&mut self, region: Region, rights: Rights) -> Result<(), Error> {
         let mut address = region.start & !(PAGE - 1);
         let end = region.end.min(ADDRESS_LIMIT);
@@ -157,6 +158,7 @@ impl Tables {
                 write(entry, address | (rights | Rights::LARGE).bits());
             }
             if (whole && value == 0) || value & Rights::LARGE.bits() != 0 {
+                suits(value, rights)?;
                 address = (address | (LARGE_PAGE - 1)) + 1;
                 continue;
             }
@@ -164,7 +166,9 @@ impl Tables {
             let stop = end.min((address | (LARGE_PAGE - 1)) + 1);
             while address < stop {
                 let entry = entry_of(table, address >> 12);
-                if read(entry) == 0 {
+                let value = read(entry);
+                suits(value, rights)?;
+                if value == 0 {
                     write(entry, address | rights.bits());
                 }
                 address += PAGE;
@@ -185,6 +189,12 @@ impl Tables {
         write(entry, below.addr().get() as u64 | (Rights::PRESENT | Rights::WRITABLE).bits());
         Ok(below)
     }
+}
+
+/// Whether a page with this entry serves who wants these rights: memory is no device.
+fn suits(entry: u64, rights: Rights) -> Result<(), Error> {
+    let is_memory = entry != 0 && entry & Rights::UNCACHED.bits() == 0;
+    if is_memory && rights.contains(Rights::UNCACHED) { Err(Error::NotDevice) } else { Ok(()) }
 }
 
 fn new_table(spare: &mut Region) -> Result<NonNull<Table>, Error> {
