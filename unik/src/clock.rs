@@ -18,7 +18,10 @@ impl Clock {
 }
 
 impl Resource for Clock {
-    async fn take<const LOOKED: bool>(_: &System) -> Result<Self, Failure> {
+    async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
+        if LOOKED {
+            system.show_date(backend::wall_clock);
+        }
         Ok(Self(()))
     }
 

@@ -8,9 +8,9 @@ use crate::monitor::Network;
 use crate::shutdown::{Ending, Shutdown};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::cell::{OnceCell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
-use unik_sched::time::Time;
+use unik_sched::time::{Duration, Time};
 use unik_sched::{Executor, Spawner};
 
 /// Tasks beside `main` that an appliance may have at the same time.
@@ -20,6 +20,9 @@ pub(crate) const TASK_LIMIT: usize = 1024;
 /// torn down, and the code that would do so is not linked.
 #[derive(Clone, Copy)]
 pub struct System(&'static Parts);
+
+/// Tells the time since the Unix epoch, where it is known.
+type Date = fn() -> Option<Duration>;
 
 struct Parts {
     time: Time,
@@ -31,6 +34,8 @@ struct Parts {
     /// The request to end, once somebody wants to hear of it.
     shutdown: OnceCell<Shutdown>,
     networks: RefCell<Vec<&'static dyn Network>>,
+    /// What tells the date, in an image that has a clock and is looked into.
+    date: Cell<Option<Date>>,
     backend: Backend,
 }
 
@@ -43,8 +48,8 @@ impl System {
     ) -> Self {
         let (words, counters, spawner) = (Words::new(command_line), Counters::default(), executor.spawner());
         let (entropy, shutdown, networks) = (OnceCell::new(), OnceCell::new(), RefCell::new(Vec::new()));
-        let time = time.clone();
-        let parts = Parts { time, spawner, words, counters, entropy, shutdown, networks, backend };
+        let (time, date) = (time.clone(), Cell::new(None));
+        let parts = Parts { time, spawner, words, counters, entropy, shutdown, networks, date, backend };
         Self(Box::leak(Box::new(parts)))
     }
 
@@ -91,6 +96,16 @@ impl System {
 
     pub(crate) fn entropy(&self) -> &OnceCell<Entropy> {
         &self.0.entropy
+    }
+
+    /// Lets whoever looks into the system see the date.
+    pub(crate) fn show_date(&self, date: Date) {
+        self.0.date.set(Some(date));
+    }
+
+    /// The date, where it is shown and known.
+    pub(crate) fn date(&self) -> Option<Duration> {
+        self.0.date.get()?()
     }
 
     /// Makes a network known to whoever looks into the system.

@@ -290,20 +290,19 @@ struct Sink;
 
 impl log::Log for Sink {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= Log::lock().levels.of(metadata.target())
+        LOG.try_lock().is_ok_and(|log| metadata.level() <= log.levels.of(metadata.target()))
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if !self.enabled(record.metadata()) {
+        // What a Display logs while it is being logged itself is left out.
+        let Ok(mut log) = LOG.try_lock() else { return };
+        if record.level() > log.levels.of(record.target()) {
             return;
         }
         print(format_args!("{} {}: {}\n", record.level(), record.target(), record.args()));
-        // What a Display logs while it is being logged itself is left out.
-        if let Ok(mut log) = LOG.try_lock() {
-            let time = log.started.map_or(Duration::ZERO, |started| started.elapsed());
-            log.journal.write(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), record);
-            NEWS.store(true, Ordering::Relaxed);
-        }
+        let time = log.started.map_or(Duration::ZERO, |started| started.elapsed());
+        log.journal.write(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), record);
+        NEWS.store(true, Ordering::Relaxed);
     }
 
     fn flush(&self) {}

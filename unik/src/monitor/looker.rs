@@ -5,13 +5,25 @@ use crate::backend;
 use crate::shutdown::Ending;
 use crate::system::System;
 use log::LevelFilter;
+use unik_kernel::levels::PATH_LIMIT;
 use unik_monitor::{Fact, Level, List, Refusal, Reply, Sources, Task, Value, Visit};
 use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Time};
 
 /// Names of what is known of every system, in the order in which it is told.
-const FACTS: [&str; 10] =
-    ["name", "unik", "commit", "uptime", "timers", "heap", "heap-used", "heap-peak", "stack", "stack-peak"];
+const FACTS: [&str; 11] = [
+    "name",
+    "unik",
+    "commit",
+    "uptime",
+    "timers",
+    "date",
+    "heap",
+    "heap-used",
+    "heap-peak",
+    "stack",
+    "stack-peak",
+];
 
 /// Where the session has its answers from: the system it runs in.
 pub(super) struct Looker {
@@ -63,8 +75,9 @@ impl Looker {
                 3 => option_env!("UNIK_BUILD").map(Value::Text),
                 4 => Some(Value::Duration(self.time().now().as_nanos())),
                 5 => Some(Value::Number(self.time().timers() as u64)),
+                6 => self.system.date().map(|date| Value::Date(nanoseconds(date))),
                 _ => {
-                    let amount = amounts.as_ref().and_then(|amounts| amounts.get(behind as usize - 6));
+                    let amount = amounts.as_ref().and_then(|amounts| amounts.get(behind as usize - 7));
                     amount.map(|bytes| Value::Bytes(*bytes as u64))
                 }
             };
@@ -168,6 +181,9 @@ impl Sources for Looker {
     }
 
     fn set_level(&mut self, target: &str, level: Option<Level>) -> Result<(), Refusal> {
+        if target.len() > PATH_LIMIT {
+            return Err(Refusal::NotFound);
+        }
         let mut set = false;
         backend::levels(&mut |levels| set = levels.set(target, level.map(filter_of)));
         if !set {
@@ -183,8 +199,9 @@ impl Sources for Looker {
         }
         let mut networks = (0..).map_while(|index| self.system.network(index));
         let network = networks.find(|network| network.name() == interface).ok_or(Refusal::NotFound)?;
+        // Somebody in the image captures, or there is no memory for it.
         if !network.start_capture(length, self.event.clone()) {
-            return Err(Refusal::Busy);
+            return Err(Refusal::Unable);
         }
         self.captured = Some(network);
         Ok(())
