@@ -200,6 +200,30 @@ fn ctrl_c_ends_a_capture_in_order() {
 }
 
 #[test]
+fn the_second_ctrl_c_does_not_wait_for_the_guest() {
+    let runtime = Runtime::new("twice");
+    let socket = runtime.0.join("socket");
+    let (sender, told) = std::sync::mpsc::channel();
+    let _fake = Fake::start(&socket, move |_, _, request| match request {
+        Request::Log { .. } | Request::Stop { .. } => {
+            sender.send(()).unwrap();
+            Turn::Handled
+        }
+        _ => Turn::Usual,
+    });
+    let mut command = tool(&runtime.0, &["log", "--follow", socket.to_str().unwrap()]);
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // The guest was asked for its log, and then to stop it.
+    for _ in 0..2 {
+        told.recv().unwrap();
+        kill(Pid::from_raw(i32::try_from(process.id()).unwrap()), Signal::SIGINT).unwrap();
+    }
+    let mut notes = String::new();
+    process.stderr.take().unwrap().read_to_string(&mut notes).unwrap();
+    assert_eq!((process.wait().unwrap().code(), notes.as_str()), (Some(130), ""));
+}
+
+#[test]
 fn an_image_of_another_version_is_told() {
     let runtime = Runtime::new("version");
     let socket = runtime.0.join("socket");

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::monitor::tcpdump::{self, Target};
 use crate::monitor::view::View;
 use crate::monitor::{Connection, PATIENCE, counters, facts, find, log, netstat, ps};
+use crate::run::EXIT_INTERRUPTED;
 
 /// The words that begin them.
 pub const VERBS: [&str; 8] = ["list", "ps", "counters", "log", "netstat", "tcpdump", "sysinfo", "shutdown"];
@@ -160,8 +161,12 @@ impl Look {
         let mut guest = Connection::open(&path, PATIENCE)?;
         if self.goes_on() {
             let stop = Arc::clone(&stop);
-            // Without the handler, Ctrl-C ends the tool at once.
-            let _ = ctrlc::set_handler(move || stop.store(true, Ordering::SeqCst));
+            // Without the handler, Ctrl-C ends the tool at once, as the second one does with it.
+            let _ = ctrlc::set_handler(move || {
+                if stop.swap(true, Ordering::SeqCst) {
+                    std::process::exit(EXIT_INTERRUPTED.into());
+                }
+            });
         }
         let outcome = self.show(&mut guest, &mut view);
         view.flush()?;

@@ -215,6 +215,37 @@ fn a_list_without_end_is_cut() {
 }
 
 #[test]
+fn a_guest_that_is_told_to_stop_and_goes_on_is_left() {
+    // Either the time is over after the first reply, or the replies are too many.
+    for (patience, most) in [(SHORT, 1), (LONG, MOST_REPLIES)] {
+        let (_scratch, _fake, guest) = open(LONG, |peer, _, request| match request {
+            Request::Stop { request } => {
+                for _ in 0..2 * MOST_REPLIES {
+                    peer.say(*request, &fake::record(0, unik_monitor::Level::Info, "more"));
+                }
+                Turn::Handled
+            }
+            _ => Turn::Usual,
+        });
+        let mut guest = guest.unwrap();
+        let number = guest.ask(&Request::Log { follow: true }).unwrap();
+        for _ in 0..3 {
+            guest.answer(number).unwrap();
+        }
+        guest.patience = patience;
+        let mut count = 0;
+        let outcome = guest.stop(number, &mut |_| {
+            count += 1;
+            if patience == SHORT {
+                std::thread::sleep(SHORT);
+            }
+            if count > most { Err(Error::failed("it goes on")) } else { Ok(()) }
+        });
+        assert_eq!(sentence(outcome), "dns did not end what it was asked to end");
+    }
+}
+
+#[test]
 fn a_name_cannot_speak_to_the_terminal() {
     let (_scratch, _fake, guest) = open(LONG, |peer, number, _| {
         peer.say(number, &Reply::Welcome { version: VERSION, name: "\x1b]0;dns\x07" });

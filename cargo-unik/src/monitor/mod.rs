@@ -46,7 +46,7 @@ use tables::printable;
 
 /// How long an answer is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(3);
-/// The most answers to one request that comes to an end by itself.
+/// The most answers to one request that comes to an end by itself, or to one that goes on after it was told to end.
 pub const MOST_REPLIES: usize = 16 * 1024;
 /// How often a wait without an end looks whether the user wants one.
 const TICK: Duration = Duration::from_millis(100);
@@ -201,17 +201,24 @@ impl Connection {
     /// Ends a request that goes on. What was still on its way goes to `take`.
     ///
     /// # Errors
-    /// The guest does not end it in time, or has ended itself.
+    /// The guest does not end it in time or within [`MOST_REPLIES`], or has ended itself.
     pub fn stop(&mut self, request: u32, take: &mut dyn FnMut(Reply<'_>) -> Result<()>) -> Result<()> {
         self.ask(&Request::Stop { request })?;
         let deadline = Instant::now() + self.patience;
-        while self.wait(request, Some(deadline), None)? == Waited::Answered {
+        for _ in 0..MOST_REPLIES {
+            if self.wait(request, Some(deadline), None)? != Waited::Answered {
+                break;
+            }
             match self.understood()? {
                 Reply::Done | Reply::Refused(_) => return Ok(()),
                 reply => take(reply)?,
             }
+            // A wait finds what is here already at any time.
+            if Instant::now() >= deadline {
+                break;
+            }
         }
-        Err(Error::failed(format!("{} stopped answering: it did not end what it was asked to", self.name)))
+        Err(Error::failed(format!("{} did not end what it was asked to end", self.name)))
     }
 
     /// Waits for the guest to close the channel; whether it did.
