@@ -93,18 +93,23 @@ impl Stop {
         }
     }
 
+    /// Returns at once: the next interrupt is heard when this one is through.
     fn interrupt(self: &Arc<Self>) {
         if self.interrupts.fetch_add(1, Ordering::SeqCst) > 0 {
             return self.force(Signal::SIGKILL);
         }
-        let button = self.button.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(patience) = button.and_then(Button::press) else { return self.force(Signal::SIGTERM) };
-        eprintln!("unik: asked the guest to end; Ctrl-C ends it at once");
         let stop = Arc::clone(self);
-        thread::spawn(move || {
+        thread::spawn(move || stop.ask());
+    }
+
+    /// Asks the guest to end, and ends QEMU where it cannot be asked or takes too long.
+    fn ask(&self) {
+        let button = self.button.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(patience) = button.and_then(Button::press) {
+            eprintln!("unik: asked the guest to end; Ctrl-C ends it at once");
             thread::sleep(patience);
-            stop.force(Signal::SIGTERM);
-        });
+        }
+        self.force(Signal::SIGTERM);
     }
 
     /// Ends a QEMU that still runs though nobody asked for its end.
@@ -177,6 +182,15 @@ mod tests {
     #[test]
     fn the_second_interrupt_does_not_wait() {
         let (child, stop) = shell(&format!("{ANSWERS} exec sleep 1000"), LONG);
+        stop.interrupt();
+        stop.interrupt();
+        assert_eq!(wait(child).signal(), Some(Signal::SIGKILL as i32));
+        assert!(stop.ended());
+    }
+
+    #[test]
+    fn the_second_interrupt_does_not_wait_for_an_answer_to_the_first() {
+        let (child, stop) = shell("exec sleep 1000", LONG);
         stop.interrupt();
         stop.interrupt();
         assert_eq!(wait(child).signal(), Some(Signal::SIGKILL as i32));
