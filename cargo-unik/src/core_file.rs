@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::epitaph::Registers;
 use crate::error::{Context, Error, Result};
@@ -46,22 +46,45 @@ pub(crate) struct Size {
 }
 
 /// Writes the core file `to` from `from`, which QEMU has written. Nobody else may read it: it holds whatever the guest knew.
+/// It has its name once it is complete; until then, and after an error, an older file is what it was.
 ///
 /// # Errors
 /// `from` is no such file, or `to` cannot be written.
 pub(crate) fn correct(from: &Path, to: &Path, registers: &Registers) -> Result<Size> {
     let source = File::open(from).or_cannot(|| format!("read {}", from.display()))?;
-    // An older file goes, and what is linked to it stays as it is.
-    match fs::remove_file(to) {
+    let head = head(&source, registers)?;
+    let new = beside(to);
+    let outcome = write(&source, &new, &head).and_then(|size| {
+        // An older file goes, and what is linked to it stays as it is.
+        fs::rename(&new, to).or_cannot(|| format!("replace {}", to.display()))?;
+        Ok(size)
+    });
+    if outcome.is_err() {
+        // It may never have been made.
+        let _ = fs::remove_file(&new);
+    }
+    outcome
+}
+
+/// The name that a file has until it is complete.
+fn beside(to: &Path) -> PathBuf {
+    let mut path = to.as_os_str().to_owned();
+    path.push(format!(".{}.new", std::process::id()));
+    path.into()
+}
+
+fn write(source: &File, new: &Path, head: &Pieces) -> Result<Size> {
+    let cannot = || format!("write {}", new.display());
+    // One of that name is left from a tool that was killed.
+    match fs::remove_file(new) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-    .or_cannot(|| format!("replace {}", to.display()))?;
-    let target = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
-    let target = target.or_cannot(|| format!("write {}", to.display()))?;
-    let head = head(&source, registers)?;
-    copy(&source, &target, &head).or_cannot(|| format!("write {}", to.display()))?;
-    let written = target.metadata().or_cannot(|| format!("find {}", to.display()))?;
+    .or_cannot(cannot)?;
+    let target = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(new);
+    let target = target.or_cannot(cannot)?;
+    copy(source, &target, head).or_cannot(cannot)?;
+    let written = target.metadata().or_cannot(|| format!("find {}", new.display()))?;
     Ok(Size { length: written.len(), taken: written.blocks() * 512 })
 }
 

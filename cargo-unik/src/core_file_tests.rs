@@ -89,6 +89,37 @@ fn an_older_core_file_is_replaced() {
     assert_eq!(size.length, dump().len() as u64);
 }
 
+/// The names in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_no_such_file_leaves_an_older_core_file_as_it_is() {
+    let scratch = Scratch::new();
+    let (from, to) = (scratch.write("dump", b"no core file"), scratch.path().join("core"));
+    correct(&from, &to, &Registers::default()).unwrap_err();
+    assert_eq!(names(scratch.path()), ["dump"]);
+    fs::write(&to, "older").unwrap();
+    correct(&from, &to, &Registers::default()).unwrap_err();
+    assert_eq!(names(scratch.path()), ["core", "dump"]);
+    assert_eq!(fs::read(&to).unwrap(), b"older");
+}
+
+#[test]
+fn a_core_file_that_does_not_become_complete_does_not_stay() {
+    let scratch = Scratch::new();
+    // A file takes no folder's place.
+    let (from, to) = (scratch.write("dump", &dump()), scratch.path().join("core"));
+    fs::create_dir(&to).unwrap();
+    let error = correct(&from, &to, &Registers::default()).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot replace {}: ", to.display())), "{error}");
+    assert_eq!(names(scratch.path()), ["core", "dump"]);
+}
+
 #[test]
 fn what_is_no_such_file_is_refused() {
     let with = |at: usize, byte: u8| {
