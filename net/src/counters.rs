@@ -39,6 +39,8 @@ unik_sched::counters! {
         udp_tx_no_memory,
         /// UDP sockets opened.
         udp_opened,
+        /// UDP sockets refused because there was no memory for them.
+        udp_no_memory,
         /// UDP sockets closed.
         udp_closed,
         /// TCP connections begun from here.

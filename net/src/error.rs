@@ -14,6 +14,8 @@ pub enum Error {
     NoPortLeft,
     /// The limit on connections or sockets is reached.
     TooManySockets,
+    /// There is no memory for a connection or a socket.
+    NoMemory,
     /// The interface has no address (yet, or any more).
     NotConfigured,
     /// No route leads to the address.
@@ -40,6 +42,7 @@ impl fmt::Display for Error {
             Error::PortInUse => "another socket uses this port",
             Error::NoPortLeft => "no free port is left in the dynamic range",
             Error::TooManySockets => "the limit on sockets is reached",
+            Error::NoMemory => "there is no memory for a socket",
             Error::NotConfigured => "the interface has no address",
             Error::Unreachable => "no route leads to the address: a gateway may be missing",
             Error::InvalidAddress => "the address cannot be a destination",
@@ -65,7 +68,7 @@ impl embedded_io_async::Error for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Error::PortInUse | Error::NoPortLeft => ErrorKind::AddrInUse,
-            Error::TooManySockets => ErrorKind::OutOfMemory,
+            Error::TooManySockets | Error::NoMemory => ErrorKind::OutOfMemory,
             Error::NotConfigured | Error::Unreachable => ErrorKind::AddrNotAvailable,
             Error::InvalidAddress | Error::MessageTooLong => ErrorKind::InvalidInput,
             Error::ConnectionRefused => ErrorKind::ConnectionRefused,

@@ -100,7 +100,7 @@ impl Net {
     /// Opens a UDP socket on `port`, or on a free one when it is 0.
     ///
     /// # Errors
-    /// [`Error::PortInUse`], [`Error::NoPortLeft`], [`Error::TooManySockets`].
+    /// [`Error::PortInUse`], [`Error::NoPortLeft`], [`Error::TooManySockets`], [`Error::NoMemory`].
     pub fn udp(&self, port: u16) -> impl Future<Output = Result<UdpSocket, Error>> {
         poll_fn(move |_| {
             let (handle, port) = self.stack.borrow_mut().open_udp(port, self.time.now())?;
@@ -132,7 +132,7 @@ impl Net {
     ///
     /// # Errors
     /// [`Error::ConnectionRefused`], [`Error::TimedOut`], [`Error::Unreachable`], [`Error::NotConfigured`],
-    /// [`Error::InvalidAddress`], [`Error::TooManySockets`], [`Error::NoPortLeft`].
+    /// [`Error::InvalidAddress`], [`Error::TooManySockets`], [`Error::NoMemory`], [`Error::NoPortLeft`].
     pub async fn connect(&self, address: SocketAddr) -> Result<TcpStream, Error> {
         let peer = to_v4(address).ok_or(Error::InvalidAddress)?;
         let handle = self.stack.borrow_mut().begin_connect(peer, self.time.now())?;

@@ -28,7 +28,10 @@ use crate::{
     net::Random,
     nic::Nic,
     tcp::table::TcpTable,
-    udp::{outbox::Outbox, table::UdpTable},
+    udp::{
+        outbox::{Outbox, datagram_limit},
+        table::UdpTable,
+    },
 };
 
 /// Rounds of sending in one turn, each of at most one frame a socket.
@@ -101,6 +104,7 @@ impl Stack {
         let interface = Interface::new(settings, &mut link, instant(now));
         let limits = config.limits();
         let slots = limits.connections + OWN_SOCKETS;
+        let outbox = Outbox::new(datagram_limit(&link));
         let mut stack = Stack {
             name,
             link,
@@ -108,7 +112,7 @@ impl Stack {
             sockets: SocketSet::new(Vec::with_capacity(slots)),
             slots,
             udp: UdpTable::new(),
-            outbox: Outbox::new(),
+            outbox,
             dhcp: None,
             address: None,
             gateway: None,
@@ -313,6 +317,15 @@ pub(crate) fn register(wakers: &mut Vec<Waker>, waker: &Waker) {
         Ok(()) => wakers.push(waker.clone()),
         Err(_) => waker.wake_by_ref(),
     }
+}
+
+/// `length` copies of a value, unless memory is lacking: what a stranger or a timer causes must not end the program.
+#[inline(never)]
+pub(crate) fn filled<T: Copy>(value: T, length: usize) -> Option<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(length).ok()?;
+    values.resize(length, value);
+    Some(values)
 }
 
 /// Wakes and forgets the tasks that wait for something, in the order in which they came.

@@ -12,13 +12,15 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     net::Ipv4Addr,
+    pin::pin,
     rc::Rc,
+    task::{Context, Poll, Waker},
 };
 
 use embedded_io_async::{Read, Write};
 use frames::{BROADCAST, PEER, Segment, arp, read_tcp, read_udp, tcp, udp};
 use smoltcp::wire::{ArpOperation, TcpControl};
-use unik_net::{Config, Net, Nic, wire::numbers};
+use unik_net::{Config, Error, Net, Nic, UdpSocket, wire::numbers};
 use unik_sched::{
     Executor, Spawner,
     counter::CounterSet,
@@ -52,6 +54,12 @@ struct Card {
     incoming: Frames,
     outgoing: Frames,
     event: Event,
+}
+
+impl Card {
+    fn new() -> Self {
+        Self { pool: Pool::heap(64), incoming: frames(), outgoing: frames(), event: Event::new() }
+    }
 }
 
 impl Nic for Card {
@@ -96,6 +104,7 @@ impl Nic for Card {
 /// A host that echoes bytes on TCP port 80 and datagrams on UDP port 7.
 struct Host {
     executor: Executor,
+    clock: Rc<VirtualClock>,
     net: Net,
     pool: Pool,
     incoming: Frames,
@@ -118,16 +127,11 @@ impl Host {
     }
 
     fn serving<F: Future<Output = ()> + 'static>(tcp: impl FnOnce(Net, Spawner) -> F) -> Self {
-        let time = Time::new(VirtualClock::new());
+        let clock = VirtualClock::new();
+        let time = Time::new(clock.clone());
         let executor = Executor::new(&time, 64);
-        let (incoming, outgoing) = (frames(), frames());
-        let event = Event::new();
-        let card = Card {
-            pool: Pool::heap(64),
-            incoming: incoming.clone(),
-            outgoing: outgoing.clone(),
-            event: event.clone(),
-        };
+        let card = Card::new();
+        let (incoming, outgoing, event) = (card.incoming.clone(), card.outgoing.clone(), card.event.clone());
         let config = Config::fixed(HOST, 24).unwrap();
         let (net, driver) = Net::new("net0", Box::new(card), config, time, numbers(1));
         let spawner = executor.spawner();
@@ -142,7 +146,7 @@ impl Host {
             }
         };
         spawner.spawn("udp", echo).unwrap();
-        let mut host = Host { executor, net, pool: Pool::heap(64), incoming, outgoing, event };
+        let mut host = Host { executor, clock, net, pool: Pool::heap(64), incoming, outgoing, event };
         host.turn();
         let hello = arp(ArpOperation::Request, (STRANGER, PEER), (HOST, [0; 6]), BROADCAST);
         host.hear(&hello, None);
@@ -159,12 +163,17 @@ impl Host {
         }
     }
 
-    /// Receives a frame while memory is scarce, or not, and handles it; how many allocations failed.
-    fn hear(&mut self, frame: &[u8], scarcity: Option<Scarcity>) -> usize {
+    /// Puts a frame into the card.
+    fn receive(&mut self, frame: &[u8]) {
         let mut buffer = self.pool.allocate().unwrap();
         buffer.copy_from(frame).unwrap();
         self.incoming.borrow_mut().push_back(buffer);
         self.event.set();
+    }
+
+    /// Receives a frame while memory is scarce, or not, and handles it; how many allocations failed.
+    fn hear(&mut self, frame: &[u8], scarcity: Option<Scarcity>) -> usize {
+        self.receive(frame);
         match scarcity {
             Some(scarcity) => scarcity.during(|| self.turn()).1,
             None => {
@@ -285,6 +294,71 @@ fn an_answer_that_cannot_be_kept_for_an_unknown_neighbour_is_dropped_and_counted
         assert!(parked == (1, 0) || (parked == (0, 1) && failed > 0), "{parked:?}");
         failed
     });
+}
+
+#[test]
+fn two_answers_to_an_unknown_neighbour_and_a_retry_of_them_cost_no_more_than_the_answers() {
+    each_allocation_may_fail(2, |host, scarcity| {
+        let questions = [b"one", b"two"].map(|payload| udp((UNKNOWN, 4000), (HOST, 7), payload));
+        let (sent, failed) = scarcity.during(|| {
+            for question in &questions {
+                host.receive(question);
+                host.turn();
+            }
+            host.clock.advance(Duration::from_secs(1));
+            host.turn();
+            host.net.counters().tx_frames.get()
+        });
+        assert!(sent > 0, "the neighbour is asked for");
+        let counters = host.net.counters();
+        let (parked, dropped) = (counters.udp_tx_parked.get(), counters.udp_tx_no_memory.get());
+        assert_eq!(parked + dropped, 2);
+        assert!(dropped == 0 || failed > 0);
+        failed
+    });
+}
+
+/// Opens a socket on a free port, which waits for nothing.
+fn open(net: &Net) -> Result<UdpSocket, Error> {
+    match pin!(net.udp(0)).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(opened) => opened,
+        Poll::Pending => panic!("nothing is to be waited for"),
+    }
+}
+
+/// Opens sockets of a new stack while memory is scarce; how many allocations failed. One that fails refuses one socket.
+#[track_caller]
+fn opens(sockets: usize, scarcity: Scarcity) -> usize {
+    let (time, config) = (Time::new(VirtualClock::new()), Config::fixed(HOST, 24).unwrap());
+    let (net, _driver) = Net::new("net0", Box::new(Card::new()), config, time, numbers(1));
+    let mut opened = Vec::with_capacity(sockets);
+    let (refused, failed) = scarcity.during(|| {
+        while opened.len() < sockets {
+            match open(&net) {
+                Ok(socket) => opened.push(socket),
+                Err(error) => return Some(error),
+            }
+        }
+        None
+    });
+    assert_eq!(refused, (failed > 0).then_some(Error::NoMemory));
+    assert_eq!(net.counters().udp_no_memory.get(), failed as u64);
+    assert!(open(&net).is_ok(), "with memory there is a socket");
+    failed
+}
+
+#[test]
+fn a_socket_that_finds_no_memory_is_refused_and_counted() {
+    for kind in [Scarcity::Nth, Scarcity::From] {
+        let fewest = (0..).find(|number| opens(3, kind(*number)) == 0).unwrap();
+        assert_eq!(fewest, 7, "each of three takes two buffers, and the first the table of ports");
+    }
+}
+
+#[test]
+fn sockets_that_outgrow_their_set_are_refused_where_memory_ends() {
+    let needed = (0..).step_by(5000).find(|left| opens(100, Scarcity::Bytes(*left)) == 0).unwrap();
+    assert!(needed > 1_600_000, "a hundred queues are larger than {needed} bytes");
 }
 
 #[test]

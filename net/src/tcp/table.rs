@@ -16,7 +16,7 @@ use unik_sched::time::{Duration, Instant};
 use crate::{
     error::Error,
     glance::Flow,
-    stack::{Stack, duration},
+    stack::{Stack, duration, filled},
     tcp::meter::Meter,
     udp::{endpoint, table::free_port},
 };
@@ -235,7 +235,7 @@ impl Stack {
         if !self.make_room() {
             return Err(Error::TooManySockets);
         }
-        let mut socket = self.new_socket().ok_or(Error::TooManySockets)?;
+        let mut socket = self.new_socket().ok_or(Error::NoMemory)?;
         socket.set_timeout(Some(duration(CONNECT_TIMEOUT)));
         socket.connect(self.interface.context(), endpoint(peer), port).map_err(|_| Error::InvalidAddress)?;
         self.counters.tcp_connects.increment();
@@ -258,7 +258,7 @@ impl Stack {
     /// A socket with its buffers, and room in both tables. `None`, and counted, when there is no memory for them.
     fn new_socket(&mut self) -> Option<Socket<'static>> {
         let has_place = self.link.tcp.connections.try_reserve(1).is_ok() && self.has_slot();
-        let buffers = zeroes(self.limits.tcp_receive).zip(zeroes(self.limits.tcp_transmit));
+        let buffers = filled(0, self.limits.tcp_receive).zip(filled(0, self.limits.tcp_transmit));
         let Some((receive, transmit)) = buffers.filter(|_| has_place) else {
             self.counters.tcp_no_memory.increment();
             self.complain("memory");
@@ -423,14 +423,6 @@ impl Stack {
             index += 1;
         }
     }
-}
-
-/// A buffer of zeroes, unless memory is lacking: a stranger's SYN must not end the program.
-fn zeroes(length: usize) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length).ok()?;
-    bytes.resize(length, 0);
-    Some(bytes)
 }
 
 /// Whether the handshake is complete. A peer that has closed its half already is accepted as well.

@@ -21,7 +21,7 @@ use unik_sched::time::{Duration, Instant};
 
 use crate::{
     error::Error,
-    link::ETHERNET_HEADER,
+    link::{ETHERNET_HEADER, Link},
     stack::{Stack, instant, register, wake_all},
     udp::endpoint,
 };
@@ -44,7 +44,7 @@ const ARP_REQUEST: [u8; 42] = [
 /// What is on its way out.
 pub(crate) struct Outbox {
     set: SocketSet<'static>,
-    carrier: Option<SocketHandle>,
+    carrier: SocketHandle,
     parked: Vec<Parked>,
     /// An ARP frame came in: parked datagrams may be sendable now.
     answered: bool,
@@ -62,14 +62,13 @@ struct Parked {
 }
 
 impl Outbox {
-    pub(crate) fn new() -> Self {
-        Outbox {
-            set: SocketSet::new(Vec::new()),
-            carrier: None,
-            parked: Vec::new(),
-            answered: false,
-            waiting: Vec::new(),
-        }
+    /// An outbox for datagrams of up to `limit` bytes. What the carrier needs is taken here, and stays.
+    pub(crate) fn new(limit: usize) -> Self {
+        let mut set = SocketSet::new(Vec::with_capacity(1));
+        let unused = PacketBuffer::new(Vec::new(), Vec::new());
+        let one = PacketBuffer::new(vec![PacketMetadata::EMPTY], vec![0; limit]);
+        let carrier = set.add(Socket::new(unused, one));
+        Outbox { set, carrier, parked: Vec::new(), answered: false, waiting: Vec::new() }
     }
 
     /// When a parked datagram is to be tried again.
@@ -92,15 +91,6 @@ impl Outbox {
     pub(crate) fn wake_senders(&mut self) {
         wake_all(&mut self.waiting);
     }
-
-    /// The carrier, made with the first socket, and after a datagram that could not be carried.
-    pub(crate) fn carrier(&mut self, limit: usize) -> SocketHandle {
-        *self.carrier.get_or_insert_with(|| {
-            let unused = PacketBuffer::new(Vec::new(), Vec::new());
-            let one = PacketBuffer::new(vec![PacketMetadata::EMPTY], vec![0; limit]);
-            self.set.add(Socket::new(unused, one))
-        })
-    }
 }
 
 /// What became of a datagram.
@@ -116,11 +106,7 @@ enum Outcome {
 impl Stack {
     /// The largest UDP payload of one packet.
     pub(crate) fn datagram_limit(&self) -> usize {
-        self.interface_mtu().saturating_sub(IPV4_HEADER + UDP_HEADER_LEN)
-    }
-
-    fn interface_mtu(&self) -> usize {
-        self.link.capabilities().max_transmission_unit.saturating_sub(ETHERNET_HEADER)
+        datagram_limit(&self.link)
     }
 
     /// Sends a datagram, or waits for the card to have room.
@@ -154,8 +140,7 @@ impl Stack {
 
     /// Lets the carrier write the datagram into a frame.
     fn carry(&mut self, now: Instant, port: u16, payload: &[u8], destination: SocketAddrV4) -> Outcome {
-        let limit = self.datagram_limit();
-        let handle = self.outbox.carrier(limit);
+        let handle = self.outbox.carrier;
         let socket = self.outbox.set.get_mut::<Socket<'_>>(handle);
         socket.close();
         let written = socket.bind(port).is_ok() && socket.send_slice(payload, endpoint(destination)).is_ok();
@@ -165,9 +150,9 @@ impl Stack {
         if self.outbox.set.get::<Socket<'_>>(handle).can_send() {
             return Outcome::Sent;
         }
-        // smoltcp keeps a socket silent after it missed a neighbour: the next datagram gets a carrier of its own.
-        self.outbox.set.remove(handle);
-        self.outbox.carrier = None;
+        // smoltcp keeps a socket silent after it missed a neighbour; put back into its place afresh, it is not.
+        let carrier = self.outbox.set.remove(handle);
+        self.outbox.carrier = self.outbox.set.add(carrier);
         Outcome::NoNeighbor { asked: self.counters.tx_frames.get() != frames }
     }
 
@@ -235,6 +220,12 @@ impl Stack {
         request[38..42].copy_from_slice(&target.octets());
         slot.consume(request.len(), |frame| frame.copy_from_slice(&request));
     }
+}
+
+/// The largest UDP payload of one packet through `link`.
+pub(crate) fn datagram_limit(link: &Link) -> usize {
+    let packet = link.capabilities().max_transmission_unit.saturating_sub(ETHERNET_HEADER);
+    packet.saturating_sub(IPV4_HEADER + UDP_HEADER_LEN)
 }
 
 /// A copy of `bytes`, unless memory lacks.

@@ -1,6 +1,6 @@
 //! The table of bound UDP ports, and what counts the datagrams that a full queue drops.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use smoltcp::{
     iface::SocketHandle,
@@ -9,7 +9,10 @@ use smoltcp::{
 
 use unik_sched::time::Instant;
 
-use crate::{error::Error, stack::Stack};
+use crate::{
+    error::Error,
+    stack::{Stack, filled},
+};
 
 /// The first port of the dynamic range (RFC 6335, 6).
 const DYNAMIC_FIRST: u16 = 49152;
@@ -58,20 +61,24 @@ impl Stack {
             port if self.udp.find(port).is_some() => return Err(Error::PortInUse),
             port => port,
         };
-        // Answers to strangers find it there.
-        let limit = self.datagram_limit();
-        self.outbox.carrier(limit);
-        let received = PacketBuffer::new(
-            vec![PacketMetadata::EMPTY; self.limits.udp_datagrams],
-            vec![0; self.limits.udp_bytes],
-        );
-        let unused = PacketBuffer::new(Vec::new(), Vec::new());
-        let mut socket = Socket::new(received, unused);
+        let Some(mut socket) = self.new_udp() else {
+            self.counters.udp_no_memory.increment();
+            return Err(Error::NoMemory);
+        };
         socket.bind(port).map_err(|_| Error::InvalidAddress)?;
         let handle = self.sockets.add(socket);
         self.udp.ports.push(Bound { port, handle, opened: now });
         self.counters.udp_opened.increment();
         Ok((handle, port))
+    }
+
+    /// A socket with its buffers, and room in both tables. `None` when there is no memory for them.
+    fn new_udp(&mut self) -> Option<Socket<'static>> {
+        self.udp.ports.try_reserve(1).ok()?;
+        let metadata = filled(PacketMetadata::EMPTY, self.limits.udp_datagrams)?;
+        let received = PacketBuffer::new(metadata, filled(0, self.limits.udp_bytes)?);
+        // Last: the memory that it has found free is the next to be taken.
+        self.has_slot().then(|| Socket::new(received, PacketBuffer::new(Vec::new(), Vec::new())))
     }
 
     /// Remembers how much the socket of `port` has queued.
