@@ -5,8 +5,11 @@ use unik_sched::time::{Duration, Instant};
 
 /// How long an answer is waited for. It bounds the error of a date, too: half of the way there and back.
 pub const TIMEOUT: Duration = Duration::from_secs(2);
-/// A believed date is moved farther than this only when several answers in a row say so (the panic threshold of RFC 5905).
+/// A believed date is moved farther than this only when several answers in a row agree on it (the panic threshold of RFC
+/// 5905).
 pub const LEAP_LIMIT: Duration = Duration::from_secs(1000);
+/// How far the answers that make a leap may be from what the first of them says: clocks drift, and half of the way is a guess.
+pub const AGREEMENT: Duration = Duration::from_secs(10);
 /// How many answers make a leap.
 const CONFIRMATIONS: u8 = 3;
 
@@ -23,8 +26,8 @@ pub struct Client {
     asked: Option<(Instant, u64)>,
     /// A moment and its date, once an answer was believed.
     believed: Option<(Instant, Duration)>,
-    /// Answers in a row that wanted a leap.
-    leaps: u8,
+    /// A moment and its date by the first of the answers in a row that agree on a leap, and how many they are.
+    leap: Option<(Instant, Duration, u8)>,
     /// The exponent of the last pause, and whether it followed a failure.
     pause: u32,
     failed: bool,
@@ -41,7 +44,7 @@ impl Default for Client {
 impl Client {
     /// A client that has asked nothing and believes nothing.
     pub const fn new() -> Self {
-        Self { asked: None, believed: None, leaps: 0, pause: 0, failed: false, outcome: Ok(()) }
+        Self { asked: None, believed: None, leap: None, pause: 0, failed: false, outcome: Ok(()) }
     }
 
     /// The date, as time since the Unix epoch, once an answer was believed.
@@ -69,6 +72,9 @@ impl Client {
         };
         self.asked = None;
         self.outcome = outcome;
+        if outcome != Err(Refusal::Leap) {
+            self.leap = None;
+        }
         outcome
     }
 
@@ -76,12 +82,15 @@ impl Client {
         let way = elapsed.checked_sub(answer.held).filter(|way| *way <= TIMEOUT).ok_or(Refusal::Absurd)?;
         let date = answer.sent + way / 2;
         if self.date(now).is_some_and(|believed| believed.abs_diff(date) > LEAP_LIMIT) {
-            self.leaps += 1;
-            if self.leaps < CONFIRMATIONS {
+            let agreed = self.leap.filter(|(moment, first, _)| {
+                (*first + now.duration_since(*moment)).abs_diff(date) <= AGREEMENT
+            });
+            let (moment, first, answers) = agreed.unwrap_or((now, date, 0));
+            self.leap = Some((moment, first, answers + 1));
+            if answers + 1 < CONFIRMATIONS {
                 return Err(Refusal::Leap);
             }
         }
-        self.leaps = 0;
         self.believed = Some((now, date));
         Ok(())
     }
@@ -89,8 +98,11 @@ impl Client {
     /// Ends the question, answered or not, and returns how long to wait before the next one; `random` spreads clients that
     /// started together. `None`: the server wants no more questions.
     pub fn pause(&mut self, random: u64) -> Option<Duration> {
-        // What is still open was not answered.
-        let failed = self.asked.take().is_some() || self.outcome.is_err();
+        let unanswered = self.asked.take().is_some();
+        if unanswered {
+            self.leap = None;
+        }
+        let failed = unanswered || self.outcome.is_err();
         let first = if failed { RETRY } else { POLL };
         let grows = failed == self.failed && self.pause >= first;
         self.pause = if grows { LONGEST.min(self.pause + 1) } else { first };

@@ -11,6 +11,6 @@ mod client;
 mod packet;
 mod service;
 
-pub use client::{Client, LEAP_LIMIT, TIMEOUT};
+pub use client::{AGREEMENT, Client, LEAP_LIMIT, TIMEOUT};
 pub use packet::{Answer, LENGTH, PORT, Refusal, question};
 pub use service::{Sntp, SntpCounters, SntpDriver};

@@ -4,7 +4,7 @@ use std::{cell::Cell, fs, path::Path, rc::Rc, time::Duration};
 
 use unik_net::{
     Net,
-    sntp::{Answer, Client, LEAP_LIMIT, LENGTH, PORT, Refusal, Sntp, TIMEOUT, question},
+    sntp::{AGREEMENT, Answer, Client, LEAP_LIMIT, LENGTH, PORT, Refusal, Sntp, TIMEOUT, question},
     wire::numbers,
 };
 use unik_sched::time::Instant;
@@ -203,7 +203,64 @@ fn a_leap_takes_three_answers_in_a_row() {
     assert_eq!(ask(0, near), (Ok(()), near), "that was no row of three");
     assert_eq!(ask(0, far), (Err(Refusal::Leap), near));
     assert_eq!(ask(1, far).0, Err(Refusal::Leap));
-    assert_eq!(ask(2, far), (Ok(()), far));
+    assert_eq!(ask(2, far + Duration::from_secs(2)), (Ok(()), far + Duration::from_secs(2)));
+}
+
+#[test]
+fn three_answers_that_contradict_each_other_make_no_leap() {
+    let mut client = Client::new();
+    let mut ask = |date| exchange(&mut client, seconds(1), seconds(1), date, Duration::ZERO);
+    let far = |leaps: u32| DATE + leaps * 2 * LEAP_LIMIT;
+    assert_eq!(ask(DATE), Ok(()));
+    for leaps in [1, 2, 3, 1, 1, 2, 2] {
+        assert_eq!(ask(far(leaps)), Err(Refusal::Leap), "{leaps}");
+    }
+    assert_eq!(ask(far(2)), Ok(()), "the last three agree");
+}
+
+#[test]
+fn answers_that_drift_away_from_the_first_of_the_row_make_no_leap() {
+    let mut client = Client::new();
+    let mut ask = |date| exchange(&mut client, seconds(1), seconds(1), date, Duration::ZERO);
+    let far = DATE + 2 * LEAP_LIMIT;
+    assert_eq!(ask(DATE), Ok(()));
+    assert_eq!(ask(far), Err(Refusal::Leap));
+    assert_eq!(ask(far + AGREEMENT), Err(Refusal::Leap));
+    assert_eq!(ask(far + 2 * AGREEMENT), Err(Refusal::Leap), "near the second, but not near the first");
+}
+
+#[test]
+fn what_comes_between_breaks_the_row_of_a_leap() {
+    let unset = |client: &mut Client| {
+        let mut message = answer(&client.ask(seconds(1), NONCE), DATE, DATE);
+        message[0] |= 3 << 6;
+        assert_eq!(client.answer(seconds(1), &message), Err(Refusal::Unsynchronized));
+    };
+    let absurd = |client: &mut Client| {
+        let held = Duration::from_secs(9);
+        assert_eq!(exchange(client, seconds(1), seconds(1), DATE, held), Err(Refusal::Absurd));
+    };
+    let unanswered = |client: &mut Client| {
+        client.ask(seconds(1), NONCE);
+        client.pause(0);
+    };
+    let breaks: [&dyn Fn(&mut Client); 3] = [&unset, &absurd, &unanswered];
+    for (number, between) in breaks.into_iter().enumerate() {
+        let mut client = Client::new();
+        let far = DATE + 2 * LEAP_LIMIT;
+        let ask = |client: &mut Client, date| exchange(client, seconds(1), seconds(1), date, Duration::ZERO);
+        assert_eq!(ask(&mut client, DATE), Ok(()));
+        for _ in 0..2 {
+            assert_eq!(ask(&mut client, far), Err(Refusal::Leap));
+            client.pause(0);
+        }
+        between(&mut client);
+        for _ in 0..2 {
+            assert_eq!(ask(&mut client, far), Err(Refusal::Leap), "after {number}");
+            client.pause(0);
+        }
+        assert_eq!(ask(&mut client, far), Ok(()));
+    }
 }
 
 #[test]
