@@ -66,6 +66,13 @@ impl Entropy {
         self.0.seeded.borrow().is_weak()
     }
 
+    /// A generator of its own, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_host(time: &Time) -> Self {
+        let seeded = Seeded::new(backend::RandomSources::of_host(), time.now());
+        Self(Box::leak(Box::new(Shared { seeded: RefCell::new(seeded), time: time.clone() })))
+    }
+
     /// The generator of this image, seeded by whoever asks first.
     pub(crate) fn of(system: &System) -> Result<Self, Failure> {
         let slot = system.entropy();

@@ -45,17 +45,18 @@ struct Parts {
 }
 
 impl NetClock {
-    /// Asks the server that `ntp=` names, from now on and through `net`. Does nothing without that word, or a second time.
+    /// Asks the server that `ntp=` names, from now on and through `net`. Does nothing without that word, or a second time;
+    /// where there is no room for the task, it says so in the log and may be called again.
     pub fn follow(&self, net: &Net) {
         let parts = &*self.0;
         let Some(server) = parts.server.filter(|_| parts.sntp.get().is_none()) else { return };
         let entropy = parts.entropy.clone();
         let random = Box::new(move || entropy.next_u64());
         let (sntp, driver) = Sntp::new(net.clone(), server, parts.time.clone(), random);
-        parts.counters.register(NAME, sntp.counters());
         if let Err(error) = parts.spawner.spawn(NAME, driver.run()) {
-            log::error!("{NAME}: {server} is not asked: {error}");
+            return log::error!("{NAME}: {server} is not asked: {error}");
         }
+        parts.counters.register(NAME, sntp.counters());
         parts.sntp.get_or_init(|| sntp);
     }
 
@@ -109,6 +110,13 @@ fn server(words: Config) -> Result<Option<SocketAddrV4>, Failure> {
 mod tests {
     use super::*;
     use crate::config::Words;
+    use core::future::poll_fn;
+    use core::pin::pin;
+    use core::task::Poll;
+    use unik_net::Config as NetConfig;
+    use unik_net::wire::{Conditions, numbers, wire};
+    use unik_sched::Executor;
+    use unik_testkit::VirtualClock;
 
     fn read(line: &'static str) -> Option<SocketAddrV4> {
         match server(Config::new(Box::leak(Box::new(Words::new(line))))) {
@@ -116,6 +124,44 @@ mod tests {
             Err(Failure::Configuration(sentence)) => panic!("{sentence}"),
             Err(Failure::Error(error)) => panic!("{error}"),
         }
+    }
+
+    /// Whether it has to be waited for the server.
+    fn waits(executor: &mut Executor, clock: &NetClock) -> bool {
+        let mut corrected = pin!(clock.corrected());
+        executor
+            .block_on("main", poll_fn(|context| Poll::Ready(corrected.as_mut().poll(context).is_pending())))
+    }
+
+    #[test]
+    fn where_there_is_no_room_for_its_task_no_server_is_followed_until_there_is() {
+        let time = Time::new(VirtualClock::new());
+        let mut executor = Executor::new(&time, 1);
+        let (card, _other, _wire) = wire(&time, Conditions::default(), 1);
+        let config = NetConfig::fixed([192, 0, 2, 7].into(), 24).expect("an address");
+        let (net, _driver) = Net::new("net0", Box::new(card), config, time.clone(), numbers(1));
+        let clock = NetClock(Rc::new(Parts {
+            server: read("ntp=192.0.2.1"),
+            time: time.clone(),
+            spawner: executor.spawner(),
+            entropy: Entropy::of_host(&time),
+            counters: Counters::default(),
+            sntp: OnceCell::new(),
+        }));
+        let counted = || {
+            let mut counted = 0;
+            clock.0.counters.visit(&mut |_, name, _| counted += usize::from(name == "asked"));
+            counted
+        };
+        executor.spawner().spawn("other", async {}).expect("there is room for one");
+        clock.follow(&net);
+        assert_eq!(counted(), 0);
+        assert!(!waits(&mut executor, &clock), "nobody asks");
+        // The other task has ended.
+        clock.follow(&net);
+        clock.follow(&net);
+        assert_eq!(counted(), 1, "followed, and once");
+        assert!(waits(&mut executor, &clock), "the server has not answered");
     }
 
     #[test]
