@@ -97,6 +97,24 @@ fn a_device_that_answers_with_a_few_bytes_at_a_time_is_a_source() {
     no_two_alike_in(2, || Vm::of(&image).entropy(false).qemu(few));
 }
 
+/// A device that speaks what virtio was before 1.0, which nobody drives on PCI.
+const OF_OLD: [&str; 2] = ["-device", "virtio-rng-pci,disable-modern=on,disable-legacy=off"];
+
+#[test]
+fn a_device_that_cannot_be_used_is_named_and_the_processor_alone_is_a_source() {
+    use cargo_unik::options::Machine;
+    let image = Image::release("random");
+    let setup = || Vm::of(&image).machine(Machine::Q35).entropy(false).qemu(OF_OLD);
+    let mut vm = setup().qemu(WITH_RDRAND).boot();
+    vm.line("the device for random numbers is not used: ");
+    vm.line("random: strong ");
+    assert_eq!(vm.exit_code(), 0);
+    let mut vm = setup().boot();
+    vm.line("the device for random numbers is not used: ");
+    vm.line("this image needs random numbers");
+    assert_eq!(vm.exit_code(), 4);
+}
+
 #[test]
 fn without_a_source_the_network_stays_closed() {
     let mut vm = Vm::of(&Image::release("echo")).network(&[]).entropy(false).boot();

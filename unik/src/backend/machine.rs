@@ -253,9 +253,20 @@ pub(crate) struct RandomSources(Option<RandomDevice<KernelHal, MachineTransport>
 
 impl RandomSources {
     pub(crate) fn open(backend: &Backend) -> Self {
-        let opened = backend.take_device(DeviceType::EntropySource).and_then(|device| device.open().ok());
-        Self(opened.and_then(|opened| RandomDevice::try_new(opened.transport).ok()))
+        let Some(device) = backend.take_device(DeviceType::EntropySource) else { return Self(None) };
+        let opened = device.open().inspect_err(|error| left(error)).ok();
+        Self(
+            opened.and_then(|opened| {
+                RandomDevice::try_new(opened.transport).inspect_err(|error| left(error)).ok()
+            }),
+        )
     }
+}
+
+/// Says that the device for random numbers is used no more, or never was.
+#[inline(never)]
+fn left(why: &dyn fmt::Display) {
+    log::warn!("the device for random numbers is not used: {why}");
 }
 
 impl Sources for RandomSources {
@@ -277,7 +288,10 @@ impl Sources for RandomSources {
                 Ok(None) if clock::now() < deadline => spin_loop(),
                 Ok(None) => return,
                 // A device that breaks the rules is used no more.
-                Err(_) => return self.0 = None,
+                Err(error) => {
+                    left(&error);
+                    return self.0 = None;
+                }
             }
         }
     }

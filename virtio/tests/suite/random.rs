@@ -52,6 +52,25 @@ fn the_device_may_write_no_more_than_a_sample() {
 }
 
 #[test]
+fn a_device_that_lies_gives_no_sample_ever_again() {
+    let lies: [fn(&DeviceModel, u16); 3] = [
+        |model, head| model.lie_used(0, u32::from(head), 33),
+        |model, head| model.lie_used(0, u32::from(head), u32::MAX),
+        |model, head| model.lie_used(0, u32::from(head) + 1, 32),
+    ];
+    for (number, lie) in lies.into_iter().enumerate() {
+        let (mut device, model) = random_device();
+        device.request();
+        let chain = model.take(0).unwrap();
+        lie(&model, chain.head);
+        assert_eq!(device.poll(), Err(Error::DeviceBroken), "lie {number}");
+        model.give_back(0, &chain, &bytes(1, 32));
+        device.request();
+        assert_eq!(device.poll(), Err(Error::DeviceBroken), "after lie {number}");
+    }
+}
+
+#[test]
 fn short_answers_are_put_together() {
     let (mut device, model) = random_device();
     device.request();
