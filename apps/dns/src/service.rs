@@ -30,6 +30,9 @@ pub const CONNECTION_LIMIT: usize = 32;
 /// How long connections have for the answers that were begun, when the appliance is asked to end: less than the time that
 /// it has itself.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Datagrams, and pieces that a connection reads, which are still taken when the appliance is asked to end. It is more than
+/// the queue of a socket holds.
+const LAST: u8 = 64;
 /// The least time between two lines of the log about connections that are refused.
 const COMPLAINT: Duration = Duration::from_secs(1);
 /// The ending of a master file's name.
@@ -118,11 +121,11 @@ pub async fn serve(
     let acceptor = accept(listener, shared.clone(), spawner.clone());
     spawner.spawn("dns-tcp", acceptor).map_err(|_| Error::TooManyTasks)?;
     let (mut query, mut answer) = (vec![0; MAX_QUERY], vec![0; usize::from(crate::UDP_PAYLOAD)]);
-    let mut ending = pin!(shutdown.requested());
+    let (mut ending, mut last) = (pin!(shutdown.requested()), Last(LAST));
     loop {
-        let received = poll_fn(|context| match ending.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => socket.poll_receive_from(context, &mut query).map(Some),
+        let received = poll_fn(|context| {
+            let ends = ending.as_mut().poll(context).is_ready();
+            last.take(ends, socket.poll_receive_from(context, &mut query))
         });
         let Some(received) = received.await else { break };
         let (length, client) = received?;
@@ -144,6 +147,23 @@ pub async fn serve(
     })
     .await;
     Ok(())
+}
+
+/// How much is still taken of what has arrived, when the appliance is asked to end: a client that goes on is not to keep it.
+struct Last(u8);
+
+impl Last {
+    /// What has `arrived`; when the appliance `ends`, nothing more once there was nothing or enough.
+    fn take<T>(&mut self, ends: bool, arrived: Poll<T>) -> Poll<Option<T>> {
+        match arrived {
+            arrived if !ends => arrived.map(Some),
+            Poll::Ready(arrived) if self.0 > 0 => {
+                self.0 -= 1;
+                Poll::Ready(Some(arrived))
+            }
+            _ => Poll::Ready(None),
+        }
+    }
 }
 
 /// A client as the log names it. The stack knows IPv4 alone, so what writes addresses of IPv6 is not linked.
@@ -239,20 +259,20 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
 /// Serves one connection until either side has had enough.
 async fn converse(stream: &mut TcpStream, mut session: Session, shared: &Shared) -> Result<(), net::Error> {
     let time = &shared.time;
-    let mut ending = pin!(shared.shutdown.requested());
+    let (mut ending, mut last) = (pin!(shared.shutdown.requested()), Last(LAST));
     loop {
         let step = session.advance(&shared.server, time.now(), &mut shared.scratch.borrow_mut());
         let left = session.deadline().duration_since(time.now());
         let moved = async {
             match step {
                 Step::Read => {
-                    // The request to end ends the stream, as the client may. What was read by then has been answered.
+                    // The request to end ends the stream behind what has arrived, as the client may.
                     let mut read = pin!(stream.read(session.space()));
-                    let next = poll_fn(|context| match ending.as_mut().poll(context) {
-                        Poll::Ready(()) => Poll::Ready(Ok(0)),
-                        Poll::Pending => read.as_mut().poll(context),
+                    let next = poll_fn(|context| {
+                        let ends = ending.as_mut().poll(context).is_ready();
+                        last.take(ends, read.as_mut().poll(context))
                     });
-                    next.await
+                    next.await.unwrap_or(Ok(0))
                 }
                 Step::Write => stream.write_all(session.output()).await.map(|()| 0),
                 Step::Close => Ok(0),
@@ -274,5 +294,31 @@ async fn converse(stream: &mut TcpStream, mut session: Session, shared: &Shared)
             (Step::Close, _) | (Step::Read, Err(_) | Ok(Ok(0))) => return Ok(()),
             (Step::Read, Ok(received)) => session.received(received?),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_arrived_by_the_end_is_taken_and_nothing_is_waited_for() {
+        let mut last = Last(LAST);
+        for query in 0..1000 {
+            assert_eq!(last.take(false, Poll::Ready(query)), Poll::Ready(Some(query)), "no end, no limit");
+        }
+        assert_eq!(last.take::<()>(false, Poll::Pending), Poll::Pending);
+        assert_eq!(last.take(true, Poll::Ready(1)), Poll::Ready(Some(1)));
+        assert_eq!(last.take(true, Poll::Ready(2)), Poll::Ready(Some(2)));
+        assert_eq!(last.take::<()>(true, Poll::Pending), Poll::Ready(None));
+    }
+
+    #[test]
+    fn a_client_that_goes_on_does_not_keep_the_appliance_from_ending() {
+        let mut last = Last(LAST);
+        let taken = (0..).take_while(|query| {
+            last.take(true, Poll::Ready(*query)).map(|taken| taken.is_some()) == Poll::Ready(true)
+        });
+        assert_eq!(taken.count(), usize::from(LAST));
     }
 }
