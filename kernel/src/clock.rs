@@ -1,11 +1,11 @@
 //! Time: nanoseconds since the image's first instruction, and the wall clock.
 //!
 //! The time stamp counter gives every reading. Its rate comes from the hypervisor (KVM's clock, or CPUID leaf 0x40000010)
-//! or the processor (leaf 0x15; leaf 0x16 is no rate of the counter) or, where all say nothing, from the local APIC's timer, which counts nanoseconds under every
-//! hypervisor known here. The window of that measurement is the boot itself: it opens when the APIC is started and
-//! closes at the first reading, so that it costs nothing where at least [`WINDOW`] has passed by then; it is closed
-//! once more, longer and so more exact, before the processor first sleeps. Time never goes backwards when the rate
-//! changes.
+//! or the processor (leaf 0x15; leaf 0x16 is no rate of the counter) or, where all say nothing, from the local APIC's
+//! timer, which counts nanoseconds under every hypervisor known here. The window of that measurement is the boot itself:
+//! it opens when the APIC is started and closes at the first reading, so that it costs nothing where at least [`WINDOW`]
+//! has passed by then; it is closed once more, longer and so more exact, before the processor first sleeps. Time never
+//! goes backwards when the rate changes.
 
 use crate::apic::LocalApic;
 use crate::rate::Rate;

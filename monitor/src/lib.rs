@@ -8,7 +8,7 @@
 //! it fails to read makes anybody but the channel wait.
 //!
 //! ```
-//! use unik_monitor::{Reply, Request, frame};
+//! use unik_monitor::{Request, frame};
 //!
 //! let mut bytes = [0; frame::REQUEST_LIMIT];
 //! let length = frame::encode(7, &Request::Tasks, &mut bytes).expect("it fits");
@@ -16,7 +16,6 @@
 //! let (used, frame) = decoder.feed(&bytes[..length]);
 //! assert_eq!(used, length);
 //! assert_eq!(frame.and_then(frame::decode), Some((7, Some(Request::Tasks))));
-//! # let _: Option<Reply<'_>> = None;
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]

@@ -121,7 +121,7 @@ pub enum Refusal {
     NotFound,
     /// Somebody does that already, or as many as possible do.
     Busy,
-    /// This appliance cannot do it: what it takes is not linked or not there.
+    /// This appliance cannot do it now: what it takes is not there, such as memory.
     Unable,
 }
 

@@ -67,7 +67,7 @@ pub trait Sources {
     /// Sets a level of the log.
     ///
     /// # Errors
-    /// [`Refusal::Busy`] where as many levels as possible are set.
+    /// [`Refusal::Busy`] where as many levels as possible are set, [`Refusal::NotFound`] where no module has such a name.
     fn set_level(&mut self, target: &str, level: Option<Level>) -> Result<(), Refusal>;
 
     /// Begins to copy frames of a network card, `length` bytes of each.
@@ -197,13 +197,6 @@ impl Session {
     /// Whether it takes no request before [`fill`](Self::fill) has answered others.
     pub fn is_full(&self) -> bool {
         self.jobs.len() >= JOB_LIMIT
-    }
-
-    /// Whether a list of this kind is followed: [`fill`](Self::fill) has to be called when there is news.
-    pub fn follows(&self, kind: List) -> bool {
-        self.jobs
-            .iter()
-            .any(|job| job.follows() && matches!(job.work, Work::List { list, .. } if list == kind))
     }
 }
 

@@ -255,7 +255,7 @@ fn a_refused_shutdown_is_told() {
         _ => Turn::Usual,
     });
     let told = outcome.result.unwrap_err().to_string();
-    assert_eq!(told, "dns does not end: its image does not include what that takes");
+    assert_eq!(told, "dns does not end: what that takes is not there, such as memory");
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn each_refusal_is_a_sentence() {
         _ => Turn::Usual,
     });
     let told = sentence(tasks(&mut guest.unwrap()));
-    assert_eq!(told, "dns does not tell its tasks: its image does not include what that takes");
+    assert_eq!(told, "dns does not tell its tasks: what that takes is not there, such as memory");
 }
 
 #[test]

@@ -235,7 +235,7 @@ impl Connection {
             Refusal::Version => "it speaks another version; build image and tool from the same version",
             Refusal::NotFound => "there is nothing of that name",
             Refusal::Busy => "somebody does that already, or as many as possible do",
-            Refusal::Unable => "its image does not include what that takes",
+            Refusal::Unable => "what that takes is not there, such as memory",
         };
         Error::failed(format!("{} does not {what}: {why}", self.name))
     }
