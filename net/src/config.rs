@@ -3,6 +3,8 @@
 use alloc::string::String;
 use core::{fmt, net::Ipv4Addr};
 
+use crate::tcp::connection::OVERHEAD;
+
 /// Configuration of one stack. The default takes its address from DHCP.
 ///
 /// ```
@@ -28,6 +30,12 @@ pub struct Limits {
     pub budget: usize,
     /// TCP connections, those that are closing included.
     pub connections: usize,
+    /// Memory of all TCP connections together, in bytes: their buffers and a kilobyte each.
+    pub tcp_bytes: usize,
+    /// Connections of one listener whose handshake is not complete; beyond that the oldest gives way.
+    pub half_open: usize,
+    /// Connections that have ended and only wait for stragglers (TIME-WAIT); beyond that the oldest is forgotten.
+    pub time_wait: usize,
     /// Connections of one listener that are not accepted yet.
     pub backlog: usize,
     /// Receive buffer of a TCP connection, in bytes: the largest window offered.
@@ -46,7 +54,10 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             budget: 64,
-            connections: CONNECTIONS_WANTED,
+            connections: CONNECTIONS_LIMIT,
+            tcp_bytes: CONNECTIONS_WANTED * (32 * 1024 + OVERHEAD),
+            half_open: HALF_OPEN_LIMIT,
+            time_wait: TIME_WAIT_LIMIT,
             backlog: 16,
             tcp_receive: 16 * 1024,
             tcp_transmit: 16 * 1024,
@@ -57,23 +68,33 @@ impl Default for Limits {
     }
 }
 
+/// Connections that a stack may have, where memory allows; half open ones of a listener; and those in TIME-WAIT.
+const CONNECTIONS_LIMIT: usize = 16 * 1024;
+const HALF_OPEN_LIMIT: usize = 256;
+const TIME_WAIT_LIMIT: usize = 4 * 1024;
+/// What one in TIME-WAIT takes, in bytes, generously.
+const TIME_WAIT_BYTES: usize = 128;
+
 /// Connections that a stack should have buffers for, even if small ones.
 const CONNECTIONS_WANTED: usize = 64;
 /// The smallest buffer of a connection: two full segments and more.
 const TCP_BUFFER_LEAST: usize = 4 * 1024;
 
 impl Limits {
-    /// The defaults, where the buffers of all connections fit into `bytes`; otherwise smaller buffers, and then fewer
-    /// connections, at least one.
+    /// The defaults, where all connections together take no more than `bytes`, but at least one can be: with smaller
+    /// buffers where memory is small, so that there can be some dozens.
     pub fn within(bytes: usize) -> Self {
         let mut limits = Self::default();
-        let fitting = |buffer: usize| bytes / (2 * buffer);
+        let fitting = |buffer: usize| bytes / (2 * buffer + OVERHEAD);
         let mut buffer = limits.tcp_receive;
         while buffer > TCP_BUFFER_LEAST && fitting(buffer) < CONNECTIONS_WANTED {
             buffer /= 2;
         }
         (limits.tcp_receive, limits.tcp_transmit) = (buffer, buffer);
-        limits.connections = fitting(buffer).clamp(1, CONNECTIONS_WANTED);
+        limits.tcp_bytes = bytes.max(2 * buffer + OVERHEAD);
+        // A quarter of them at most for handshakes, and a sixteenth of the memory for what has ended.
+        limits.half_open = (fitting(buffer) / 4).clamp(1, HALF_OPEN_LIMIT);
+        limits.time_wait = (bytes / 16 / TIME_WAIT_BYTES).clamp(1, TIME_WAIT_LIMIT);
         limits
     }
 }

@@ -51,8 +51,10 @@ unik_sched::counters! {
         tcp_closed,
         /// TCP connections that a peer reset.
         tcp_resets,
-        /// Connection attempts refused because the listener's backlog was full.
+        /// Connection attempts not answered because the listener's backlog was full.
         tcp_backlog_full,
+        /// Connections given up during the handshake to make room for newer ones.
+        tcp_half_open_evicted,
         /// Connection attempts refused because the limit on connections was reached.
         tcp_limit_reached,
         /// Connection attempts refused because there was no memory for them.

@@ -1,28 +1,66 @@
 //! The address by DHCPv4 (RFC 2131): smoltcp's client asks, renews and loses the lease; here it takes effect.
 
-use smoltcp::socket::dhcpv4::{Event, RetryConfig, Socket};
+use alloc::vec::Vec;
 
-use crate::{config::is_host, stack::Stack};
+use smoltcp::{
+    iface::{PollResult, SocketHandle, SocketSet},
+    socket::dhcpv4::{Event, RetryConfig, Socket},
+};
+use unik_sched::time::Instant;
+
+use crate::{
+    config::is_host,
+    stack::{PAUSE, Stack, deadline, instant},
+};
 
 /// Seconds between two DISCOVERs without an answer, and before the first repetition of a REQUEST. RFC 2131, 4.1
 /// proposes 4 s; a lost frame at boot should not cost more.
 const RETRY_SECONDS: u64 = 4;
 
-impl Stack {
-    /// Begins to ask for an address.
-    pub(crate) fn start_dhcp(&mut self) {
+/// The port of clients (RFC 2131, 4.1).
+pub(crate) const CLIENT_PORT: u16 = 68;
+
+/// The client, alone in a set of sockets.
+pub(crate) struct Dhcp {
+    set: SocketSet<'static>,
+    client: SocketHandle,
+    /// When it has something to do.
+    pub(crate) due: Option<Instant>,
+}
+
+impl Dhcp {
+    pub(crate) fn new() -> Self {
         let mut socket = Socket::new();
         let mut retry = RetryConfig::default();
         retry.discover_timeout = smoltcp::time::Duration::from_secs(RETRY_SECONDS);
         retry.initial_request_timeout = smoltcp::time::Duration::from_secs(RETRY_SECONDS);
         socket.set_retry_config(retry);
-        self.dhcp = Some(self.sockets.add(socket));
+        let mut set = SocketSet::new(Vec::with_capacity(1));
+        let client = set.add(socket);
+        Dhcp { set, client, due: Some(Instant::ZERO) }
+    }
+}
+
+impl Stack {
+    /// Lets the client have the frame in hand. False when there is no client.
+    pub(crate) fn hear_dhcp(&mut self, now: Instant) -> bool {
+        let Some(dhcp) = &mut self.dhcp else { return false };
+        self.interface.poll_ingress_single(instant(now), &mut self.link, &mut dhcp.set);
+        dhcp.due = Some(now);
+        true
     }
 
-    /// Takes what the client has learned since the last turn.
-    pub(crate) fn follow_dhcp(&mut self) {
-        let Some(handle) = self.dhcp else { return };
-        let lease = match self.sockets.get_mut::<Socket<'_>>(handle).poll() {
+    /// Lets the client send what is due, and takes what it has learned.
+    pub(crate) fn follow_dhcp(&mut self, now: Instant) {
+        let Some(dhcp) = self.dhcp.as_mut().filter(|dhcp| dhcp.due.is_some_and(|due| due <= now)) else {
+            return;
+        };
+        let sent = self.interface.poll_egress(instant(now), &mut self.link, &mut dhcp.set);
+        let due = self.interface.poll_at(instant(now), &dhcp.set).map(deadline);
+        // Without room in the card it is due already, and cannot go on.
+        let soonest = if sent == PollResult::None { now + PAUSE } else { now };
+        dhcp.due = due.map(|due| due.max(soonest));
+        let lease = match dhcp.set.get_mut::<Socket<'_>>(dhcp.client).poll() {
             None => return,
             Some(Event::Deconfigured) => None,
             Some(Event::Configured(lease)) => Some((lease.address, lease.router)),

@@ -69,6 +69,6 @@ pub use error::Error;
 pub use net::{Driver, Net, Random};
 pub use nic::Nic;
 pub use socket_info::{Protocol, SocketInfo, SocketState};
-pub use tcp::{TcpListener, TcpReader, TcpStream, TcpWriter};
+pub use tcp::{Listen, TcpListener, TcpReader, TcpStream, TcpWriter};
 pub use udp::UdpSocket;
 pub use virtio::{VirtioNet, VirtioNetCounters};

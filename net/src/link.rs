@@ -16,8 +16,9 @@ use unik_virtio::Buffer;
 use crate::{
     capture::{Direction, Witness},
     counters::NetCounters,
+    glance::Segment,
     nic::Nic,
-    tcp::table::TcpTable,
+    tcp::meter::Meter,
 };
 
 /// Bytes of an Ethernet header: two addresses and a type.
@@ -30,8 +31,8 @@ pub(crate) struct Link {
     pub(crate) now: unik_sched::time::Instant,
     /// Who is shown every frame.
     pub(crate) witness: Option<Box<dyn Witness>>,
-    /// The connections, which are measured by their segments that pass here.
-    pub(crate) tcp: TcpTable,
+    /// What measures the connection in hand by the segments that it sends.
+    pub(crate) meter: Option<Meter>,
     /// The received frame to be handled next.
     incoming: Option<Buffer>,
     /// The buffer that the next frame to send will be written to.
@@ -47,13 +48,13 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(nic: Box<dyn Nic>, tcp: TcpTable, counters: Rc<NetCounters>) -> Self {
+    pub(crate) fn new(nic: Box<dyn Nic>, counters: Rc<NetCounters>) -> Self {
         let frame_limit = nic.mtu().min(Buffer::CAPACITY - ETHERNET_HEADER) + ETHERNET_HEADER;
         Link {
             nic,
             now: unik_sched::time::Instant::ZERO,
             witness: None,
-            tcp,
+            meter: None,
             incoming: None,
             spare: None,
             held: None,
@@ -73,13 +74,20 @@ impl Link {
         Some(self.incoming.insert(frame))
     }
 
+    /// Drops the received frame in hand.
+    pub(crate) fn ignore(&mut self) {
+        self.incoming = None;
+    }
+
+    /// Who has sent the received frame in hand: the hardware address.
+    pub(crate) fn sender(&self) -> Option<[u8; 6]> {
+        self.incoming.as_ref()?.get(6..)?.first_chunk().copied()
+    }
+
     /// Shows a frame that passes to whoever looks at frames.
     fn show(&mut self, direction: Direction, frame: &[u8]) {
         if let Some(witness) = &self.witness {
             witness.see(direction, self.now, frame);
-        }
-        if !self.tcp.connections.is_empty() {
-            self.tcp.see(direction, self.now, frame);
         }
     }
 
@@ -127,6 +135,12 @@ impl Link {
     /// Sends a new frame, or holds it until the card has room.
     fn send(&mut self, frame: Buffer) {
         self.show(Direction::Sent, &frame);
+        if let Some(meter) = &mut self.meter
+            && let Some(segment) = Segment::of(&frame)
+        {
+            meter.sent(segment.sequence, segment.length, self.now);
+            meter.told(segment.acknowledgement);
+        }
         self.transmit(frame);
     }
 

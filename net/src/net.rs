@@ -23,7 +23,7 @@ use crate::{
     nic::Nic,
     socket_info::SocketInfo,
     stack::{Next, Shared, Stack},
-    tcp::{TcpListener, TcpStream},
+    tcp::{Listen, TcpListener, TcpStream},
     udp::{UdpSocket, to_v4},
 };
 
@@ -103,27 +103,20 @@ impl Net {
     /// [`Error::PortInUse`], [`Error::NoPortLeft`], [`Error::TooManySockets`], [`Error::NoMemory`].
     pub fn udp(&self, port: u16) -> impl Future<Output = Result<UdpSocket, Error>> {
         poll_fn(move |_| {
-            let (handle, port) = self.stack.borrow_mut().open_udp(port, self.time.now())?;
-            Poll::Ready(Ok(UdpSocket { stack: self.stack.clone(), time: self.time.clone(), handle, port }))
+            let port = self.stack.borrow_mut().open_udp(port, self.time.now())?;
+            Poll::Ready(Ok(UdpSocket { stack: self.stack.clone(), time: self.time.clone(), port }))
         })
     }
 
-    /// Listens for TCP connections to `port`, with the backlog of [`crate::Limits::backlog`].
+    /// Listens for TCP connections to a port: with the backlog and the buffers of [`crate::Limits`], or with those of a
+    /// [`Listen`].
     ///
     /// # Errors
-    /// [`Error::PortInUse`], [`Error::InvalidAddress`] for port 0.
-    pub fn listen(&self, port: u16) -> impl Future<Output = Result<TcpListener, Error>> {
-        let backlog = self.stack.borrow().limits.backlog;
-        self.listen_with(port, backlog)
-    }
-
-    /// Listens for TCP connections to `port`. Of those that are not accepted yet, `backlog` wait; more are reset.
-    ///
-    /// # Errors
-    /// See [`Net::listen`].
-    pub fn listen_with(&self, port: u16, backlog: usize) -> impl Future<Output = Result<TcpListener, Error>> {
+    /// [`Error::PortInUse`], [`Error::InvalidAddress`] for port 0, [`Error::NoMemory`].
+    pub fn listen(&self, on: impl Into<Listen>) -> impl Future<Output = Result<TcpListener, Error>> {
+        let listen = on.into();
         poll_fn(move |_| {
-            let id = self.stack.borrow_mut().open_listener(port, backlog, self.time.now())?;
+            let (id, port) = self.stack.borrow_mut().open_listener(listen, self.time.now())?;
             Poll::Ready(Ok(TcpListener { stack: self.stack.clone(), time: self.time.clone(), id, port }))
         })
     }
@@ -135,19 +128,19 @@ impl Net {
     /// [`Error::InvalidAddress`], [`Error::TooManySockets`], [`Error::NoMemory`], [`Error::NoPortLeft`].
     pub async fn connect(&self, address: SocketAddr) -> Result<TcpStream, Error> {
         let peer = to_v4(address).ok_or(Error::InvalidAddress)?;
-        let handle = self.stack.borrow_mut().begin_connect(peer, self.time.now())?;
-        TcpStream::new(self.stack.clone(), self.time.clone(), handle, peer).established().await
+        let number = self.stack.borrow_mut().begin_connect(peer, self.time.now())?;
+        TcpStream::new(self.stack.clone(), self.time.clone(), number, peer).established().await
     }
 
-    /// Calls `visit` with what is known of each socket, until it returns false: UDP sockets, then TCP listeners,
-    /// then TCP connections, without the first `from` of them. Nothing is borrowed meanwhile: `visit` may use the
-    /// stack. Sockets that are closed between two calls move those behind them to the front.
-    pub fn sockets(&self, from: usize, visit: &mut dyn FnMut(&SocketInfo) -> bool) {
-        let mut index = from;
+    /// Calls `visit` with what is known of each socket from the position `from` on, and with the position behind it,
+    /// until it returns false: UDP sockets, then TCP listeners, TCP connections, and those that have ended. The first
+    /// position is 0; not all positions are in use. Nothing is borrowed meanwhile: `visit` may use the stack. UDP sockets
+    /// and listeners that are closed between two calls move those behind them to the front.
+    pub fn sockets(&self, from: usize, visit: &mut dyn FnMut(usize, &SocketInfo) -> bool) {
+        let mut position = from;
         loop {
-            let socket = self.stack.borrow().socket_info(index, self.time.now());
-            index += 1;
-            if !socket.is_some_and(|socket| visit(&socket)) {
+            let socket = self.stack.borrow().next_socket(&mut position, self.time.now());
+            if !socket.is_some_and(|socket| visit(position, &socket)) {
                 return;
             }
         }

@@ -2,7 +2,7 @@
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use smoltcp::socket::{tcp, udp};
+use smoltcp::socket::tcp;
 use unik_sched::time::{Duration, Instant};
 
 use crate::stack::Stack;
@@ -55,7 +55,7 @@ pub struct SocketInfo {
     pub round_trip: Option<Duration>,
     /// Segments of a connection that were sent again.
     pub retransmits: u32,
-    /// The time since it was opened.
+    /// The time since it was opened; in TIME-WAIT, since that began.
     pub age: Duration,
 }
 
@@ -77,47 +77,69 @@ impl SocketInfo {
 }
 
 impl Stack {
-    /// What is known of the socket at `index`, where UDP sockets come first, then listeners, then connections.
-    pub(crate) fn socket_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
-        let Some(index) = index.checked_sub(self.udp.ports.len()) else {
-            return self.udp_info(index, now);
-        };
-        match index.checked_sub(self.link.tcp.listeners.len()) {
-            None => self.listener_info(index, now),
-            Some(index) => self.connection_info(index, now),
+    /// What is known of the next socket from a position on, which moves behind it. UDP sockets come first, then
+    /// listeners, then connections, then those in TIME-WAIT.
+    pub(crate) fn next_socket(&self, position: &mut usize, now: Instant) -> Option<SocketInfo> {
+        let listeners = self.udp.ports.len();
+        let connections = listeners + self.tcp.listeners.len();
+        let waiting = connections + self.tcp.positions();
+        let end = waiting + self.tcp.time_wait.positions();
+        while *position < end {
+            let at = *position;
+            *position += 1;
+            let socket = if at < listeners {
+                self.udp_info(at, now)
+            } else if at < connections {
+                self.listener_info(at - listeners, now)
+            } else if at < waiting {
+                self.connection_info(at - connections, now)
+            } else {
+                self.waiting_info(at - waiting, now)
+            };
+            if socket.is_some() {
+                return socket;
+            }
         }
+        None
     }
 
     fn udp_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
         let bound = self.udp.ports.get(index)?;
-        let socket = self.sockets.get::<udp::Socket<'_>>(bound.handle);
         Some(SocketInfo {
-            receive_queue: socket.recv_queue(),
+            receive_queue: bound.socket().recv_queue(),
             send_queue: self.outbox.parked_bytes(bound.port),
             ..SocketInfo::new(Protocol::Udp, SocketState::Open, bound.port, bound.opened, now)
         })
     }
 
     fn listener_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
-        let listener = self.link.tcp.listeners.get(index)?;
+        let listener = self.tcp.listeners.get(index)?;
         Some(SocketInfo {
-            receive_queue: self.acceptable(listener),
+            receive_queue: listener.acceptable(),
             ..SocketInfo::new(Protocol::Tcp, SocketState::Listen, listener.port, listener.opened, now)
         })
     }
 
     fn connection_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
-        let connection = self.link.tcp.connections.get(index)?;
-        let socket = self.sockets.get::<tcp::Socket<'_>>(connection.handle);
-        let (flow, meter) = (&connection.flow, &connection.meter);
+        let connection = self.tcp.get(index as u32)?;
+        let (socket, meter) = (connection.socket(), &connection.meter);
         Some(SocketInfo {
-            local: flow.local().into(),
-            remote: Some(flow.peer().into()),
+            local: connection.flow.local().into(),
+            remote: Some(connection.flow.peer().into()),
             receive_queue: socket.recv_queue() + connection.leftover.len(),
             send_queue: socket.send_queue(),
             round_trip: meter.round_trip().map(Duration::from_nanos),
             retransmits: meter.retransmits(),
             ..SocketInfo::new(Protocol::Tcp, state(socket.state()), 0, connection.opened, now)
+        })
+    }
+
+    fn waiting_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
+        let waiting = self.tcp.time_wait.get(index)?;
+        Some(SocketInfo {
+            local: waiting.flow.local().into(),
+            remote: Some(waiting.flow.peer().into()),
+            ..SocketInfo::new(Protocol::Tcp, SocketState::TimeWait, 0, waiting.since, now)
         })
     }
 }

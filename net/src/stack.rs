@@ -11,11 +11,11 @@ use alloc::{boxed::Box, rc::Rc, vec::Vec};
 use core::{cell::RefCell, net::Ipv4Addr, task::Waker};
 
 use smoltcp::{
-    iface::{Interface, PollResult, SocketHandle, SocketSet, SocketStorage},
+    iface::{Interface, SocketSet},
     wire::{EthernetAddress, HardwareAddress, IpCidr},
 };
 use unik_sched::{
-    Pace, has_memory,
+    Pace,
     sync::Event,
     time::{Duration, Instant},
 };
@@ -23,6 +23,7 @@ use unik_sched::{
 use crate::{
     config::{Config, Limits, mask},
     counters::NetCounters,
+    dhcp::{CLIENT_PORT, Dhcp},
     glance::Glance,
     link::Link,
     net::Random,
@@ -34,17 +35,11 @@ use crate::{
     },
 };
 
-/// Rounds of sending in one turn, each of at most one frame a socket.
-const EGRESS_ROUNDS: usize = 16;
-
-/// Sockets beside connections that the set has room for from the start: those of DHCP and of the application.
-const OWN_SOCKETS: usize = 8;
-
 /// The least time between two lines of the log about what was refused.
 const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// The pause after a turn that could do nothing although something seemed due, or while the card has no room.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(crate) const PAUSE: Duration = Duration::from_millis(10);
 
 /// A stack as its handles share it.
 pub(crate) type Shared = Rc<RefCell<Stack>>;
@@ -54,13 +49,14 @@ pub(crate) struct Stack {
     pub(crate) name: &'static str,
     pub(crate) link: Link,
     pub(crate) interface: Interface,
-    /// The sockets that receive: UDP, TCP, DHCP.
-    pub(crate) sockets: SocketSet<'static>,
-    /// Sockets that the set has room for.
-    slots: usize,
+    /// No sockets: what frames are shown to that belong to none.
+    nobody: SocketSet<'static>,
+    pub(crate) tcp: TcpTable,
     pub(crate) udp: UdpTable,
     pub(crate) outbox: Outbox,
-    pub(crate) dhcp: Option<SocketHandle>,
+    pub(crate) dhcp: Option<Dhcp>,
+    /// An ARP frame came in: whoever waits for its next hop may try again.
+    neighbor_answered: bool,
     pub(crate) address: Option<(Ipv4Addr, u8)>,
     pub(crate) gateway: Option<Ipv4Addr>,
     pub(crate) hardware_address: [u8; 6],
@@ -97,23 +93,24 @@ impl Stack {
         let counters = Rc::new(NetCounters::new());
         let hardware_address = unicast(nic.hardware_address());
         let event = nic.event();
-        let mut link = Link::new(nic, TcpTable::new(), counters.clone());
+        let mut link = Link::new(nic, counters.clone());
         let mut settings =
             smoltcp::iface::Config::new(HardwareAddress::Ethernet(EthernetAddress(hardware_address)));
         settings.random_seed = random();
         let interface = Interface::new(settings, &mut link, instant(now));
         let limits = config.limits();
-        let slots = limits.connections + OWN_SOCKETS;
+        let secret = [random(), random()];
         let outbox = Outbox::new(datagram_limit(&link));
         let mut stack = Stack {
             name,
             link,
             interface,
-            sockets: SocketSet::new(Vec::with_capacity(slots)),
-            slots,
+            nobody: SocketSet::new(Vec::new()),
+            tcp: TcpTable::new(limits.connections, limits.time_wait, secret),
             udp: UdpTable::new(),
             outbox,
             dhcp: None,
+            neighbor_answered: false,
             address: None,
             gateway: None,
             hardware_address,
@@ -128,7 +125,7 @@ impl Stack {
         };
         match config.address() {
             Some(address) => stack.configure(Some(address), config.gateway()),
-            None => stack.start_dhcp(),
+            None => stack.dhcp = Some(Dhcp::new()),
         }
         stack
     }
@@ -151,25 +148,12 @@ impl Stack {
         if address.is_some() {
             wake_all(&mut self.unconfigured);
         }
+        self.tcp.enqueue_all();
     }
 
     /// Wakes the task once there is an address.
     pub(crate) fn register_unconfigured(&mut self, waker: &Waker) {
         register(&mut self.unconfigured, waker);
-    }
-
-    /// Whether one more socket can be put into the set without ending the program.
-    pub(crate) fn has_slot(&mut self) -> bool {
-        let sockets = self.sockets.iter().count() + 1;
-        if sockets <= self.slots {
-            return true;
-        }
-        // The application has taken more than its share: the set grows, by doubling.
-        let fits = has_memory(2 * sockets * size_of::<SocketStorage<'_>>(), 1);
-        if fits {
-            self.slots = sockets;
-        }
-        fits
     }
 
     /// Says, not too often, that connections are refused for want of `what`.
@@ -196,7 +180,8 @@ impl Stack {
         self.requested
     }
 
-    /// Handles received frames up to the budget, sends what can be sent, and says when to come back.
+    /// Looks after what was asked for and what is due, handles received frames up to the budget, and says when to come
+    /// back. What frames cause is done in the next turn: by then the application has answered them.
     pub(crate) fn turn(&mut self, now: Instant) -> Next {
         self.counters.turns.increment();
         self.requested = false;
@@ -204,14 +189,21 @@ impl Stack {
         self.link.nic.disarm();
         // Taken back only now, before the rings are looked at: a card may want to know whether it was set.
         self.event.try_take();
+        self.tcp.expire(now);
+        self.advance_queued(now);
         let mut received = 0;
         while received < self.limits.budget && self.ingress(now) {
             received += 1;
         }
-        self.follow_dhcp();
-        let sent = self.egress(now);
+        if core::mem::take(&mut self.neighbor_answered) {
+            self.tcp.retry_unresolved();
+            self.outbox.neighbor_answered();
+            if let Some(dhcp) = &mut self.dhcp {
+                dhcp.due = Some(now);
+            }
+        }
+        self.follow_dhcp(now);
         self.send_parked(now);
-        self.sweep_connections(now);
         if self.link.reserve() {
             self.outbox.wake_senders();
         }
@@ -220,56 +212,46 @@ impl Stack {
             self.counters.rx_budget_spent.increment();
             return Next::Again;
         }
-        self.rest(now, sent || received > 0)
+        self.rest(now)
     }
 
     /// Decides between another turn and sleep.
-    fn rest(&mut self, now: Instant, progress: bool) -> Next {
-        let due = self.interface.poll_at(instant(now), &self.sockets).map(deadline);
-        let due = earlier(due, self.outbox.due());
-        let mut due = earlier(due, self.link.tcp.due());
-        if due.is_some_and(|due| due <= now) && (self.link.is_blocked() || !progress) {
-            // Nothing moves before the card has room, or something is due that cannot be done yet: never spin.
+    fn rest(&mut self, now: Instant) -> Next {
+        let due = earlier(self.outbox.due(), self.tcp.due());
+        let mut due = earlier(due, self.dhcp.as_ref().and_then(|dhcp| dhcp.due));
+        let is_blocked = self.link.is_blocked();
+        if is_blocked && (self.tcp.queued() > 0 || due.is_some_and(|due| due <= now)) {
+            // Nothing moves before the card has room: never spin.
             due = Some(now + PAUSE);
         }
-        if self.requested || due.is_some_and(|due| due <= now) || self.link.nic.arm() {
+        let is_due = due.is_some_and(|due| due <= now) || (self.tcp.queued() > 0 && !is_blocked);
+        if self.requested || is_due || self.link.nic.arm() {
             return Next::Again;
         }
         Next::Sleep(due)
     }
 
     /// Handles one received frame. False when there is none.
+    #[inline]
     fn ingress(&mut self, now: Instant) -> bool {
         let Some(frame) = self.link.take_in() else { return false };
-        let glance = Glance::of(frame);
-        match glance {
-            Glance::Syn(flow) => self.prepare_for_syn(&flow, now),
-            Glance::Reset(flow) => self.prepare_for_reset(&flow),
-            Glance::Udp(port) => self.prepare_for_datagram(port),
-            Glance::Arp | Glance::Other => {}
-        }
-        self.interface.poll_ingress_single(instant(now), &mut self.link, &mut self.sockets);
-        match glance {
-            Glance::Syn(_) => self.settle_syn(),
-            Glance::Reset(_) => self.settle_reset(),
-            Glance::Udp(_) => self.settle_datagram(),
-            Glance::Arp => self.outbox.neighbor_answered(),
-            Glance::Other => {}
+        match Glance::of(frame) {
+            Glance::Tcp(segment) => self.hear_segment(&segment, now),
+            Glance::Udp(CLIENT_PORT) if self.hear_dhcp(now) => {}
+            Glance::Udp(port) => self.hear_datagram(port, now),
+            Glance::Arp => {
+                self.hear_nobody(now);
+                self.neighbor_answered = true;
+            }
+            Glance::Other => self.hear_nobody(now),
         }
         true
     }
 
-    /// Sends what the sockets have to send. True when something was sent.
-    fn egress(&mut self, now: Instant) -> bool {
-        let mut sent = false;
-        for _ in 0..EGRESS_ROUNDS {
-            match self.interface.poll_egress(instant(now), &mut self.link, &mut self.sockets) {
-                PollResult::None => return sent,
-                PollResult::SocketStateChanged => sent = true,
-            }
-        }
-        self.requested = true;
-        sent
+    /// Handles the frame in hand, which belongs to no socket.
+    #[inline(never)]
+    pub(crate) fn hear_nobody(&mut self, now: Instant) {
+        self.interface.poll_ingress_single(instant(now), &mut self.link, &mut self.nobody);
     }
 
     /// The address on the wire that a packet to `destination` goes to. `None` when no route leads there.
@@ -291,7 +273,7 @@ pub(crate) fn instant(now: Instant) -> smoltcp::time::Instant {
 }
 
 /// The first instant at which smoltcp's clock shows `due`.
-fn deadline(due: smoltcp::time::Instant) -> Instant {
+pub(crate) fn deadline(due: smoltcp::time::Instant) -> Instant {
     Instant::from_micros(due.total_micros().max(0) as u64)
 }
 

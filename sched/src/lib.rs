@@ -75,3 +75,4 @@ pub use pace::Pace;
 pub use spawner::Spawner;
 pub use task::{TaskId, TaskInfo};
 pub use tasks::TASK_LIMIT_MAX;
+pub use timers::{TimerKey, TimerQueue};

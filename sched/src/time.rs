@@ -15,7 +15,7 @@ pub use core::time::Duration;
 
 use crate::counter::CounterSet;
 pub use crate::instant::Instant;
-use crate::timers::{Key, TimerQueue};
+use crate::timers::{TimerKey, TimerQueue};
 
 crate::counters! {
     /// What the timer queue of one [`Time`] has done.
@@ -66,7 +66,7 @@ pub struct Time(Rc<Shared>);
 
 struct Shared {
     platform: Rc<dyn Platform>,
-    timers: RefCell<TimerQueue>,
+    timers: RefCell<TimerQueue<Waker>>,
     counters: TimeCounters,
     /// What the poll that goes on has noted.
     note: Cell<Option<&'static str>>,
@@ -173,9 +173,9 @@ impl Time {
     }
 
     /// Arranges that `waker` is woken at `deadline`, with the timer of `key` if that still waits.
-    fn set(&self, key: &mut Option<Key>, deadline: Instant, waker: &Waker) {
+    fn set(&self, key: &mut Option<TimerKey>, deadline: Instant, waker: &Waker) {
         let mut timers = self.0.timers.borrow_mut();
-        if let Some(known) = key.and_then(|key| timers.waker_mut(key)) {
+        if let Some(known) = key.and_then(|key| timers.value_mut(key)) {
             let replaced = (!known.will_wake(waker)).then(|| core::mem::replace(known, waker.clone()));
             drop(timers);
             drop(replaced);
@@ -191,7 +191,7 @@ impl Time {
         }
     }
 
-    fn cancel(&self, key: Key) {
+    fn cancel(&self, key: TimerKey) {
         let cancelled = self.0.timers.borrow_mut().cancel(key);
         if cancelled.is_some() {
             self.0.counters.cancelled.increment();
@@ -210,7 +210,7 @@ impl CounterSet for Shared {
 pub struct Sleep {
     time: Time,
     deadline: Instant,
-    timer: Option<Key>,
+    timer: Option<TimerKey>,
 }
 
 impl Sleep {

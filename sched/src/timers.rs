@@ -8,20 +8,34 @@
 //! Sleator and Tarjan, Self-Adjusting Heaps, SIAM Journal on Computing 15(1), 1986: the top-down variant.
 
 use alloc::vec::Vec;
-use core::task::Waker;
 
 use crate::instant::Instant;
 
 /// Names one timer from its insertion until it fired or was cancelled; a stale one is recognised.
 #[derive(Clone, Copy)]
-pub(crate) struct Key {
+pub struct TimerKey {
     slot: u32,
     sequence: u64,
 }
 
-pub(crate) struct TimerQueue {
+/// Values that wait for their deadlines, for whoever looks after many of them in one task. Tasks themselves sleep with
+/// [`crate::time::Time`].
+///
+/// ```
+/// use unik_sched::TimerQueue;
+/// use unik_sched::time::Instant;
+///
+/// let mut queue = TimerQueue::new(100);
+/// let late = queue.insert(Instant::from_millis(20), "late").expect("there is room");
+/// queue.insert(Instant::from_millis(10), "early");
+/// assert_eq!(queue.next_deadline(), Some(Instant::from_millis(10)));
+/// assert_eq!(queue.cancel(late), Some("late"));
+/// assert_eq!(queue.pop_due(Instant::from_millis(30)), Some("early"));
+/// assert_eq!(queue.pop_due(Instant::from_millis(30)), None);
+/// ```
+pub struct TimerQueue<T> {
     /// Slot 0 stands above the root, its left child, and for "no timer" below the leaves.
-    timers: Vec<Timer>,
+    timers: Vec<Timer<T>>,
     /// First slot of the chain of free ones, which are linked through `parent`; 0 at its end.
     free: u32,
     len: usize,
@@ -29,12 +43,12 @@ pub(crate) struct TimerQueue {
     limit: usize,
 }
 
-struct Timer {
+struct Timer<T> {
     /// What the heap is ordered by: the deadline in the upper half, the number of the insertion in the lower, so
     /// that among equal deadlines the first comes first.
     order: u128,
     /// `None` in a free slot.
-    waker: Option<Waker>,
+    value: Option<T>,
     parent: u32,
     left: u32,
     right: u32,
@@ -43,23 +57,33 @@ struct Timer {
 /// The slot above the root.
 const TOP: u32 = 0;
 
-impl TimerQueue {
-    pub(crate) const fn new(limit: usize) -> Self {
+impl<T> TimerQueue<T> {
+    /// A queue of at most `limit` timers; it takes memory as they come.
+    pub const fn new(limit: usize) -> Self {
         Self { timers: Vec::new(), free: TOP, len: 0, sequence: 0, limit }
     }
 
+    /// Timers that wait.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+    /// Takes the memory for `timers` timers that wait together, so that none of so many is refused for want of it. False
+    /// when it lacks.
+    pub fn try_reserve(&mut self, timers: usize) -> bool {
+        let missing = (timers + 1).saturating_sub(self.timers.len());
+        self.timers.try_reserve(missing).is_ok()
+    }
+
+    /// When the earliest timer is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
         let root = self.timers.get(self.timers.first()?.left as usize)?;
         // The top itself is behind all deadlines.
         if root.order == u128::MAX { None } else { Some(root.deadline()) }
     }
 
     /// Adds a timer; `None` when the limit is reached or memory lacks.
-    pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker) -> Option<Key> {
+    pub fn insert(&mut self, deadline: Instant, value: T) -> Option<TimerKey> {
         if self.len >= self.limit {
             return None;
         }
@@ -73,42 +97,42 @@ impl TimerQueue {
         let timer = self.timers.get_mut(slot)?;
         self.free = timer.parent;
         timer.order = (u128::from(deadline.as_nanos()) << 64) | u128::from(sequence);
-        timer.waker = Some(waker);
+        timer.value = Some(value);
         self.len += 1;
         let root = self.timers.first()?.left;
         let slot = slot as u32;
         self.meld(TOP, false, root, slot);
-        Some(Key { slot, sequence })
+        Some(TimerKey { slot, sequence })
     }
 
-    /// The waker of a timer that still waits.
-    pub(crate) fn waker_mut(&mut self, key: Key) -> Option<&mut Waker> {
+    /// The value of a timer that still waits.
+    pub fn value_mut(&mut self, key: TimerKey) -> Option<&mut T> {
         let timer = self.timers.get_mut(key.slot as usize)?;
-        if timer.order as u64 == key.sequence { timer.waker.as_mut() } else { None }
+        if timer.order as u64 == key.sequence { timer.value.as_mut() } else { None }
     }
 
     /// Takes a timer out; `None` when it has fired or was cancelled before.
-    pub(crate) fn cancel(&mut self, key: Key) -> Option<Waker> {
-        self.waker_mut(key)?;
+    pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
+        self.value_mut(key)?;
         self.remove(key.slot)
     }
 
     /// Takes out the earliest timer if its deadline is not after `now`.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Waker> {
+    pub fn pop_due(&mut self, now: Instant) -> Option<T> {
         let slot = self.timers.first()?.left;
         if self.timers.get(slot as usize)?.deadline() > now { None } else { self.remove(slot) }
     }
 
-    fn remove(&mut self, slot: u32) -> Option<Waker> {
+    fn remove(&mut self, slot: u32) -> Option<T> {
         let timer = self.timers.get_mut(slot as usize)?;
-        let waker = timer.waker.take()?;
+        let value = timer.value.take()?;
         let (parent, left, right) = (timer.parent, timer.left, timer.right);
         (timer.parent, timer.left, timer.right) = (self.free, TOP, TOP);
         self.free = slot;
         self.len -= 1;
         let on_right = self.timers.get(parent as usize)?.right == slot;
         self.meld(parent, on_right, left, right);
-        Some(waker)
+        Some(value)
     }
 
     /// Unites the heaps `a` and `b` below `parent`, where they become its right or left child.
@@ -133,9 +157,9 @@ impl TimerQueue {
     }
 }
 
-impl Timer {
+impl<T> Timer<T> {
     /// Ordered behind all others, so that comparing with "no timer" needs no case of its own.
-    const UNUSED: Self = Self { order: u128::MAX, waker: None, parent: TOP, left: TOP, right: TOP };
+    const UNUSED: Self = Self { order: u128::MAX, value: None, parent: TOP, left: TOP, right: TOP };
 
     fn deadline(&self) -> Instant {
         Instant::from_nanos((self.order >> 64) as u64)

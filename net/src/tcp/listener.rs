@@ -1,14 +1,240 @@
-//! Accepting connections.
+//! Listening and accepting.
+//!
+//! smoltcp has no backlog: a socket must be listening before the SYN arrives. Here none ever waits. A SYN for a listener
+//! gets a socket of its own just before the stack sees it; an idle listener costs no memory, whatever its backlog.
+//!
+//! * *Half open* are connections whose handshake is not complete. They are bounded, and when there are too many the
+//!   oldest gives way to the newest: a flood of SYNs takes their places again and again, but who answers in time gets
+//!   through.
+//! * *Ready* are those that wait to be accepted. When the backlog is full a SYN is not answered: the peer repeats it.
 
+use alloc::collections::VecDeque;
 use core::{
     future::poll_fn,
     net::SocketAddr,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
-use unik_sched::time::Time;
+use smoltcp::socket::tcp::State;
+use unik_sched::time::{Duration, Instant, Time};
 
-use crate::{error::Error, stack::Shared, tcp::stream::TcpStream};
+use crate::{
+    error::Error,
+    glance::Segment,
+    stack::{Shared, Stack, duration},
+    tcp::{
+        connection::{Buffers, Connection, Stage},
+        life::RESET_TIMEOUT,
+        stream::TcpStream,
+    },
+};
+
+/// How long a connection may stay unaccepted: a handshake that is never completed, or an application that does not
+/// accept.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where to listen, and with what. A port alone has the stack's defaults.
+///
+/// ```
+/// use unik_net::Listen;
+///
+/// let many_small_ones = Listen::on(80).backlog(64).buffers(2048, 4096);
+/// # let _ = many_small_ones;
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Listen {
+    port: u16,
+    backlog: Option<usize>,
+    buffers: Option<(usize, usize)>,
+}
+
+impl Listen {
+    /// Listening on `port`.
+    pub fn on(port: u16) -> Self {
+        Listen { port, backlog: None, buffers: None }
+    }
+
+    /// Lets so many connections wait to be accepted; a SYN beyond is not answered, so that the peer tries again.
+    pub fn backlog(self, connections: usize) -> Self {
+        Listen { backlog: Some(connections.max(1)), ..self }
+    }
+
+    /// Sizes in bytes of the buffers of each connection: the largest window offered, and what can be written ahead.
+    pub fn buffers(self, receive: usize, transmit: usize) -> Self {
+        Listen { buffers: Some((receive.max(1), transmit.max(1))), ..self }
+    }
+}
+
+impl From<u16> for Listen {
+    fn from(port: u16) -> Self {
+        Listen::on(port)
+    }
+}
+
+/// A port that is listened on.
+pub(crate) struct Listener {
+    id: u32,
+    pub(crate) port: u16,
+    pub(crate) opened: Instant,
+    backlog: usize,
+    buffers: Buffers,
+    /// Numbers of the connections, the oldest first.
+    half_open: VecDeque<u32>,
+    ready: VecDeque<u32>,
+    waker: Option<Waker>,
+}
+
+impl Listener {
+    /// Connections that could be accepted.
+    pub(crate) fn acceptable(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Forgets a connection that was not accepted.
+    fn forget(&mut self, number: u32) {
+        self.half_open.retain(|known| *known != number);
+        self.ready.retain(|known| *known != number);
+    }
+
+    /// Room for one more connection on the way to being accepted. False when memory lacks.
+    fn try_reserve(&mut self) -> bool {
+        self.half_open.try_reserve(1).is_ok() && self.ready.try_reserve(self.half_open.len() + 1).is_ok()
+    }
+}
+
+/// Listeners.
+impl Stack {
+    pub(crate) fn open_listener(&mut self, listen: Listen, now: Instant) -> Result<(u32, u16), Error> {
+        let port = listen.port;
+        if port == 0 {
+            return Err(Error::InvalidAddress);
+        }
+        if self.tcp.listeners.iter().any(|listener| listener.port == port) {
+            return Err(Error::PortInUse);
+        }
+        if self.tcp.listeners.try_reserve(1).is_err() {
+            return Err(Error::NoMemory);
+        }
+        let limits = &self.limits;
+        let (receive, transmit) = listen.buffers.unwrap_or((limits.tcp_receive, limits.tcp_transmit));
+        let id = self.tcp.next_listener;
+        self.tcp.next_listener = id.wrapping_add(1);
+        self.tcp.listeners.push(Listener {
+            id,
+            port,
+            opened: now,
+            backlog: listen.backlog.unwrap_or(limits.backlog),
+            buffers: Buffers { receive, transmit },
+            half_open: VecDeque::new(),
+            ready: VecDeque::new(),
+            waker: None,
+        });
+        Ok((id, port))
+    }
+
+    /// Closes a listener; connections that nobody accepted are reset.
+    pub(crate) fn close_listener(&mut self, id: u32, now: Instant) {
+        let Some(index) = self.tcp.listeners.iter().position(|listener| listener.id == id) else { return };
+        let listener = self.tcp.listeners.remove(index);
+        for number in listener.half_open.into_iter().chain(listener.ready) {
+            if let Some(connection) = self.tcp.get_mut(number) {
+                connection.stage = Stage::Parting(now + RESET_TIMEOUT);
+                connection.socket_mut().abort();
+            }
+            self.tcp.enqueue(number);
+        }
+        self.request();
+    }
+
+    /// Takes the oldest connection that is ready, or notes whom to wake.
+    pub(crate) fn accept(&mut self, id: u32, waker: &Waker) -> Option<u32> {
+        let listener = self.tcp.listeners.iter_mut().find(|listener| listener.id == id)?;
+        let Some(number) = listener.ready.pop_front() else {
+            listener.waker = Some(waker.clone());
+            return None;
+        };
+        let connection = self.tcp.get_mut(number)?;
+        connection.socket_mut().set_timeout(None);
+        connection.stage = Stage::Owned;
+        self.counters.tcp_accepted.increment();
+        Some(number)
+    }
+
+    /// Handles a SYN that belongs to no connection.
+    pub(crate) fn hear_opening(&mut self, segment: &Segment, now: Instant) {
+        let (address, port) = segment.flow.destination;
+        let ours = self.address.is_some_and(|known| known.0 == address);
+        let listener = self.tcp.listeners.iter().position(|listener| ours && listener.port == port);
+        let Some(listener) = listener.and_then(|index| self.tcp.listeners.get_mut(index)) else {
+            return self.hear_nobody(now);
+        };
+        if listener.ready.len() >= listener.backlog {
+            self.counters.tcp_backlog_full.increment();
+            self.link.ignore();
+            return;
+        }
+        let (id, buffers) = (listener.id, listener.buffers);
+        if listener.half_open.len() >= self.limits.half_open.max(1)
+            && let Some(oldest) = listener.half_open.pop_front()
+        {
+            self.counters.tcp_half_open_evicted.increment();
+            self.remove_connection(oldest);
+        }
+        let arriving = Stage::Arriving(id);
+        let Some(mut connection) = self.new_connection(buffers, &segment.flow, arriving, now) else {
+            return self.hear_nobody(now);
+        };
+        let socket = connection.socket_mut();
+        socket.set_timeout(Some(duration(ARRIVAL_TIMEOUT)));
+        // A closed socket can listen on any port but 0, which nobody listens on.
+        let _ = socket.listen(port);
+        let number = self.tcp.add(connection);
+        let listener = self.tcp.listeners.iter_mut().find(|listener| listener.id == id);
+        let (Some(number), Some(listener)) = (number, listener) else { return };
+        if !listener.try_reserve() {
+            self.remove_connection(number);
+            self.count_no_memory();
+            return self.hear_nobody(now);
+        }
+        listener.half_open.push_back(number);
+        self.hear(number, segment, now);
+        if self.tcp.get(number).is_some_and(|connection| connection.state() == State::Listen) {
+            // The stack did not take the SYN.
+            self.remove_connection(number);
+        }
+    }
+
+    /// The oldest of all half-open connections gives way. False when there is none.
+    pub(crate) fn evict_half_open(&mut self) -> bool {
+        let longest = self.tcp.listeners.iter_mut().max_by_key(|listener| listener.half_open.len());
+        let Some(oldest) = longest.and_then(|listener| listener.half_open.pop_front()) else { return false };
+        self.counters.tcp_half_open_evicted.increment();
+        self.remove_connection(oldest);
+        true
+    }
+
+    /// Notes that a connection's handshake is complete, and wakes who accepts.
+    pub(crate) fn note_arrival(&mut self, id: u32, number: u32) {
+        let Some(listener) = self.tcp.listeners.iter_mut().find(|listener| listener.id == id) else { return };
+        if listener.ready.contains(&number) {
+            return;
+        }
+        listener.half_open.retain(|known| *known != number);
+        listener.ready.push_back(number);
+        if let Some(waker) = listener.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Forgets a connection that ended before it was accepted.
+    pub(crate) fn forget_arrival(&mut self, connection: &Connection, number: u32) {
+        if let Stage::Arriving(id) = connection.stage
+            && let Some(listener) = self.tcp.listeners.iter_mut().find(|listener| listener.id == id)
+        {
+            listener.forget(number);
+        }
+    }
+}
 
 /// Accepts connections to one port. Dropping it resets those that were not accepted yet.
 pub struct TcpListener {
@@ -37,10 +263,12 @@ impl TcpListener {
     /// # Errors
     /// See [`TcpListener::accept`].
     pub fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Result<(TcpStream, SocketAddr), Error>> {
-        let accepted = self.stack.borrow_mut().accept(self.id, context.waker());
+        let stack = &mut *self.stack.borrow_mut();
+        let accepted = stack.accept(self.id, context.waker());
+        let accepted = accepted.and_then(|number| Some((number, stack.tcp.get(number)?.flow.peer())));
         match accepted {
-            Some((handle, peer)) => {
-                let stream = TcpStream::new(self.stack.clone(), self.time.clone(), handle, peer);
+            Some((number, peer)) => {
+                let stream = TcpStream::new(self.stack.clone(), self.time.clone(), number, peer);
                 Poll::Ready(Ok((stream, peer.into())))
             }
             None => {

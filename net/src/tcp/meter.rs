@@ -16,6 +16,8 @@ pub(crate) struct Meter {
     oldest: u32,
     /// The number after the last one that was sent.
     next: u32,
+    /// The number that the peer was told to be expected next.
+    expected: u32,
     /// The number after the segment that is timed, and when that was sent.
     timed: Option<(u32, Instant)>,
     /// The smoothed round trip time in nanoseconds.
@@ -32,6 +34,16 @@ impl Meter {
     /// Segments that were sent again, in whole or in part.
     pub(crate) fn retransmits(&self) -> u32 {
         self.retransmits
+    }
+
+    /// The next number of this end, and the one that is expected from the peer.
+    pub(crate) fn numbers(&self) -> (u32, u32) {
+        (self.next, self.expected)
+    }
+
+    /// A segment is sent that tells the peer which number is expected next.
+    pub(crate) fn told(&mut self, number: u32) {
+        self.expected = number;
     }
 
     /// A segment is sent that takes `length` numbers from `sequence` on, where SYN and FIN take one each.
@@ -80,7 +92,7 @@ impl Meter {
 }
 
 /// Whether one number comes after another.
-fn is_after(one: u32, other: u32) -> bool {
+pub(crate) fn is_after(one: u32, other: u32) -> bool {
     one.wrapping_sub(other).cast_signed() > 0
 }
 

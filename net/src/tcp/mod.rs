@@ -1,18 +1,22 @@
 //! TCP (RFC 9293): listeners and streams over smoltcp's sockets.
 //!
-//! smoltcp has no backlog: a socket must be listening before the SYN arrives. Here none ever waits. When a SYN for a
-//! listener comes in, [`table`] prepares one socket for it just before the stack sees the frame, as long as the
-//! backlog and the limit on connections allow; otherwise the stack finds no socket and answers with a reset. An idle
-//! listener therefore costs no memory, whatever its backlog.
+//! smoltcp shows every segment to every socket that it is given, and asks all of them when something is due. So each
+//! connection has a set of sockets of its own ([`connection`]), an [`index`] finds the one that a segment names, and
+//! [`table`] knows which of them need to be looked after: what a segment costs does not depend on how many connections
+//! there are. [`listener`] is the way in, [`life`] what becomes of a connection, [`time_wait`] what is left of it.
 //!
 //! What smoltcp knows of a connection's quality it keeps to itself: a [`meter`] per connection measures it anew, from
 //! the segments that pass the card.
 
+pub(crate) mod connection;
+pub(crate) mod index;
+pub(crate) mod life;
 pub(crate) mod listener;
 pub(crate) mod meter;
 pub(crate) mod segment;
 pub(crate) mod stream;
 pub(crate) mod table;
+pub(crate) mod time_wait;
 
-pub use listener::TcpListener;
+pub use listener::{Listen, TcpListener};
 pub use stream::{TcpReader, TcpStream, TcpWriter};

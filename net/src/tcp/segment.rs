@@ -1,51 +1,61 @@
-//! The way from a frame that passes the card to the meter of its connection.
+//! Segments that the stack sends by itself, without a socket.
 
-use core::net::Ipv4Addr;
+use smoltcp::{
+    phy::{ChecksumCapabilities, Device, TxToken},
+    wire::{
+        EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr,
+        TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+    },
+};
 
-use unik_sched::time::Instant;
+use crate::{link::ETHERNET_HEADER, stack::Stack, tcp::time_wait::Waiting};
 
-use crate::{capture::Direction, glance::Flow, tcp::table::TcpTable};
+/// Bytes of an IPv4 and of a TCP header without options.
+const HEADERS: usize = 20 + 20;
 
-/// The headers that are looked at: Ethernet, IPv4 and TCP without options.
-const HEAD: usize = 14 + 20 + 20;
-/// Bytes of an IPv4 header without options.
-const IPV4_HEADER: u32 = 20;
+/// How many routers a packet may pass.
+const HOP_LIMIT: u8 = 64;
 
-const FIN: u8 = 0x01;
-const SYN: u8 = 0x02;
-const ACK: u8 = 0x10;
+/// The window that is offered: the peer has sent all it had.
+const WINDOW: u16 = 0;
 
-impl TcpTable {
-    /// Tells the meter of its connection of a TCP segment: RFC 791, 3.1; RFC 9293, 3.1. Other frames, fragments and
-    /// packets with IP options, which hardly any network passes on, are none of its business. No checksum is looked at:
-    /// see [`crate::tcp::meter`].
-    pub(crate) fn see(&mut self, direction: Direction, now: Instant, frame: &[u8]) {
-        let Some(head) = frame.first_chunk::<HEAD>() else { return };
-        let is_whole = (head[20] & 0x1f, head[21]) == (0, 0);
-        if head[23] != 6 || (head[12], head[13], head[14]) != (0x08, 0x00, 0x45) || !is_whole {
-            return;
-        }
-        let short = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
-        let long = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let (source, destination) =
-            ((Ipv4Addr::from_bits(long(26)), short(34)), (Ipv4Addr::from_bits(long(30)), short(36)));
-        let flow = match direction {
-            Direction::Received => Flow { source, destination },
-            Direction::Sent => Flow { source: destination, destination: source },
+impl Stack {
+    /// Acknowledges once more all that came from the peer of a connection that only waits (RFC 9293, 3.10.7.4).
+    pub(crate) fn acknowledge(&mut self, waiting: &Waiting) {
+        let (peer, local) = (waiting.flow.peer(), waiting.flow.local());
+        let Some(hardware_address) = self.link.sender() else { return };
+        let tcp = TcpRepr {
+            src_port: local.port(),
+            dst_port: peer.port(),
+            control: TcpControl::None,
+            seq_number: TcpSeqNumber(waiting.sequence.cast_signed()),
+            ack_number: Some(TcpSeqNumber(waiting.acknowledgement.cast_signed())),
+            window_len: WINDOW,
+            window_scale: None,
+            max_seg_size: None,
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload: &[],
         };
-        // The newest: an older one with the same ends has ended, and its stream was not dropped yet.
-        let Some(connection) = self.connections.iter_mut().rev().find(|connection| connection.flow == flow)
-        else {
-            return;
+        let ip = Ipv4Repr {
+            src_addr: *local.ip(),
+            dst_addr: *peer.ip(),
+            next_header: IpProtocol::Tcp,
+            payload_len: tcp.buffer_len(),
+            hop_limit: HOP_LIMIT,
         };
-        let flags = head[47];
-        if direction == Direction::Sent {
-            let headers = IPV4_HEADER + u32::from(head[46] >> 4) * 4;
-            let payload = u32::from(short(16)).saturating_sub(headers);
-            let length = payload + u32::from(flags & FIN) + u32::from(flags & SYN != 0);
-            connection.meter.sent(long(38), length, now);
-        } else if flags & ACK != 0 {
-            connection.meter.acknowledged(long(42), short(48), now);
-        }
+        let (checksums, source) = (ChecksumCapabilities::default(), self.hardware_address);
+        let Some(slot) = self.link.transmit(smoltcp::time::Instant::ZERO) else { return };
+        slot.consume(ETHERNET_HEADER + HEADERS, |bytes| {
+            let mut frame = EthernetFrame::new_unchecked(bytes);
+            frame.set_src_addr(EthernetAddress(source));
+            frame.set_dst_addr(EthernetAddress(hardware_address));
+            frame.set_ethertype(EthernetProtocol::Ipv4);
+            let mut packet = Ipv4Packet::new_unchecked(frame.payload_mut());
+            ip.emit(&mut packet, &checksums);
+            let mut segment = TcpPacket::new_unchecked(packet.payload_mut());
+            tcp.emit(&mut segment, &IpAddress::Ipv4(ip.src_addr), &IpAddress::Ipv4(ip.dst_addr), &checksums);
+        });
     }
 }

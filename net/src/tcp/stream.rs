@@ -8,16 +8,13 @@ use core::{
 };
 
 use embedded_io_async::{ErrorType, Read, Write};
-use smoltcp::{
-    iface::SocketHandle,
-    socket::tcp::{RecvError, Socket, State},
-};
+use smoltcp::socket::tcp::{RecvError, Socket, State};
 use unik_sched::time::{Duration, Time};
 
 use crate::{
     error::Error,
-    stack::{Shared, Stack, duration},
-    tcp::table::has_fin,
+    stack::{Shared, duration},
+    tcp::connection::{Connection, has_fin},
 };
 
 /// A TCP connection.
@@ -43,9 +40,9 @@ pub struct TcpWriter<'a> {
 }
 
 impl TcpStream {
-    pub(crate) fn new(stack: Shared, time: Time, handle: SocketHandle, peer: SocketAddrV4) -> Self {
+    pub(crate) fn new(stack: Shared, time: Time, number: u32, peer: SocketAddrV4) -> Self {
         let (eof, closed) = (Cell::new(false), Cell::new(false));
-        TcpStream { end: End { stack, time, handle, peer, eof, closed } }
+        TcpStream { end: End { stack, time, number, peer, eof, closed } }
     }
 
     /// Waits until the connection that was begun is established.
@@ -114,7 +111,8 @@ impl TcpWriter<'_> {
 struct End {
     stack: Shared,
     time: Time,
-    handle: SocketHandle,
+    /// The number of its connection.
+    number: u32,
     peer: SocketAddrV4,
     /// The peer's FIN has come, and everything before it was read.
     eof: Cell<bool>,
@@ -126,105 +124,117 @@ impl End {
     /// Changes the socket and lets the driver see to the consequences.
     fn with(&self, change: impl FnOnce(&mut Socket<'static>)) {
         let stack = &mut *self.stack.borrow_mut();
-        change(stack.sockets.get_mut(self.handle));
-        stack.request();
+        if let Some(connection) = stack.tcp.get_mut(self.number) {
+            change(connection.socket_mut());
+        }
+        stack.touch(self.number);
     }
 
-    /// Why a closed connection is closed.
-    fn failure(&self, stack: &mut Stack) -> Error {
-        if stack.was_reset(self.handle) {
-            Error::ConnectionReset
-        } else if self.closed.get() {
-            Error::Closed
-        } else if stack.address.is_none() {
-            Error::NotConfigured
-        } else {
-            Error::TimedOut
+    /// Looks at the connection, which exists as long as its stream, and perhaps lets the driver see to it.
+    fn poll<T>(
+        &self,
+        look: impl FnOnce(&mut Connection, &mut bool) -> Poll<Result<T, Option<Error>>>,
+    ) -> Poll<Result<T, Error>> {
+        let stack = &mut *self.stack.borrow_mut();
+        let Some(connection) = stack.tcp.get_mut(self.number) else { return Poll::Ready(Err(Error::Closed)) };
+        let mut touched = false;
+        let looked = look(connection, &mut touched);
+        let reset = connection.reset;
+        if touched {
+            stack.touch(self.number);
         }
+        // Why a closed connection is closed.
+        looked.map_err(|error| match error {
+            Some(error) => error,
+            None if reset => Error::ConnectionReset,
+            None if self.closed.get() => Error::Closed,
+            None if stack.address.is_none() => Error::NotConfigured,
+            None => Error::TimedOut,
+        })
     }
 
     fn poll_established(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let stack = &mut *self.stack.borrow_mut();
-        let socket = stack.sockets.get_mut::<Socket<'_>>(self.handle);
-        match socket.state() {
-            State::SynSent | State::SynReceived => {
-                socket.register_recv_waker(context.waker());
-                self.time.waiting("tcp connect");
-                Poll::Pending
+        self.poll(|connection, _| {
+            let reset = connection.reset;
+            let socket = connection.socket_mut();
+            match socket.state() {
+                State::SynSent | State::SynReceived => {
+                    socket.register_recv_waker(context.waker());
+                    self.time.waiting("tcp connect");
+                    Poll::Pending
+                }
+                State::Closed => Poll::Ready(Err(reset.then_some(Error::ConnectionRefused))),
+                _ => {
+                    socket.set_timeout(None);
+                    Poll::Ready(Ok(()))
+                }
             }
-            State::Closed => Poll::Ready(Err(match self.failure(stack) {
-                Error::ConnectionReset => Error::ConnectionRefused,
-                error => error,
-            })),
-            _ => {
-                socket.set_timeout(None);
-                Poll::Ready(Ok(()))
-            }
-        }
+        })
     }
 
     fn poll_read(&self, context: &mut Context<'_>, bytes: &mut [u8]) -> Poll<Result<usize, Error>> {
         if bytes.is_empty() || self.eof.get() {
             return Poll::Ready(Ok(0));
         }
-        let stack = &mut *self.stack.borrow_mut();
-        let socket = stack.sockets.get_mut::<Socket<'_>>(self.handle);
-        let queued = socket.recv_queue();
-        match socket.recv_slice(bytes) {
-            Ok(0) => {
-                socket.register_recv_waker(context.waker());
-                self.time.waiting("tcp read");
-                Poll::Pending
-            }
-            Ok(length) => {
-                // The window offered to the peer grows noticeably only when at least half of it was used up.
-                let wide = queued >= socket.recv_capacity() / 2;
-                self.eof.set(has_fin(socket.state()) && !socket.can_recv());
-                if wide {
-                    stack.request();
+        self.poll(|connection, touched| {
+            let finished = connection.finished;
+            let socket = connection.socket_mut();
+            let queued = socket.recv_queue();
+            match socket.recv_slice(bytes) {
+                Ok(0) => {
+                    socket.register_recv_waker(context.waker());
+                    self.time.waiting("tcp read");
+                    Poll::Pending
                 }
-                Poll::Ready(Ok(length))
-            }
-            Err(error) => {
-                let length = stack.read_leftover(self.handle, bytes);
-                if length == 0 && error != RecvError::Finished && !stack.was_finished(self.handle) {
-                    return Poll::Ready(Err(self.failure(stack)));
+                Ok(length) => {
+                    // The window offered to the peer grows noticeably only when at least half of it was used up.
+                    *touched = queued >= socket.recv_capacity() / 2;
+                    self.eof.set(has_fin(socket.state()) && !socket.can_recv());
+                    Poll::Ready(Ok(length))
                 }
-                self.eof.set(length == 0);
-                Poll::Ready(Ok(length))
+                Err(error) => {
+                    let length = connection.read_leftover(bytes);
+                    if length == 0 && error != RecvError::Finished && !finished {
+                        return Poll::Ready(Err(None));
+                    }
+                    self.eof.set(length == 0);
+                    Poll::Ready(Ok(length))
+                }
             }
-        }
+        })
     }
 
     fn poll_write(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Error>> {
-        let stack = &mut *self.stack.borrow_mut();
-        let socket = stack.sockets.get_mut::<Socket<'_>>(self.handle);
-        match socket.send_slice(bytes) {
-            Ok(0) if !bytes.is_empty() => {
-                socket.register_send_waker(context.waker());
-                self.time.waiting("tcp write");
-                Poll::Pending
+        self.poll(|connection, touched| {
+            let socket = connection.socket_mut();
+            match socket.send_slice(bytes) {
+                Ok(0) if !bytes.is_empty() => {
+                    socket.register_send_waker(context.waker());
+                    self.time.waiting("tcp write");
+                    Poll::Pending
+                }
+                Ok(length) => {
+                    *touched = true;
+                    Poll::Ready(Ok(length))
+                }
+                Err(_) => Poll::Ready(Err(None)),
             }
-            Ok(length) => {
-                stack.request();
-                Poll::Ready(Ok(length))
-            }
-            Err(_) => Poll::Ready(Err(self.failure(stack))),
-        }
+        })
     }
 
     fn poll_flush(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let stack = &mut *self.stack.borrow_mut();
-        let socket = stack.sockets.get_mut::<Socket<'_>>(self.handle);
-        if socket.send_queue() == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        if socket.state() == State::Closed {
-            return Poll::Ready(Err(self.failure(stack)));
-        }
-        socket.register_send_waker(context.waker());
-        self.time.waiting("tcp flush");
-        Poll::Pending
+        self.poll(|connection, _| {
+            let socket = connection.socket_mut();
+            if socket.send_queue() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            if socket.state() == State::Closed {
+                return Poll::Ready(Err(None));
+            }
+            socket.register_send_waker(context.waker());
+            self.time.waiting("tcp flush");
+            Poll::Pending
+        })
     }
 
     fn begin_close(&self) {
@@ -233,26 +243,27 @@ impl End {
     }
 
     fn poll_closed(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let stack = &mut *self.stack.borrow_mut();
-        let reset = stack.was_reset(self.handle);
-        let socket = stack.sockets.get_mut::<Socket<'_>>(self.handle);
-        match socket.state() {
-            State::FinWait1 | State::Closing | State::LastAck => {
-                socket.register_send_waker(context.waker());
-                self.time.waiting("tcp close");
-                Poll::Pending
+        self.poll(|connection, _| {
+            let reset = connection.reset;
+            let socket = connection.socket_mut();
+            match socket.state() {
+                State::FinWait1 | State::Closing | State::LastAck => {
+                    socket.register_send_waker(context.waker());
+                    self.time.waiting("tcp close");
+                    Poll::Pending
+                }
+                State::Closed if reset => Poll::Ready(Err(Some(Error::ConnectionReset))),
+                State::Closed if socket.send_queue() > 0 => Poll::Ready(Err(Some(Error::TimedOut))),
+                _ => Poll::Ready(Ok(())),
             }
-            State::Closed if reset => Poll::Ready(Err(Error::ConnectionReset)),
-            State::Closed if socket.send_queue() > 0 => Poll::Ready(Err(Error::TimedOut)),
-            _ => Poll::Ready(Ok(())),
-        }
+        })
     }
 }
 
 impl Drop for End {
     fn drop(&mut self) {
         let now = self.time.now();
-        self.stack.borrow_mut().part(self.handle, now);
+        self.stack.borrow_mut().part(self.number, now);
     }
 }
 

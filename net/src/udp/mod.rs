@@ -13,11 +13,7 @@ use core::{
     task::{Context, Poll},
 };
 
-use smoltcp::{
-    iface::SocketHandle,
-    socket::udp,
-    wire::{IpAddress, IpEndpoint},
-};
+use smoltcp::wire::{IpAddress, IpEndpoint};
 use unik_sched::time::Time;
 
 use crate::{error::Error, stack::Shared};
@@ -26,7 +22,6 @@ use crate::{error::Error, stack::Shared};
 pub struct UdpSocket {
     pub(crate) stack: Shared,
     pub(crate) time: Time,
-    pub(crate) handle: SocketHandle,
     pub(crate) port: u16,
 }
 
@@ -58,7 +53,9 @@ impl UdpSocket {
         datagram: &mut [u8],
     ) -> Poll<Result<(usize, SocketAddr), Error>> {
         let stack = &mut *self.stack.borrow_mut();
-        let socket = stack.sockets.get_mut::<udp::Socket<'_>>(self.handle);
+        // There is one as long as this exists.
+        let Some(bound) = stack.udp.find_mut(self.port) else { return Poll::Pending };
+        let socket = bound.socket_mut();
         while let Ok((payload, sender)) = socket.recv() {
             let IpEndpoint { addr: IpAddress::Ipv4(address), port } = sender.endpoint;
             if address.is_unspecified() || port == 0 {
@@ -123,7 +120,6 @@ impl Drop for UdpSocket {
     fn drop(&mut self) {
         let stack = &mut *self.stack.borrow_mut();
         stack.udp.remove(self.port);
-        stack.sockets.remove(self.handle);
         stack.counters.udp_closed.increment();
     }
 }

@@ -1,9 +1,9 @@
-//! The table of bound UDP ports, and what counts the datagrams that a full queue drops.
+//! The table of bound UDP ports, and of the sockets behind them.
 
 use alloc::vec::Vec;
 
 use smoltcp::{
-    iface::SocketHandle,
+    iface::{SocketHandle, SocketSet, SocketStorage},
     socket::udp::{PacketBuffer, PacketMetadata, Socket},
 };
 
@@ -11,7 +11,7 @@ use unik_sched::time::Instant;
 
 use crate::{
     error::Error,
-    stack::{Stack, filled},
+    stack::{Stack, filled, instant},
 };
 
 /// The first port of the dynamic range (RFC 6335, 6).
@@ -24,78 +24,93 @@ const SOCKET_LIMIT: usize = 256;
 
 /// Which ports are bound, and to which sockets.
 pub(crate) struct UdpTable {
+    /// In the order of their ports.
     pub(crate) ports: Vec<Bound>,
-    /// The socket that the frame in hand goes to, and the bytes it had queued before.
-    watched: Option<(SocketHandle, usize)>,
 }
 
-/// A socket and its port.
+/// A socket, alone in a set, and its port.
 pub(crate) struct Bound {
     pub(crate) port: u16,
-    pub(crate) handle: SocketHandle,
+    set: SocketSet<'static>,
+    handle: SocketHandle,
     pub(crate) opened: Instant,
+}
+
+impl Bound {
+    pub(crate) fn socket(&self) -> &Socket<'static> {
+        self.set.get(self.handle)
+    }
+
+    pub(crate) fn socket_mut(&mut self) -> &mut Socket<'static> {
+        self.set.get_mut(self.handle)
+    }
 }
 
 impl UdpTable {
     pub(crate) fn new() -> Self {
-        UdpTable { ports: Vec::new(), watched: None }
+        UdpTable { ports: Vec::new() }
     }
 
-    fn find(&self, port: u16) -> Option<SocketHandle> {
-        self.ports.iter().find(|bound| bound.port == port).map(|bound| bound.handle)
+    fn position(&self, port: u16) -> Result<usize, usize> {
+        self.ports.binary_search_by_key(&port, |bound| bound.port)
+    }
+
+    /// The socket that is bound to a port.
+    #[inline]
+    pub(crate) fn find_mut(&mut self, port: u16) -> Option<&mut Bound> {
+        let index = self.position(port).ok()?;
+        self.ports.get_mut(index)
     }
 
     pub(crate) fn remove(&mut self, port: u16) {
-        self.ports.retain(|bound| bound.port != port);
+        if let Ok(index) = self.position(port) {
+            self.ports.remove(index);
+        }
     }
 }
 
 impl Stack {
-    /// Opens a socket on `port`, or on a free port of the dynamic range when it is 0.
-    pub(crate) fn open_udp(&mut self, port: u16, now: Instant) -> Result<(SocketHandle, u16), Error> {
+    /// Opens a socket on `port`, or on a free port of the dynamic range when it is 0; which one it is.
+    pub(crate) fn open_udp(&mut self, port: u16, now: Instant) -> Result<u16, Error> {
         if self.udp.ports.len() >= SOCKET_LIMIT {
             return Err(Error::TooManySockets);
         }
         let port = match port {
-            0 => free_port((self.random)(), |port| self.udp.find(port).is_some()).ok_or(Error::NoPortLeft)?,
-            port if self.udp.find(port).is_some() => return Err(Error::PortInUse),
+            0 => {
+                free_port((self.random)(), |port| self.udp.position(port).is_ok()).ok_or(Error::NoPortLeft)?
+            }
             port => port,
         };
-        let Some(mut socket) = self.new_udp() else {
+        let Err(index) = self.udp.position(port) else { return Err(Error::PortInUse) };
+        let Some(mut bound) = self.new_udp(port, now) else {
             self.counters.udp_no_memory.increment();
             return Err(Error::NoMemory);
         };
-        socket.bind(port).map_err(|_| Error::InvalidAddress)?;
-        let handle = self.sockets.add(socket);
-        self.udp.ports.push(Bound { port, handle, opened: now });
+        bound.socket_mut().bind(port).map_err(|_| Error::InvalidAddress)?;
+        self.udp.ports.insert(index, bound);
         self.counters.udp_opened.increment();
-        Ok((handle, port))
+        Ok(port)
     }
 
-    /// A socket with its buffers, and room in both tables. `None` when there is no memory for them.
-    fn new_udp(&mut self) -> Option<Socket<'static>> {
+    /// A socket with its buffers, and room in the table. `None` when there is no memory for them.
+    fn new_udp(&mut self, port: u16, opened: Instant) -> Option<Bound> {
         self.udp.ports.try_reserve(1).ok()?;
+        let mut places = Vec::<SocketStorage<'static>>::new();
+        places.try_reserve_exact(1).ok()?;
         let metadata = filled(PacketMetadata::EMPTY, self.limits.udp_datagrams)?;
         let received = PacketBuffer::new(metadata, filled(0, self.limits.udp_bytes)?);
-        // Last: the memory that it has found free is the next to be taken.
-        self.has_slot().then(|| Socket::new(received, PacketBuffer::new(Vec::new(), Vec::new())))
+        let mut set = SocketSet::new(places);
+        let handle = set.add(Socket::new(received, PacketBuffer::new(Vec::new(), Vec::new())));
+        Some(Bound { port, set, handle, opened })
     }
 
-    /// Remembers how much the socket of `port` has queued.
-    pub(crate) fn prepare_for_datagram(&mut self, port: u16) {
-        self.udp.watched = self
-            .udp
-            .find(port)
-            .map(|handle| (handle, self.sockets.get::<Socket<'_>>(handle)))
-            .filter(|(_, socket)| socket.can_recv())
-            .map(|(handle, socket)| (handle, socket.recv_queue()));
-    }
-
-    /// Counts the datagram as dropped when the socket's queue has not grown. (smoltcp drops in silence.)
-    pub(crate) fn settle_datagram(&mut self) {
-        if let Some((handle, before)) = self.udp.watched.take()
-            && self.sockets.get::<Socket<'_>>(handle).recv_queue() == before
-        {
+    /// Lets the socket of `port` have the frame in hand. Counts the datagram as dropped when the socket's queue has not
+    /// grown: smoltcp drops in silence.
+    pub(crate) fn hear_datagram(&mut self, port: u16, now: Instant) {
+        let Some(bound) = self.udp.find_mut(port) else { return self.hear_nobody(now) };
+        let before = Some(bound.socket()).filter(|socket| socket.can_recv()).map(Socket::recv_queue);
+        self.interface.poll_ingress_single(instant(now), &mut self.link, &mut bound.set);
+        if before == Some(bound.socket().recv_queue()) {
             self.counters.udp_rx_dropped.increment();
         }
     }

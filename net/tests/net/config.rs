@@ -105,14 +105,16 @@ fn little_memory_makes_buffers_smaller_and_then_connections_fewer() {
     let within = |bytes: usize| {
         let limits = Limits::within(bytes);
         assert_eq!(limits.tcp_receive, limits.tcp_transmit);
-        let all = limits.connections * (limits.tcp_receive + limits.tcp_transmit);
-        assert!(all <= bytes || limits.connections == 1, "{all} of {bytes} bytes");
-        (limits.connections, limits.tcp_receive)
+        let fitting = limits.tcp_bytes / (limits.tcp_receive + limits.tcp_transmit + 1024);
+        assert!(limits.tcp_bytes <= bytes || fitting == 1, "{} of {bytes} bytes", limits.tcp_bytes);
+        assert!(limits.half_open >= 1 && limits.half_open <= fitting.div_ceil(4).max(1));
+        (fitting, limits.tcp_receive)
     };
-    assert_eq!(within(usize::MAX), (64, 16_384));
-    assert_eq!(within(2 << 20), (64, 16_384));
-    assert_eq!(within((2 << 20) - 1), (64, 8_192));
-    assert_eq!(within(1 << 19), (64, 4_096));
-    assert_eq!(within(100_000), (12, 4_096));
+    assert_eq!(within(64 * 33 * 1024), (64, 16_384));
+    assert_eq!(within(64 * 33 * 1024 - 1), (124, 8_192));
+    assert_eq!(within(1 << 19), (56, 4_096));
+    assert_eq!(within(100_000), (10, 4_096));
     assert_eq!(within(0), (1, 4_096));
+    assert_eq!(within(usize::MAX).1, 16_384);
+    assert_eq!(Limits::within(usize::MAX).half_open, Limits::default().half_open);
 }

@@ -9,6 +9,7 @@ mod dhcp;
 mod driver;
 mod frames;
 mod icmp;
+mod listener;
 mod sntp;
 mod sockets;
 mod tcp;

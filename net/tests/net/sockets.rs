@@ -18,7 +18,7 @@ const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 
 fn list(net: &Net) -> Vec<SocketInfo> {
     let mut sockets = Vec::new();
-    net.sockets(0, &mut |socket| {
+    net.sockets(0, &mut |_, socket| {
         sockets.push(*socket);
         true
     });
@@ -84,15 +84,15 @@ fn the_list_can_be_read_in_parts_by_someone_who_uses_the_stack_meanwhile() {
         }
         let mut ports = Vec::new();
         for from in [0, 2, 4] {
-            left.sockets(from, &mut |socket| {
+            left.sockets(from, &mut |_, socket| {
                 assert_eq!(left.address(), Some((LEFT, 24)));
                 ports.push(socket.local.port());
                 ports.len() % 2 != 0
             });
         }
         assert_eq!(ports, [1, 2, 3, 4, 5]);
-        left.sockets(5, &mut |_| panic!("there is no sixth"));
-        left.sockets(usize::MAX - 3, &mut |_| panic!("nor one so far out"));
+        left.sockets(5, &mut |_, _| panic!("there is no sixth"));
+        left.sockets(usize::MAX - 3, &mut |_, _| panic!("nor one so far out"));
     });
 }
 

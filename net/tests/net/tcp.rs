@@ -3,14 +3,10 @@
 use std::{cell::Cell, net::Ipv4Addr, rc::Rc};
 
 use embedded_io_async::{Read, Write};
-use smoltcp::wire::{ArpOperation, TcpControl};
-use unik_net::{Config, Error, Limits, Net, TcpStream, wire::Conditions};
+use unik_net::{Config, Error, Net, TcpStream, wire::Conditions};
 use unik_sched::time::Duration;
 
-use crate::{
-    frames::{BROADCAST, PEER, Peer, arp, read_tcp, tcp},
-    world::{LEFT, RIGHT, World, at, fixed, pattern, two},
-};
+use crate::world::{LEFT, RIGHT, World, at, pattern, two};
 
 /// A connection from left to right: its two ends.
 async fn pair(left: &Net, right: &Net) -> (TcpStream, TcpStream) {
@@ -262,86 +258,6 @@ fn a_silent_peer_is_given_up_after_the_timeout() {
 }
 
 #[test]
-fn more_connections_than_the_backlog_are_reset() {
-    let (mut world, left, right) = two();
-    world.run(async {
-        let mut listener = right.listen_with(80, 3).await.unwrap();
-        let mut clients = Vec::new();
-        for _ in 0..3 {
-            clients.push(left.connect(at(RIGHT, 80)).await.unwrap());
-        }
-        assert_eq!(left.connect(at(RIGHT, 80)).await.err(), Some(Error::ConnectionRefused));
-        let (_first, _) = listener.accept().await.unwrap();
-        clients.push(left.connect(at(RIGHT, 80)).await.unwrap());
-        for _ in 0..3 {
-            listener.accept().await.unwrap();
-        }
-    });
-    assert_eq!(right.counters().tcp_backlog_full.get(), 1);
-    assert_eq!(right.counters().tcp_accepted.get(), 4);
-}
-
-#[test]
-fn connections_are_accepted_in_order() {
-    let (mut world, left, right) = two();
-    world.run(async {
-        let mut listener = right.listen(80).await.unwrap();
-        let mut clients = Vec::new();
-        for number in 0..5u8 {
-            let mut client = left.connect(at(RIGHT, 80)).await.unwrap();
-            client.write_all(&[number]).await.unwrap();
-            clients.push(client);
-        }
-        for number in 0..5 {
-            let (mut server, _) = listener.accept().await.unwrap();
-            let mut byte = [0];
-            server.read_exact(&mut byte).await.unwrap();
-            assert_eq!(byte[0], number);
-        }
-    });
-}
-
-#[test]
-fn closing_a_listener_resets_who_waits_and_frees_the_port() {
-    let (mut world, left, right) = two();
-    world.run(async {
-        let listener = right.listen(80).await.unwrap();
-        let mut client = left.connect(at(RIGHT, 80)).await.unwrap();
-        drop(listener);
-        let mut byte = [0];
-        assert_eq!(client.read(&mut byte).await, Err(Error::ConnectionReset));
-        assert_eq!(left.connect(at(RIGHT, 80)).await.err(), Some(Error::ConnectionRefused));
-        let _again = right.listen(80).await.unwrap();
-        left.connect(at(RIGHT, 80)).await.unwrap();
-    });
-}
-
-#[test]
-fn time_wait_gives_way_when_the_limit_is_reached() {
-    let mut world = World::new(Conditions::default(), 1);
-    let limits = Limits { connections: 4, ..Limits::default() };
-    let end = world.left.take().unwrap();
-    let left = world.stack("left", end, fixed(LEFT).with_limits(limits), 1);
-    let right = world.right();
-    world.run(async {
-        let mut listener = right.listen(80).await.unwrap();
-        for _ in 0..12 {
-            let client = left.connect(at(RIGHT, 80)).await.unwrap();
-            let (mut server, _) = listener.accept().await.unwrap();
-            drop(client);
-            assert_eq!(server.read(&mut [0]).await, Ok(0));
-            server.close().await.unwrap();
-        }
-        assert!(left.counters().tcp_time_wait_evicted.get() >= 8);
-        let mut open = Vec::new();
-        for _ in 0..4 {
-            open.push(left.connect(at(RIGHT, 80)).await.unwrap());
-        }
-        assert_eq!(left.connect(at(RIGHT, 80)).await.err(), Some(Error::TooManySockets));
-    });
-}
-
-#[test]
 fn a_cancelled_connection_attempt_leaves_nothing() {
     let (mut world, left, _right) = two();
     let time = world.time.clone();
@@ -351,70 +267,6 @@ fn a_cancelled_connection_attempt_leaves_nothing() {
         time.sleep(Duration::from_secs(90)).await;
     });
     assert_eq!(left.counters().tcp_closed.get(), 1);
-}
-
-/// A stack that listens on port 80 with a backlog of 2, and a hand-made peer that has introduced itself.
-async fn listening(net: &Net, peer: &mut Peer) -> unik_net::TcpListener {
-    let listener = net.listen_with(80, 2).await.unwrap();
-    peer.say(&arp(ArpOperation::Request, (RIGHT, PEER), (LEFT, [0; 6]), BROADCAST));
-    peer.hear().await.expect("the ARP answer");
-    listener
-}
-
-#[test]
-fn half_open_connections_fill_the_backlog_only_for_a_while() {
-    let mut world = World::new(Conditions::default(), 1);
-    let net = world.left();
-    let mut peer = Peer { end: world.right.take().unwrap(), time: world.time.clone() };
-    world.run(async {
-        let _listener = listening(&net, &mut peer).await;
-        let mut heard = Vec::new();
-        for port in 1000..1003 {
-            peer.say(&tcp((RIGHT, port), (LEFT, 80), TcpControl::Syn, 5, None));
-            heard.push(read_tcp(&peer.hear().await.unwrap()).unwrap());
-        }
-        assert!(heard[0].syn && heard[1].syn && heard[2].rst);
-        assert_eq!(heard[0].acknowledgement, 6);
-        // A repeated SYN belongs to the connection that it began.
-        peer.say(&tcp((RIGHT, 1000), (LEFT, 80), TcpControl::Syn, 5, None));
-        while peer.hear_within(Duration::from_secs(30)).await.is_some() {}
-        assert_eq!(net.counters().tcp_closed.get(), 2);
-        peer.say(&tcp((RIGHT, 1003), (LEFT, 80), TcpControl::Syn, 5, None));
-        assert!(read_tcp(&peer.hear().await.unwrap()).unwrap().syn);
-    });
-    assert_eq!(net.counters().tcp_backlog_full.get(), 1);
-}
-
-#[test]
-fn a_reset_during_the_handshake_frees_its_place_in_the_backlog() {
-    let mut world = World::new(Conditions::default(), 1);
-    let net = world.left();
-    let mut peer = Peer { end: world.right.take().unwrap(), time: world.time.clone() };
-    world.run(async {
-        let _listener = listening(&net, &mut peer).await;
-        for port in 1000..1020 {
-            peer.say(&tcp((RIGHT, port), (LEFT, 80), TcpControl::Syn, 5, None));
-            assert!(read_tcp(&peer.hear().await.unwrap()).unwrap().syn);
-            peer.say(&tcp((RIGHT, port), (LEFT, 80), TcpControl::Rst, 6, None));
-            peer.time.sleep(Duration::from_millis(1)).await;
-        }
-    });
-    assert_eq!(net.counters().tcp_closed.get(), 20);
-}
-
-#[test]
-fn a_corrupt_syn_leaves_no_socket() {
-    let mut world = World::new(Conditions::default(), 1);
-    let net = world.left();
-    let mut peer = Peer { end: world.right.take().unwrap(), time: world.time.clone() };
-    world.run(async {
-        let _listener = listening(&net, &mut peer).await;
-        let mut syn = tcp((RIGHT, 1000), (LEFT, 80), TcpControl::Syn, 5, None);
-        *syn.last_mut().unwrap() ^= 1;
-        peer.say(&syn);
-        assert_eq!(peer.hear_within(Duration::from_secs(1)).await, None);
-    });
-    assert_eq!(net.counters().tcp_closed.get(), 1);
 }
 
 #[test]

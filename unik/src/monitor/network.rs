@@ -46,9 +46,7 @@ impl Network for Watched {
     }
 
     fn sockets(&self, index: u64, visit: Visit<'_>) {
-        let mut behind = index;
-        self.net.sockets(index as usize, &mut |socket| {
-            behind += 1;
+        self.net.sockets(index as usize, &mut |behind, socket| {
             let socket = Socket {
                 interface: self.net.name(),
                 protocol: protocol_of(socket.protocol),
@@ -61,7 +59,7 @@ impl Network for Watched {
                 retransmits: socket.retransmits,
                 age: nanoseconds(socket.age),
             };
-            visit(behind, &Reply::Socket(socket))
+            visit(behind as u64, &Reply::Socket(socket))
         });
     }
 

@@ -1,0 +1,285 @@
+//! The life of a connection, from the first segment to the removal of its socket.
+//!
+//! A connection is *arriving* (a listener has not accepted it), *owned* (by a [`crate::TcpStream`]) or *parting* (its
+//! stream was dropped, the FIN and its answers are still on their way). [`Stack::advance`] looks after one of them: it
+//! sends what is to be sent, moves the connection on, and notes when to look again.
+
+use core::net::SocketAddrV4;
+
+use smoltcp::{iface::PollResult, socket::tcp::State};
+use unik_sched::time::{Duration, Instant};
+
+use crate::{
+    error::Error,
+    glance::{ACK, Flow, RST, Segment},
+    stack::{PAUSE, Stack, deadline, duration, instant},
+    tcp::{
+        connection::{Buffers, Connection, Stage, has_fin},
+        time_wait::{Heard, Waiting},
+    },
+    udp::{endpoint, table::free_port},
+};
+
+/// How long a connection attempt may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a dropped stream may take to deliver what it has and to say goodbye; then it is reset.
+const PARTING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the reset of a connection may take to be sent: the peer's hardware address may be unknown for ever.
+pub(crate) const RESET_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Frames that one connection sends before the next one has its turn.
+const FRAMES: usize = 16;
+
+/// How long smoltcp leaves a socket silent whose next hop it does not know.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// An acknowledgement is held back for less than this.
+const ACKNOWLEDGED: Duration = Duration::from_secs(1);
+
+/// Connections as segments come in.
+impl Stack {
+    /// Handles a received segment.
+    #[inline]
+    pub(crate) fn hear_segment(&mut self, segment: &Segment, now: Instant) {
+        if let Some(number) = self.tcp.find(&segment.flow) {
+            return self.hear(number, segment, now);
+        }
+        match self.tcp.time_wait.hear(segment) {
+            Heard::Unknown if segment.is_opening() => self.hear_opening(segment, now),
+            Heard::Unknown => self.hear_nobody(now),
+            Heard::Nothing => self.link.ignore(),
+            Heard::Repeated(waiting) => {
+                self.acknowledge(&waiting);
+                self.link.ignore();
+            }
+        }
+    }
+
+    /// Lets a connection have the frame in hand, which names it.
+    pub(crate) fn hear(&mut self, number: u32, segment: &Segment, now: Instant) {
+        let Some(connection) = self.tcp.get_mut(number) else { return self.link.ignore() };
+        if segment.flags & ACK != 0 {
+            connection.meter.acknowledged(segment.acknowledgement, segment.window, now);
+        }
+        let was_open = connection.state() != State::Closed;
+        self.link.meter = Some(connection.meter);
+        self.interface.poll_ingress_single(instant(now), &mut self.link, &mut connection.set);
+        connection.meter = self.link.meter.take().unwrap_or_default();
+        if was_open && segment.flags & RST != 0 && connection.state() == State::Closed {
+            connection.reset = true;
+            self.counters.tcp_resets.increment();
+        }
+        if let Stage::Arriving(id) = connection.stage
+            && connection.is_acceptable()
+        {
+            self.note_arrival(id, number);
+        }
+        self.tcp.enqueue(number);
+    }
+
+    /// Looks after the connections in the queue. False when the card has no room for what they send.
+    pub(crate) fn advance_queued(&mut self, now: Instant) {
+        // Those that come into the queue meanwhile have their turn in the next one.
+        for _ in 0..self.tcp.queued() {
+            let Some(number) = self.tcp.dequeue() else { return };
+            self.advance(number, now);
+            if self.link.is_blocked() {
+                self.tcp.enqueue(number);
+                return;
+            }
+        }
+    }
+
+    /// Sends what a connection has to send, moves it on, and notes when to look again.
+    fn advance(&mut self, number: u32, now: Instant) {
+        let Some(connection) = self.tcp.get_mut(number) else { return };
+        if let Stage::Parting(until) = connection.stage {
+            connection.drain();
+            if until <= now && connection.state() != State::Closed {
+                self.counters.tcp_close_overdue.increment();
+                connection.stage = Stage::Parting(now + RESET_TIMEOUT);
+                connection.socket_mut().abort();
+            }
+        }
+        let frames = self.counters.tx_frames.get();
+        self.link.meter = Some(connection.meter);
+        let (at, mut sent) = (instant(now), 0);
+        while sent < FRAMES
+            && self.interface.poll_egress(at, &mut self.link, &mut connection.set) != PollResult::None
+        {
+            sent += 1;
+        }
+        connection.meter = self.link.meter.take().unwrap_or_default();
+        let due = self.interface.poll_at(at, &connection.set).map(deadline);
+        let silent = sent == 0 && self.counters.tx_frames.get() == frames;
+        if sent == 0 && due == Some(now + SILENCE) {
+            let peer = *connection.flow.peer().ip();
+            self.tcp.note_unresolved(number);
+            if silent && !self.link.is_blocked() {
+                self.ask(peer, now);
+            }
+        }
+        if self.move_on(number, due, now) {
+            match due {
+                Some(due) if due > now => self.tcp.set_timer(number, due),
+                // There is more to send, or something is due that cannot be done yet: never spin.
+                Some(_) if sent > 0 => self.tcp.enqueue(number),
+                Some(_) => self.tcp.set_timer(number, now + PAUSE),
+                None => {}
+            }
+        }
+    }
+
+    /// Moves a connection on to the next stage of its life. False when that was the last.
+    fn move_on(&mut self, number: u32, due: Option<Instant>, now: Instant) -> bool {
+        let Some(connection) = self.tcp.get_mut(number) else { return false };
+        let (state, is_gone) = (connection.state(), connection.is_gone());
+        match connection.stage {
+            Stage::Owned => {
+                if state == State::TimeWait && connection.socket().can_recv() {
+                    connection.rescue();
+                }
+                connection.finished |= has_fin(state) && !connection.socket().may_recv();
+            }
+            Stage::Arriving(_) => {
+                if state == State::Listen || is_gone {
+                    self.remove_connection(number);
+                    return false;
+                }
+            }
+            Stage::Parting(until) => {
+                // With its last acknowledgement sent, it only waits.
+                let is_silent = due.is_none_or(|due| due >= now + ACKNOWLEDGED);
+                if state == State::TimeWait && is_silent {
+                    self.retire(number, now);
+                    return false;
+                }
+                if is_gone || (until <= now && state == State::Closed) {
+                    self.remove_connection(number);
+                    return false;
+                }
+                self.tcp.set_timer(number, until);
+            }
+        }
+        if is_gone {
+            // A socket that has ended has no ends: they can be used again.
+            self.tcp.forget_ends(number);
+        }
+        true
+    }
+
+    /// Keeps of a connection in TIME-WAIT what an answer to a repeated FIN needs, and lets go of its socket.
+    fn retire(&mut self, number: u32, now: Instant) {
+        let Some(connection) = self.remove_connection(number) else { return };
+        let (sequence, acknowledgement) = connection.meter.numbers();
+        let waiting = Waiting { flow: connection.flow, sequence, acknowledgement, since: now };
+        if self.tcp.time_wait.keep(waiting) {
+            self.counters.tcp_time_wait_evicted.increment();
+        }
+    }
+}
+
+/// Connections as the application sees them.
+impl Stack {
+    /// Begins to connect.
+    pub(crate) fn begin_connect(&mut self, peer: SocketAddrV4, now: Instant) -> Result<u32, Error> {
+        if peer.port() == 0
+            || peer.ip().is_unspecified()
+            || peer.ip().is_multicast()
+            || peer.ip().is_broadcast()
+        {
+            return Err(Error::InvalidAddress);
+        }
+        let Some((address, _)) = self.address else {
+            return Err(Error::NotConfigured);
+        };
+        if self.next_hop(*peer.ip()).is_none() {
+            return Err(Error::Unreachable);
+        }
+        let is_taken = |port| self.tcp.uses(peer, SocketAddrV4::new(address, port));
+        let port = free_port((self.random)(), is_taken).ok_or(Error::NoPortLeft)?;
+        let flow = Flow { source: (*peer.ip(), peer.port()), destination: (address, port) };
+        let buffers = Buffers { receive: self.limits.tcp_receive, transmit: self.limits.tcp_transmit };
+        if !self.make_room(buffers) {
+            return Err(Error::TooManySockets);
+        }
+        let mut connection = self.new_connection(buffers, &flow, Stage::Owned, now).ok_or(Error::NoMemory)?;
+        let socket = connection.socket_mut();
+        socket.set_timeout(Some(duration(CONNECT_TIMEOUT)));
+        socket.connect(self.interface.context(), endpoint(peer), port).map_err(|_| Error::InvalidAddress)?;
+        self.counters.tcp_connects.increment();
+        let number = self.tcp.add(connection).ok_or(Error::NoMemory)?;
+        self.touch(number);
+        Ok(number)
+    }
+
+    /// A connection with its buffers, for which there is room in all tables. `None`, and counted, when the limits or
+    /// memory forbid it.
+    pub(crate) fn new_connection(
+        &mut self,
+        buffers: Buffers,
+        flow: &Flow,
+        stage: Stage,
+        now: Instant,
+    ) -> Option<Connection> {
+        if !self.make_room(buffers) {
+            return None;
+        }
+        let connection =
+            if self.tcp.try_reserve() { Connection::try_new(buffers, flow, stage, now) } else { None };
+        if connection.is_none() {
+            self.count_no_memory();
+        }
+        connection
+    }
+
+    /// Counts a connection that found no memory, and says so, not too often.
+    pub(crate) fn count_no_memory(&mut self) {
+        self.counters.tcp_no_memory.increment();
+        self.complain("memory");
+    }
+
+    /// Whether one more connection may exist. One that is half open gives way.
+    fn make_room(&mut self, buffers: Buffers) -> bool {
+        loop {
+            let limits = &self.limits;
+            let bytes = self.tcp.bytes.saturating_add(buffers.bytes());
+            if self.tcp.len() < limits.connections && bytes <= limits.tcp_bytes {
+                return true;
+            }
+            if !self.evict_half_open() {
+                self.counters.tcp_limit_reached.increment();
+                self.complain("room: the limit on connections is reached");
+                return false;
+            }
+        }
+    }
+
+    /// Lets a connection be looked after in the next turn.
+    pub(crate) fn touch(&mut self, number: u32) {
+        self.tcp.enqueue(number);
+        self.request();
+    }
+
+    /// Takes over a connection that its stream has dropped: FIN after what is still to be sent.
+    pub(crate) fn part(&mut self, number: u32, now: Instant) {
+        let Some(connection) = self.tcp.get_mut(number) else { return };
+        let socket = connection.socket_mut();
+        socket.close();
+        // Nothing is written any more that an acknowledgement could go with.
+        socket.set_ack_delay(None);
+        let patience = if socket.state() == State::Closed { RESET_TIMEOUT } else { PARTING_TIMEOUT };
+        connection.stage = Stage::Parting(now + patience);
+        self.touch(number);
+    }
+
+    /// Takes a connection out of all tables.
+    pub(crate) fn remove_connection(&mut self, number: u32) -> Option<Connection> {
+        let connection = self.tcp.remove(number)?;
+        self.forget_arrival(&connection, number);
+        self.counters.tcp_closed.increment();
+        Some(connection)
+    }
+}
