@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::rc::Rc;
 
-use unik_net::Nic;
+use unik_net::{Frame, Nic};
 use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
 use unik_virtio::{Buffer, Pool};
@@ -224,7 +224,7 @@ impl Nic for Link {
         MTU
     }
 
-    fn receive(&mut self) -> Option<Buffer> {
+    fn receive(&mut self) -> Option<Frame> {
         self.send();
         self.accept();
         let Some(mut buffer) = self.to_receive.allocate() else {
@@ -237,7 +237,7 @@ impl Nic for Link {
                 Next::Frame(frame) if frame.len() < SHORTEST => self.counters.receive_too_short.increment(),
                 Next::Frame(frame) => {
                     self.counters.received.increment();
-                    return buffer.copy_from(frame).ok().map(|()| buffer);
+                    return buffer.copy_from(frame).ok().map(|()| buffer.into());
                 }
                 Next::TooLong => self.counters.receive_too_long.increment(),
                 Next::Nothing => {
@@ -251,11 +251,11 @@ impl Nic for Link {
         }
     }
 
-    fn allocate(&mut self) -> Option<Buffer> {
+    fn allocate(&mut self, _length: usize) -> Option<Buffer> {
         self.to_transmit.allocate()
     }
 
-    fn transmit(&mut self, frame: Buffer) -> Result<(), Buffer> {
+    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
         self.accept();
         if self.peer.is_none() {
             self.counters.transmit_unplugged.increment();
@@ -268,7 +268,7 @@ impl Nic for Link {
             self.counters.transmit_full.increment();
             return Err(frame);
         }
-        self.queue.push_back(frame);
+        self.queue.push_back(frame.buffer);
         Ok(())
     }
 

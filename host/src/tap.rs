@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
-use unik_net::Nic;
+use unik_net::{Frame, Nic};
 use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
 use unik_virtio::{Buffer, Pool};
@@ -128,7 +128,7 @@ impl Nic for Tap {
         MTU
     }
 
-    fn receive(&mut self) -> Option<Buffer> {
+    fn receive(&mut self) -> Option<Frame> {
         let Some(mut buffer) = self.pool.allocate() else {
             self.counters.receive_no_buffer.increment();
             return None;
@@ -140,7 +140,7 @@ impl Nic for Tap {
                 Ok(Buffer::CAPACITY) => self.counters.receive_too_long.increment(),
                 Ok(length) => {
                     self.counters.received.increment();
-                    return buffer.set_len(length).ok().map(|()| buffer);
+                    return buffer.set_len(length).ok().map(|()| buffer.into());
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -154,13 +154,13 @@ impl Nic for Tap {
         }
     }
 
-    fn allocate(&mut self) -> Option<Buffer> {
+    fn allocate(&mut self, _length: usize) -> Option<Buffer> {
         self.pool.allocate()
     }
 
-    fn transmit(&mut self, frame: Buffer) -> Result<(), Buffer> {
+    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
         loop {
-            match (&*self.file).write(&frame) {
+            match (&*self.file).write(&frame.buffer) {
                 Ok(_) => {
                     self.counters.transmitted.increment();
                     return Ok(());
@@ -231,13 +231,13 @@ mod tests {
         host.send(&[2; 1514]).unwrap();
         platform.idle(None);
         assert!(tap.event().try_take());
-        assert_eq!(tap.receive().unwrap()[..], [1; 60]);
-        assert_eq!(tap.receive().unwrap()[..], [2; 1514]);
+        assert_eq!(tap.receive().unwrap().buffer[..], [1; 60]);
+        assert_eq!(tap.receive().unwrap().buffer[..], [2; 1514]);
         assert!(tap.receive().is_none());
 
-        let mut frame = tap.allocate().unwrap();
-        frame.copy_from(&[3; 1514]).unwrap();
-        assert!(tap.transmit(frame).is_ok());
+        let mut buffer = tap.allocate(1514).unwrap();
+        buffer.copy_from(&[3; 1514]).unwrap();
+        assert!(tap.transmit(buffer.into()).is_ok());
         let mut bytes = [0; 2048];
         assert_eq!(host.recv(&mut bytes).unwrap(), 1514);
         assert_eq!(bytes[..1514], [3; 1514]);
@@ -249,7 +249,7 @@ mod tests {
         let (mut tap, host) = with_socket(&platform);
         host.send(&[1; 9000]).unwrap();
         host.send(&[2; 60]).unwrap();
-        assert_eq!(tap.receive().unwrap()[..], [2; 60]);
+        assert_eq!(tap.receive().unwrap().buffer[..], [2; 60]);
         assert_eq!(tap.counters.receive_too_long.get(), 1);
     }
 
@@ -258,13 +258,13 @@ mod tests {
         let platform = HostPlatform::new();
         let (mut tap, host) = with_socket(&platform);
         let refused = loop {
-            let mut frame = tap.allocate().unwrap();
-            frame.copy_from(&[7; 1514]).unwrap();
-            if let Err(frame) = tap.transmit(frame) {
+            let mut buffer = tap.allocate(1514).unwrap();
+            buffer.copy_from(&[7; 1514]).unwrap();
+            if let Err(frame) = tap.transmit(buffer.into()) {
                 break frame;
             }
         };
-        assert_eq!(refused[..], [7; 1514]);
+        assert_eq!(refused.buffer[..], [7; 1514]);
         assert!(!tap.arm());
         for _ in 0..tap.counters.transmitted.get() {
             host.recv(&mut [0; 2048]).unwrap();
@@ -279,11 +279,11 @@ mod tests {
         let platform = HostPlatform::new();
         let (mut tap, host) = with_socket(&platform);
         host.send(&[1; 60]).unwrap();
-        let held: Vec<_> = std::iter::from_fn(|| tap.allocate()).collect();
+        let held: Vec<_> = std::iter::from_fn(|| tap.allocate(1514)).collect();
         assert!(tap.receive().is_none());
         assert_eq!(tap.counters.receive_no_buffer.get(), 1);
         drop(held);
-        assert_eq!(tap.receive().unwrap()[..], [1; 60]);
+        assert_eq!(tap.receive().unwrap().buffer[..], [1; 60]);
     }
 
     #[test]

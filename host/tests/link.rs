@@ -43,9 +43,9 @@ fn open(platform: &Rc<HostPlatform>, path: &Path) -> Link {
 }
 
 fn send(link: &mut Link, bytes: &[u8]) {
-    let mut frame = link.allocate().unwrap();
-    frame.copy_from(bytes).unwrap();
-    assert!(link.transmit(frame).is_ok());
+    let mut buffer = link.allocate(1514).unwrap();
+    buffer.copy_from(bytes).unwrap();
+    assert!(link.transmit(buffer.into()).is_ok());
     link.flush();
 }
 
@@ -53,7 +53,7 @@ fn send(link: &mut Link, bytes: &[u8]) {
 fn receive(platform: &HostPlatform, link: &mut Link) -> Vec<u8> {
     loop {
         if let Some(frame) = link.receive() {
-            return frame.to_vec();
+            return frame.buffer.to_vec();
         }
         if !link.arm() {
             platform.idle(None);
@@ -115,9 +115,9 @@ fn frames_queued_together_arrive_together() {
     let mut first = open(&platform, &folder.path());
     let mut second = open(&platform, &folder.path());
     for number in 0..50 {
-        let mut frame = second.allocate().unwrap();
-        frame.copy_from(&[number; 60]).unwrap();
-        assert!(second.transmit(frame).is_ok());
+        let mut buffer = second.allocate(1514).unwrap();
+        buffer.copy_from(&[number; 60]).unwrap();
+        assert!(second.transmit(buffer.into()).is_ok());
     }
     assert_eq!(count(&second, "transmitted"), 0);
     second.flush();
@@ -135,10 +135,10 @@ fn an_end_that_does_not_read_fills_the_queue_and_loses_nothing() {
     assert!(first.receive().is_none());
     let mut sent = 0_u32;
     loop {
-        let mut frame = second.allocate().unwrap();
-        frame.copy_from(&[0; 1514]).unwrap();
-        frame[..4].copy_from_slice(&sent.to_be_bytes());
-        if second.transmit(frame).is_err() {
+        let mut buffer = second.allocate(1514).unwrap();
+        buffer.copy_from(&[0; 1514]).unwrap();
+        buffer[..4].copy_from_slice(&sent.to_be_bytes());
+        if second.transmit(buffer.into()).is_err() {
             break;
         }
         second.flush();
@@ -161,9 +161,9 @@ fn room_to_send_again_is_news() {
     let (folder, platform) = (Folder::new(), HostPlatform::new());
     let (mut link, mut stream) = with_bare_peer(&platform, &folder);
     loop {
-        let mut frame = link.allocate().unwrap();
-        frame.copy_from(&[0; 1514]).unwrap();
-        if link.transmit(frame).is_err() {
+        let mut buffer = link.allocate(1514).unwrap();
+        buffer.copy_from(&[0; 1514]).unwrap();
+        if link.transmit(buffer.into()).is_err() {
             break;
         }
         link.flush();

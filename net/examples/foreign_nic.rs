@@ -13,7 +13,7 @@ use std::{
 };
 
 use embedded_io_async::{Read, Write};
-use unik_net::{Config, Net, Nic, Random};
+use unik_net::{Config, Frame, Net, Nic, Random};
 use unik_sched::{
     Executor,
     counter::CounterSet,
@@ -73,19 +73,19 @@ impl Nic for Card {
         1500
     }
 
-    fn receive(&mut self) -> Option<Buffer> {
+    fn receive(&mut self) -> Option<Frame> {
         let bytes = self.incoming.frames.borrow_mut().pop_front()?;
-        let mut frame = self.pool.allocate()?;
-        frame.copy_from(&bytes).ok()?;
-        Some(frame)
+        let mut buffer = self.pool.allocate()?;
+        buffer.copy_from(&bytes).ok()?;
+        Some(buffer.into())
     }
 
-    fn allocate(&mut self) -> Option<Buffer> {
+    fn allocate(&mut self, _length: usize) -> Option<Buffer> {
         self.pool.allocate()
     }
 
-    fn transmit(&mut self, frame: Buffer) -> Result<(), Buffer> {
-        self.outgoing.frames.borrow_mut().push_back(frame.to_vec());
+    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
+        self.outgoing.frames.borrow_mut().push_back(frame.buffer.to_vec());
         self.counters.sent.increment();
         Ok(())
     }

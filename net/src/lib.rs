@@ -67,7 +67,7 @@ pub use config::{Config, ConfigError, Limits, parse_address};
 pub use counters::NetCounters;
 pub use error::Error;
 pub use net::{Driver, Net, Random};
-pub use nic::Nic;
+pub use nic::{Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind};
 pub use socket_info::{Protocol, SocketInfo, SocketState};
 pub use tcp::{Listen, TcpListener, TcpReader, TcpStream, TcpWriter};
 pub use udp::UdpSocket;

@@ -17,7 +17,7 @@ use crate::{
     capture::{Direction, Witness},
     counters::NetCounters,
     glance::Segment,
-    nic::Nic,
+    nic::{Frame, Nic},
     tcp::meter::Meter,
 };
 
@@ -34,11 +34,11 @@ pub(crate) struct Link {
     /// What measures the connection in hand by the segments that it sends.
     pub(crate) meter: Option<Meter>,
     /// The received frame to be handled next.
-    incoming: Option<Buffer>,
+    incoming: Option<Frame>,
     /// The buffer that the next frame to send will be written to.
     spare: Option<Buffer>,
     /// A complete frame that the card had no room for.
-    held: Option<Buffer>,
+    held: Option<Frame>,
     /// The card had no room when it was last asked.
     blocked: bool,
     frame_limit: usize,
@@ -69,9 +69,9 @@ impl Link {
     pub(crate) fn take_in(&mut self) -> Option<&[u8]> {
         let frame = self.nic.receive()?;
         self.counters.rx_frames.increment();
-        self.counters.rx_bytes.add(frame.len() as u64);
-        self.show(Direction::Received, &frame);
-        Some(self.incoming.insert(frame))
+        self.counters.rx_bytes.add(frame.buffer.len() as u64);
+        self.show(Direction::Received, &frame.buffer);
+        Some(&self.incoming.insert(frame).buffer)
     }
 
     /// Drops the received frame in hand.
@@ -81,7 +81,7 @@ impl Link {
 
     /// Who has sent the received frame in hand: the hardware address.
     pub(crate) fn sender(&self) -> Option<[u8; 6]> {
-        self.incoming.as_ref()?.get(6..)?.first_chunk().copied()
+        self.incoming.as_ref()?.buffer.get(6..)?.first_chunk().copied()
     }
 
     /// Shows a frame that passes to whoever looks at frames.
@@ -99,7 +99,7 @@ impl Link {
             return false;
         }
         if self.spare.is_none() {
-            self.spare = self.nic.allocate();
+            self.spare = self.nic.allocate(self.frame_limit);
         }
         let ready = self.spare.is_some();
         if !ready && !self.blocked {
@@ -133,20 +133,20 @@ impl Link {
     }
 
     /// Sends a new frame, or holds it until the card has room.
-    fn send(&mut self, frame: Buffer) {
-        self.show(Direction::Sent, &frame);
+    fn send(&mut self, buffer: Buffer) {
+        self.show(Direction::Sent, &buffer);
         if let Some(meter) = &mut self.meter
-            && let Some(segment) = Segment::of(&frame)
+            && let Some(segment) = Segment::of(&buffer)
         {
             meter.sent(segment.sequence, segment.length, self.now);
             meter.told(segment.acknowledgement);
         }
-        self.transmit(frame);
+        self.transmit(buffer.into());
     }
 
     /// Gives a frame to the card, for the first time or once more.
-    fn transmit(&mut self, frame: Buffer) -> bool {
-        let bytes = frame.len() as u64;
+    fn transmit(&mut self, frame: Frame) -> bool {
+        let bytes = frame.buffer.len() as u64;
         match self.nic.transmit(frame) {
             Ok(()) => {
                 self.counters.tx_frames.increment();
@@ -188,11 +188,11 @@ impl Device for Link {
 }
 
 /// A received frame.
-pub(crate) struct Received(Buffer);
+pub(crate) struct Received(Frame);
 
 impl RxToken for Received {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, handle: F) -> R {
-        handle(&self.0)
+        handle(&self.0.buffer)
     }
 }
 

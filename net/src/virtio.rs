@@ -15,7 +15,10 @@ use unik_sched::{counter::CounterSet, sync::Event};
 use unik_virtio::{Buffer, Device, Direction, Pool};
 use virtio_drivers::{Hal, transport::Transport};
 
-use crate::{error::Error, nic::Nic};
+use crate::{
+    error::Error,
+    nic::{Frame, Nic},
+};
 
 /// The device has a hardware address (virtio 1.2, 5.1.3).
 const FEATURE_MAC: u64 = 1 << 5;
@@ -133,12 +136,6 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         Ok(card)
     }
 
-    /// Whether the device says that its link is up; a device that does not say has it up.
-    pub fn is_link_up(&self) -> bool {
-        self.device.features() & FEATURE_STATUS == 0
-            || self.device.read_config::<u16>(CONFIG_STATUS).is_ok_and(|status| status & STATUS_LINK_UP != 0)
-    }
-
     /// Posts buffers to be received into.
     fn refill(&mut self) {
         while self.posted < self.wanted {
@@ -226,7 +223,12 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
         1500
     }
 
-    fn receive(&mut self) -> Option<Buffer> {
+    fn is_link_up(&self) -> bool {
+        self.device.features() & FEATURE_STATUS == 0
+            || self.device.read_config::<u16>(CONFIG_STATUS).is_ok_and(|status| status & STATUS_LINK_UP != 0)
+    }
+
+    fn receive(&mut self) -> Option<Frame> {
         loop {
             let mut frame = self.complete(RECEIVE)?;
             self.posted = self.posted.saturating_sub(1);
@@ -234,13 +236,13 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
                 self.refill();
             }
             if frame.trim_front(self.header).is_some() && !frame.is_empty() {
-                return Some(frame);
+                return Some(frame.into());
             }
             self.counters.rx_malformed.increment();
         }
     }
 
-    fn allocate(&mut self) -> Option<Buffer> {
+    fn allocate(&mut self, _length: usize) -> Option<Buffer> {
         let buffer = if self.has_room() { self.pool.allocate() } else { None };
         match buffer {
             Some(_) => self.starved = false,
@@ -249,23 +251,23 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
         buffer
     }
 
-    fn transmit(&mut self, mut frame: Buffer) -> Result<(), Buffer> {
+    fn transmit(&mut self, mut frame: Frame) -> Result<(), Frame> {
         if !self.has_room() {
             self.refuse_room();
             return Err(frame);
         }
-        let Some(header) = frame.grow_front(self.header) else { return Err(frame) };
+        let Some(header) = frame.buffer.grow_front(self.header) else { return Err(frame) };
         header.fill(0);
         if self.failed {
             self.counters.tx_failed.increment();
             return Ok(());
         }
         self.unkicked = true;
-        self.submit(TRANSMIT, frame, Direction::ToDevice).map_err(|mut frame| {
+        self.submit(TRANSMIT, frame.buffer, Direction::ToDevice).map_err(|mut buffer| {
             // It was as long before the header went in front.
-            let _ = frame.trim_front(self.header);
+            let _ = buffer.trim_front(self.header);
             self.refuse_room();
-            frame
+            Frame { buffer, offload: frame.offload }
         })
     }
 

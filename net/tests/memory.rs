@@ -20,7 +20,7 @@ use std::{
 use embedded_io_async::{Read, Write};
 use frames::{BROADCAST, PEER, Segment, arp, read_tcp, read_udp, tcp, udp};
 use smoltcp::wire::{ArpOperation, TcpControl};
-use unik_net::{Config, Error, Net, Nic, UdpSocket, wire::numbers};
+use unik_net::{Config, Error, Frame, Net, Nic, UdpSocket, wire::numbers};
 use unik_sched::{
     Executor, Spawner,
     counter::CounterSet,
@@ -71,16 +71,16 @@ impl Nic for Card {
         1500
     }
 
-    fn receive(&mut self) -> Option<Buffer> {
-        self.incoming.borrow_mut().pop_front()
+    fn receive(&mut self) -> Option<Frame> {
+        self.incoming.borrow_mut().pop_front().map(Frame::from)
     }
 
-    fn allocate(&mut self) -> Option<Buffer> {
+    fn allocate(&mut self, _length: usize) -> Option<Buffer> {
         self.pool.allocate()
     }
 
-    fn transmit(&mut self, frame: Buffer) -> Result<(), Buffer> {
-        self.outgoing.borrow_mut().push_back(frame);
+    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
+        self.outgoing.borrow_mut().push_back(frame.buffer);
         Ok(())
     }
 

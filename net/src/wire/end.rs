@@ -11,7 +11,7 @@ use unik_sched::{
 use unik_virtio::{Buffer, Pool};
 
 use super::{Conditions, Tap, random::Random};
-use crate::nic::Nic;
+use crate::nic::{Frame, Nic};
 
 /// Buffers of each end.
 const BUFFERS: usize = 1024;
@@ -221,20 +221,20 @@ impl Nic for End {
         self.shared.borrow().conditions.mtu
     }
 
-    fn receive(&mut self) -> Option<Buffer> {
+    fn receive(&mut self) -> Option<Frame> {
         let bytes = self.shared.borrow_mut().take(self.time.now(), self.side)?;
-        let mut frame = self.pool.allocate()?;
-        frame.copy_from(&bytes).ok()?;
-        Some(frame)
+        let mut buffer = self.pool.allocate()?;
+        buffer.copy_from(&bytes).ok()?;
+        Some(buffer.into())
     }
 
-    fn allocate(&mut self) -> Option<Buffer> {
+    fn allocate(&mut self, _length: usize) -> Option<Buffer> {
         self.pool.allocate()
     }
 
-    fn transmit(&mut self, frame: Buffer) -> Result<(), Buffer> {
+    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
         let shared = &mut *self.shared.borrow_mut();
-        if shared.put(self.time.now(), self.side, &frame) {
+        if shared.put(self.time.now(), self.side, &frame.buffer) {
             shared.ports[self.side].starved = false;
             Ok(())
         } else {

@@ -25,9 +25,9 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn say(&mut self, frame: &[u8]) {
-        let mut buffer = self.end.allocate().expect("there is a buffer");
+        let mut buffer = self.end.allocate(frame.len()).expect("there is a buffer");
         buffer.copy_from(frame).expect("the frame fits");
-        assert!(self.end.transmit(buffer).is_ok(), "the wire takes the frame");
+        assert!(self.end.transmit(buffer.into()).is_ok(), "the wire takes the frame");
     }
 
     /// Waits for what the stack says next, at most for five seconds.
@@ -39,7 +39,7 @@ impl Peer {
         let until = self.time.now() + patience;
         loop {
             if let Some(frame) = self.end.receive() {
-                return Some(frame.to_vec());
+                return Some(frame.buffer.to_vec());
             }
             if !self.end.arm() {
                 let left = until.duration_since(self.time.now());

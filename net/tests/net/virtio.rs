@@ -57,9 +57,9 @@ fn arrive(model: &DeviceModel, header: usize, frame: &[u8]) {
 }
 
 fn send(card: &mut Card, frame: &[u8]) -> bool {
-    let Some(mut buffer) = card.allocate() else { return false };
+    let Some(mut buffer) = card.allocate(frame.len()) else { return false };
     buffer.copy_from(frame).unwrap();
-    card.transmit(buffer).is_ok()
+    card.transmit(buffer.into()).is_ok()
 }
 
 fn count(card: &Card, name: &str) -> u64 {
@@ -89,7 +89,7 @@ fn a_received_frame_comes_without_the_device_header() {
     for (setup, header) in [(setup(), 12), (legacy(ANY_LAYOUT | EVENT_INDEX), 10), (legacy(0), 10)] {
         let (model, mut card) = card(setup);
         arrive(&model, header, b"a frame");
-        assert_eq!(&card.receive().expect("a frame has come")[..], b"a frame");
+        assert_eq!(&card.receive().expect("a frame has come").buffer[..], b"a frame");
         assert!(card.receive().is_none());
     }
 }
@@ -124,7 +124,7 @@ fn received_buffers_are_replaced_for_ever() {
     let (model, mut card) = card(setup());
     for number in 0..1000u32 {
         arrive(&model, 12, &number.to_le_bytes());
-        assert_eq!(card.receive().unwrap()[..], number.to_le_bytes());
+        assert_eq!(card.receive().unwrap().buffer[..], number.to_le_bytes());
         card.flush();
     }
     assert_eq!(count(&card, "rx_posted"), 1064);
@@ -204,7 +204,7 @@ fn frames_shorter_than_the_header_are_dropped_and_counted() {
         model.give_back(RECEIVE, &chain, &vec![0; length]);
     }
     arrive(&model, 12, b"a frame");
-    assert_eq!(&card.receive().unwrap()[..], b"a frame");
+    assert_eq!(&card.receive().unwrap().buffer[..], b"a frame");
     assert_eq!(count(&card, "rx_malformed"), 3);
 }
 

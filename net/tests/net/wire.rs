@@ -7,14 +7,14 @@ use crate::world::World;
 
 fn send(world: &mut World, byte: u8) -> bool {
     let end = world.left.as_mut().unwrap();
-    let mut frame = end.allocate().unwrap();
-    frame.copy_from(&[byte; 60]).unwrap();
-    end.transmit(frame).is_ok()
+    let mut buffer = end.allocate(60).unwrap();
+    buffer.copy_from(&[byte; 60]).unwrap();
+    end.transmit(buffer.into()).is_ok()
 }
 
 fn received(world: &mut World) -> Vec<u8> {
     let end = world.right.as_mut().unwrap();
-    std::iter::from_fn(|| end.receive()).map(|frame| frame[0]).collect()
+    std::iter::from_fn(|| end.receive()).map(|frame| frame.buffer[0]).collect()
 }
 
 #[test]
