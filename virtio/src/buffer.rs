@@ -1,38 +1,47 @@
-//! The packet buffer: 2 KiB of one pool, owned by whoever holds it.
+//! The packet buffer: a piece of one pool, owned by whoever holds it, perhaps with others of the pool behind it.
 //!
-//! Invariant: `start + length <= SIZE`, and while a [`Buffer`] exists nobody else has access to the bytes of its slot.
+//! What follows a buffer is known by slot numbers alone, in a table of the pool: a chain needs no memory of its own, and
+//! the one buffer that most frames are looks at the table never.
+//!
+//! Invariant: `start + length` is at most the size of the pool's buffers, for followers as well, and while a [`Buffer`]
+//! exists nobody else has access to the bytes of its slot and of those that follow it.
 
-use core::fmt;
+use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
-use core::slice;
+use core::{fmt, iter, ptr, slice};
 
+use crate::pool::{Follower, NO_SLOT};
 use crate::{Error, Pool};
 
-/// Bytes of a buffer, headroom and all.
+/// Bytes of a buffer, headroom and all, unless its pool says otherwise.
 pub(crate) const SIZE: usize = 2048;
 
 /// An owned piece of memory that can be handed to a device: headroom, then the data, then free room.
 ///
-/// It dereferences to its data. It is not `Clone`; dropping it returns it to its pool.
+/// It dereferences to its data. It is not `Clone`; dropping it returns it to its pool. Other buffers may follow it
+/// ([`Buffer::append`]): they go where it goes, and everything but [`Buffer::parts`] and [`Buffer::total_len`] is about
+/// the first one alone.
 pub struct Buffer {
     pool: Pool,
     base: NonNull<u8>,
     start: u16,
     length: u16,
     slot: u16,
+    /// The buffer that follows, or [`NO_SLOT`].
+    next: u16,
 }
 
 impl Buffer {
     /// Bytes in front of the data of a new buffer, where headers are put without moving the data.
     pub const HEADROOM: usize = 64;
-    /// Bytes of data that fit behind the default headroom.
+    /// Bytes of data that fit behind the default headroom of a buffer of 2 KiB.
     pub const CAPACITY: usize = SIZE - Self::HEADROOM;
 
     #[inline]
     pub(crate) fn new(pool: Pool, slot: u16) -> Self {
         let base = pool.base(slot);
-        Self { pool, base, start: Self::HEADROOM as u16, length: 0, slot }
+        Self { pool, base, start: Self::HEADROOM as u16, length: 0, slot, next: NO_SLOT }
     }
 
     /// Bytes of data.
@@ -57,7 +66,7 @@ impl Buffer {
     /// device may write into a buffer submitted for receiving.
     #[inline]
     pub fn room(&self) -> usize {
-        SIZE - usize::from(self.start)
+        self.pool.size() - usize::from(self.start)
     }
 
     /// Makes the data `length` bytes long. Bytes that come in hold whatever was there before.
@@ -106,11 +115,111 @@ impl Buffer {
         Some(())
     }
 
-    /// Makes it as new: no data, default headroom.
+    /// Makes it as new: no data, default headroom, nothing that follows.
     #[inline]
     pub fn reset(&mut self) {
         self.start = Self::HEADROOM as u16;
         self.length = 0;
+        self.release_followers();
+    }
+
+    /// Lets `other`, and what follows it, follow this one at the end.
+    ///
+    /// # Errors
+    /// Gives it back if it is of another pool.
+    pub fn append(&mut self, other: Buffer) -> Result<(), Buffer> {
+        if !self.pool.is(&other.pool) {
+            return Err(other);
+        }
+        let (first, last) = (other.slot, other.last());
+        self.pool.follow(first, Follower { start: other.start, length: other.length, next: other.next });
+        if self.next == NO_SLOT {
+            self.next = first;
+        } else {
+            self.pool.link(self.last(), first);
+        }
+        // The entry of the first buffer of a chain says which one is the last.
+        self.pool.link(self.slot, last);
+        // The slot of `other` belongs to this buffer now.
+        other.forget();
+        Ok(())
+    }
+
+    /// Ends this handle, but not its hold on the slot: only its hold on the pool.
+    fn forget(self) {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: 1. `this` is never dropped, and its pool is not used through it again, so the handle moves out once.
+        drop(unsafe { ptr::read(&raw const this.pool) });
+    }
+
+    /// The slot of the last buffer of the chain.
+    fn last(&self) -> u16 {
+        if self.next == NO_SLOT { self.slot } else { self.pool.follower(self.slot).next }
+    }
+
+    /// Whether others follow it.
+    #[inline]
+    pub fn is_chained(&self) -> bool {
+        self.next != NO_SLOT
+    }
+
+    /// The data of this buffer, then of those that follow.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let followers = self.followers().map(|(slot, follower)| {
+            let data = self.pool.base(slot).as_ptr().wrapping_add(usize::from(follower.start));
+            // SAFETY: 1. to 3. as in `deref`: the slots of the followers belong to this buffer alone, and what the table
+            // says of them was that of their buffers when they were appended.
+            unsafe { slice::from_raw_parts(data.cast_const(), usize::from(follower.length)) }
+        });
+        iter::once(&**self).chain(followers)
+    }
+
+    /// Bytes of data of this buffer and of those that follow.
+    #[inline]
+    pub fn total_len(&self) -> usize {
+        let mut total = self.len();
+        if self.is_chained() {
+            total += self.followers().map(|(_, follower)| usize::from(follower.length)).sum::<usize>();
+        }
+        total
+    }
+
+    /// Where each part of the data is, as devices see it, and how long it is.
+    pub(crate) fn physical_parts(&self) -> impl Iterator<Item = (u64, u32)> {
+        let place = |slot, start| self.pool.physical(slot) + u64::from(start);
+        let followers = self
+            .followers()
+            .map(move |(slot, follower)| (place(slot, follower.start), u32::from(follower.length)));
+        iter::once((self.physical(), u32::from(self.length))).chain(followers)
+    }
+
+    /// What the table says of the buffers that follow. Their number is that of the pool at most.
+    fn followers(&self) -> impl Iterator<Item = (u16, Follower)> {
+        let mut next = self.next;
+        let last = self.last();
+        iter::from_fn(move || {
+            let slot = next;
+            if slot == NO_SLOT {
+                return None;
+            }
+            let follower = self.pool.follower(slot);
+            next = if slot == last { NO_SLOT } else { follower.next };
+            Some((slot, follower))
+        })
+    }
+
+    /// Gives the followers back to the pool.
+    #[inline]
+    fn release_followers(&mut self) {
+        if self.is_chained() {
+            self.release_chain();
+        }
+    }
+
+    #[cold]
+    fn release_chain(&mut self) {
+        self.followers().for_each(|(slot, _)| self.pool.release(slot));
+        self.next = NO_SLOT;
     }
 
     /// The pool it goes back to.
@@ -132,7 +241,7 @@ impl Deref for Buffer {
     #[inline]
     fn deref(&self) -> &[u8] {
         let data = self.base.as_ptr().wrapping_add(usize::from(self.start));
-        // SAFETY: 1. `base` starts a slot of `SIZE` bytes, kept alive by `pool`, and `start + length <= SIZE`.
+        // SAFETY: 1. `base` starts a slot, kept alive by `pool`, and `start + length` is at most its size.
         // 2. The memory was zeroed when the region was made, so every byte is initialised. 3. The slot belongs to this
         // buffer alone, and a borrow of it keeps writers out; a device has it only while a queue holds the buffer.
         unsafe { slice::from_raw_parts(data, usize::from(self.length)) }
@@ -151,6 +260,7 @@ impl DerefMut for Buffer {
 impl Drop for Buffer {
     #[inline]
     fn drop(&mut self) {
+        self.release_followers();
         self.pool.release(self.slot);
     }
 }

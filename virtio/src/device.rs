@@ -24,6 +24,8 @@ const CONFIGURATION_READS: usize = 16;
 const RESERVED_FEATURES: u64 = ((1 << 18) - 1) << 24;
 /// A legacy device takes any arrangement of descriptors (virtio 1.2, 6.3).
 const ANY_LAYOUT: u64 = 1 << 27;
+/// The device takes tables of descriptors (virtio 1.2, 2.7.5.3).
+const INDIRECT: u64 = 1 << 28;
 /// Both sides say from where they want to be notified (virtio 1.2, 2.7.10).
 const EVENT_INDEX: u64 = 1 << 29;
 /// The device follows the standard, not the legacy interface.
@@ -58,6 +60,19 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
     /// # Errors
     /// [`Error::ResetTimeout`], [`Error::FeaturesRefused`], [`Error::NoSuchQueue`], [`Error::NoMemory`].
     pub fn try_new(transport: T, supported: u64, queue_sizes: &[u16]) -> Result<Self, Error> {
+        Self::try_choosing(transport, &|offered| offered & supported, queue_sizes)
+    }
+
+    /// As [`Device::try_new`], where `choose` says which of the features that the device offers are wanted: for those
+    /// that make sense only with others.
+    ///
+    /// # Errors
+    /// As [`Device::try_new`].
+    pub fn try_choosing(
+        transport: T,
+        choose: &dyn Fn(u64) -> u64,
+        queue_sizes: &[u16],
+    ) -> Result<Self, Error> {
         let legacy = transport.requires_legacy_layout();
         let mut device =
             Self { transport, queues: Vec::new(), features: 0, legacy, started: false, hal: PhantomData };
@@ -65,7 +80,7 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         if !device.reset() {
             return Err(Error::ResetTimeout);
         }
-        device.negotiate(supported)?;
+        device.negotiate(choose)?;
         device.queues.reserve_exact(queue_sizes.len());
         for (index, &size) in (0_u16..).zip(queue_sizes) {
             device.add_queue(index, size)?;
@@ -74,12 +89,12 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
     }
 
     #[inline(never)]
-    fn negotiate(&mut self, supported: u64) -> Result<(), Error> {
+    fn negotiate(&mut self, choose: &dyn Fn(u64) -> u64) -> Result<(), Error> {
         self.transport.set_status(DeviceStatus::ACKNOWLEDGE);
         self.transport.set_status(DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER);
-        let ours = if self.legacy { ANY_LAYOUT } else { VERSION_1 } | EVENT_INDEX;
-        let understood = supported & !RESERVED_FEATURES | ours;
-        self.features = self.transport.read_device_features() & understood;
+        let ours = if self.legacy { ANY_LAYOUT } else { VERSION_1 } | EVENT_INDEX | INDIRECT;
+        let offered = self.transport.read_device_features();
+        self.features = offered & (choose(offered) & !RESERVED_FEATURES | ours);
         if !self.legacy && self.features & VERSION_1 == 0 {
             return Err(Error::FeaturesRefused);
         }
@@ -110,7 +125,8 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         if size == 0 || self.transport.queue_used(index) {
             return Err(Error::NoSuchQueue);
         }
-        let queue = Queue::try_new::<H>(size, self.legacy, self.features & EVENT_INDEX != 0)?;
+        let has = |feature: u64| self.features & feature != 0;
+        let queue = Queue::try_new::<H>(size, self.legacy, has(EVENT_INDEX), has(INDIRECT))?;
         let (descriptors, available, used) = queue.rings().addresses();
         let size = u32::from(queue.rings().size());
         // From here on the device knows the memory: the queue belongs to `self`, whose drop resets first.
@@ -170,11 +186,11 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         }
     }
 
-    /// Hands a buffer to the device: its data ([`Direction::ToDevice`]) or, to be written, all the room from the start
+    /// Hands a single buffer to the device: its data ([`Direction::ToDevice`]) or, to be written, all the room from the start
     /// of its data to its end ([`Direction::FromDevice`]). The device may not notice before [`Device::kick`].
     ///
     /// # Errors
-    /// [`Rejected`] holds the buffer and the reason.
+    /// [`Rejected`] holds the buffer and the reason; [`Error::BadLength`] if it is empty or others follow it.
     #[inline]
     pub fn submit(&mut self, queue: usize, buffer: Buffer, direction: Direction) -> Result<(), Rejected> {
         let Some(queue) = self.queues.get_mut(queue) else { return reject(buffer, Error::NoSuchQueue) };
@@ -201,6 +217,21 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
             return reject(buffer, Error::ForeignBuffer);
         }
         queue.submit_split(buffer, header, direction)
+    }
+
+    /// Hands the data of a buffer, and of those that follow it, to the device to be read. Where the device takes tables
+    /// of descriptors and the buffer's pool has one more to write it into, that takes one descriptor of the queue.
+    ///
+    /// The device must take [any layout](Device::any_layout).
+    ///
+    /// # Errors
+    /// [`Rejected`]; [`Error::BadLength`] if one of the buffers is empty.
+    pub fn submit_chain(&mut self, queue: usize, buffer: Buffer) -> Result<(), Rejected> {
+        let Some(queue) = self.queues.get_mut(queue) else { return reject(buffer, Error::NoSuchQueue) };
+        if !buffer.pool().reached_by::<H>() {
+            return reject(buffer, Error::ForeignBuffer);
+        }
+        queue.submit_chain(buffer)
     }
 
     /// Takes back the next buffer that the device is done with, in the order the device chose.

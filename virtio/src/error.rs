@@ -10,7 +10,7 @@ use crate::Buffer;
 pub enum Error {
     /// There is no memory for the queues or the buffers that were asked for.
     NoMemory,
-    /// More buffers were asked for than one pool can hold, or none.
+    /// More or larger buffers were asked for than one pool can hold, or none.
     PoolSize,
     /// The device did not come back from its reset.
     ResetTimeout,
@@ -24,7 +24,7 @@ pub enum Error {
     QueueFull,
     /// The device broke the rules of the queue; the queue stays dead until the device is set up again.
     DeviceBroken,
-    /// There are no bytes to hand to the device, or a header that is not shorter than the whole.
+    /// There are no bytes to hand to the device, a header that is not shorter than the whole, or more than one buffer.
     BadLength,
     /// The buffer's memory was not made for this device's bus.
     ForeignBuffer,
@@ -36,14 +36,14 @@ impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NoMemory => "no memory for the queues and buffers of a device",
-            Self::PoolSize => "a buffer pool holds between 1 and 65536 buffers",
+            Self::PoolSize => "a buffer pool holds between 1 and 65535 buffers of at most 65472 bytes",
             Self::ResetTimeout => "the device did not come back from its reset",
             Self::FeaturesRefused => "the device lacks or refused a feature it cannot be driven without",
             Self::NoSuchQueue => "the device has no such queue",
             Self::NoSuchConfiguration => "the device has no such configuration field",
             Self::QueueFull => "the queue is full",
             Self::DeviceBroken => "the device broke the rules of its queue",
-            Self::BadLength => "the buffer is empty or shorter than its header",
+            Self::BadLength => "the buffer is empty, shorter than its header, or not alone",
             Self::ForeignBuffer => "the buffer's memory cannot be reached by this device",
             Self::TooLong => "more bytes than the buffer has room for",
         })

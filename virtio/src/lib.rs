@@ -1,7 +1,8 @@
 //! A safe split virtqueue and the packet buffer: the one audited place between drivers and memory shared with a device.
 //!
 //! - [`Pool`] and [`Buffer`]: 2 KiB pieces of memory that a device can reach. A buffer is owned: whoever holds it may
-//!   read and write its bytes, and nobody else can. It goes back to its pool when dropped.
+//!   read and write its bytes, and nobody else can. It goes back to its pool when dropped, and so do those that follow
+//!   it, where a frame takes several.
 //! - [`Device`]: a transport with its queues. [`Device::submit`] takes a buffer, [`Device::complete`] gives it back once
 //!   the device has returned it, and dropping the device resets it before any memory is given back.
 //! - [`RandomDevice`]: the smallest driver, virtio-rng. Larger ones stand with what they serve.

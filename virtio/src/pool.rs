@@ -2,10 +2,11 @@
 //!
 //! The free list is a stack of slot numbers beside the memory, not links inside it: making a pool touches no page of
 //! the buffers, and the buffer used last, which is warm in the caches, is the next one given out.
-//! Invariant: a slot number is either on the stack or in exactly one [`Buffer`].
+//! Invariant: a slot number is either on the stack, or in exactly one [`Buffer`], or that of exactly one follower.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec;
 use core::cell::Cell;
 use core::ptr::NonNull;
 
@@ -15,15 +16,34 @@ use crate::Error;
 use crate::buffer::{Buffer, SIZE};
 use crate::region::Region;
 
-/// The most buffers of one pool: slot numbers are 16 bits.
-const LIMIT: usize = 1 << 16;
+/// The most buffers of one pool: slot numbers are 16 bits, and one of them stands for none.
+const LIMIT: usize = u16::MAX as usize;
+/// The slot that no buffer has.
+pub(crate) const NO_SLOT: u16 = u16::MAX;
+/// The most bytes of one buffer: where data starts and how long it is are 16 bits each.
+const SIZE_LIMIT: usize = u16::MAX as usize / ALIGNMENT * ALIGNMENT;
+/// Buffers begin on cache lines.
+const ALIGNMENT: usize = 64;
 
 /// A handle of one pool of buffers; clones share the pool, which lives until the last handle and buffer are gone.
 #[derive(Clone)]
 pub struct Pool(Rc<Inner>);
 
+/// What is known of a buffer that follows another one.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Follower {
+    pub(crate) start: u16,
+    pub(crate) length: u16,
+    /// What follows it. Of the first buffer of a chain, which follows nothing: the last one.
+    pub(crate) next: u16,
+}
+
 struct Inner {
     region: Region,
+    /// Bytes of each buffer.
+    size: usize,
+    /// The table of followers.
+    followers: Box<[Cell<Follower>]>,
     /// The first `available` entries are the free slots.
     free: Box<[Cell<u16>]>,
     available: Cell<usize>,
@@ -31,28 +51,40 @@ struct Inner {
 }
 
 impl Pool {
-    /// A pool of `count` buffers (1 to 65536) of 2048 bytes each in memory that devices reach through `H`.
+    /// A pool of `count` buffers (1 to 65535) of 2048 bytes each in memory that devices reach through `H`.
     ///
     /// # Errors
     /// [`Error::PoolSize`] for a count outside these limits, [`Error::NoMemory`] if `H` has no such region.
     pub fn try_new<H: Hal + 'static>(count: usize) -> Result<Self, Error> {
-        if count == 0 || count > LIMIT {
-            return Err(Error::PoolSize);
-        }
-        Ok(Self::over(Region::try_new::<H>(count * SIZE)?, count))
+        Self::try_sized::<H>(count, SIZE)
     }
 
-    /// A pool of `count` buffers (clipped to 1 to 65536) in memory of the ordinary heap, for network cards that are no
+    /// As [`Pool::try_new`], with buffers of `size` bytes (128 to 65472, rounded down to a multiple of 64), headroom
+    /// and all.
+    ///
+    /// # Errors
+    /// As [`Pool::try_new`]; [`Error::PoolSize`] for a size outside these limits too.
+    pub fn try_sized<H: Hal + 'static>(count: usize, size: usize) -> Result<Self, Error> {
+        let size = size / ALIGNMENT * ALIGNMENT;
+        if count == 0 || count > LIMIT || !(2 * Buffer::HEADROOM..=SIZE_LIMIT).contains(&size) {
+            return Err(Error::PoolSize);
+        }
+        Ok(Self::over(Region::try_new::<H>(count * size)?, count, size))
+    }
+
+    /// A pool of `count` buffers (clipped to 1 to 65535) in memory of the ordinary heap, for network cards that are no
     /// [`Device`](crate::Device): the devices of this crate refuse its buffers.
     pub fn heap(count: usize) -> Self {
         let count = count.clamp(1, LIMIT);
-        Self::over(Region::heap(count * SIZE), count)
+        Self::over(Region::heap(count * SIZE), count, SIZE)
     }
 
-    fn over(region: Region, count: usize) -> Self {
+    fn over(region: Region, count: usize, size: usize) -> Self {
         // Low slots are given out first, so that a pool which is never used up never touches its high pages.
         let free = (0..count).rev().map(|slot| Cell::new(slot as u16)).collect();
-        Self(Rc::new(Inner { region, free, available: Cell::new(count), exhausted: Cell::new(0) }))
+        let followers = vec![Cell::default(); count].into();
+        let (available, exhausted) = (Cell::new(count), Cell::new(0));
+        Self(Rc::new(Inner { region, size, followers, free, available, exhausted }))
     }
 
     /// An empty buffer with the default headroom, or `None` (which is counted) if all are in use.
@@ -81,30 +113,64 @@ impl Pool {
         self.0.free.len()
     }
 
+    /// Bytes of data that fit behind the default headroom of its buffers.
+    pub fn room(&self) -> usize {
+        self.0.size - Buffer::HEADROOM
+    }
+
     /// How many times [`Pool::allocate`] found none free.
     pub fn exhausted(&self) -> u64 {
         self.0.exhausted.get()
     }
 
-    /// The first of the [`SIZE`] bytes of `slot`.
+    /// Bytes of each buffer.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        self.0.size
+    }
+
+    /// The first of the bytes of `slot`.
     #[inline]
     pub(crate) fn base(&self, slot: u16) -> NonNull<u8> {
-        let offset = usize::from(slot) * SIZE;
+        let offset = usize::from(slot) * self.0.size;
         // SAFETY: 1. Slot numbers come from the stack alone, so `slot` is below the count, and the region holds that
-        // many times `SIZE` bytes. 2. Its size fits `isize`.
+        // many times `size` bytes. 2. Its size fits `isize`.
         unsafe { self.0.region.base().add(offset) }
     }
 
     /// The address of the first byte of `slot` as devices see it.
     #[inline]
     pub(crate) fn physical(&self, slot: u16) -> u64 {
-        self.0.region.physical() + u64::from(slot) * SIZE as u64
+        self.0.region.physical() + u64::from(slot) * self.0.size as u64
     }
 
     /// Whether devices that are driven through `H` reach the memory.
     #[inline]
     pub(crate) fn reached_by<H: Hal + 'static>(&self) -> bool {
         self.0.region.reached_by::<H>()
+    }
+
+    /// Whether the other handle is one of this pool.
+    #[inline]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// What the table says of a slot.
+    pub(crate) fn follower(&self, slot: u16) -> Follower {
+        self.0.followers.get(usize::from(slot)).map(Cell::get).unwrap_or_default()
+    }
+
+    /// Notes what is known of a slot whose buffer follows another one from now on.
+    pub(crate) fn follow(&self, slot: u16, follower: Follower) {
+        if let Some(cell) = self.0.followers.get(usize::from(slot)) {
+            cell.set(follower);
+        }
+    }
+
+    /// Notes what stands behind a slot.
+    pub(crate) fn link(&self, slot: u16, next: u16) {
+        self.follow(slot, Follower { next, ..self.follower(slot) });
     }
 
     /// Takes back the slot of a buffer that ends.

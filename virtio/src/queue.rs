@@ -4,6 +4,8 @@
 //! indices. From the rings it reads only the device's index, elements and wishes, each once, and checks them.
 //! Invariant: a buffer sits in the slot of its chain's head from `submit` until the device returned exactly that head.
 
+mod chain;
+
 use alloc::boxed::Box;
 use core::mem;
 use core::sync::atomic::{Ordering, fence};
@@ -54,6 +56,8 @@ pub(crate) struct Queue {
     /// The device's index as it was last read and checked.
     seen_used: u16,
     event_index: bool,
+    /// The device takes tables of descriptors.
+    indirect: bool,
     masked: bool,
     broken: bool,
     counters: Counters,
@@ -63,20 +67,23 @@ pub(crate) struct Queue {
 struct Slot {
     /// The buffer, if this is the head of a chain that is with the device.
     buffer: Option<Buffer>,
-    /// The next free descriptor, or the second one of a chain.
+    /// The next free descriptor, or the next one of a chain.
     link: u16,
+    /// Of the head of a chain: its last descriptor, and how many there are.
+    last: u16,
+    count: u16,
     direction: Direction,
-    chained: bool,
 }
 
 impl Slot {
     /// Keeps the buffer of a chain that starts here and is about to go to the device.
     #[inline]
-    fn hold(&mut self, buffer: Buffer, direction: Direction, chained: bool) {
+    fn hold(&mut self, buffer: Buffer, direction: Direction, last: u16, count: u16) {
         // A free slot holds nothing. Forgetting that nothing spares the code that would drop something.
         mem::forget(self.buffer.replace(buffer));
         self.direction = direction;
-        self.chained = chained;
+        self.last = last;
+        self.count = count;
     }
 }
 
@@ -86,14 +93,16 @@ impl Queue {
         size: u16,
         legacy: bool,
         event_index: bool,
+        indirect: bool,
     ) -> Result<Self, Error> {
         let rings = Rings::try_new::<H>(size, legacy)?;
         let size = rings.size();
         let slot = |index: u16| Slot {
             buffer: None,
             link: index + 1,
+            last: 0,
+            count: 0,
             direction: Direction::ToDevice,
-            chained: false,
         };
         Ok(Self {
             slots: (0..size).map(slot).collect(),
@@ -106,6 +115,7 @@ impl Queue {
             next_used: 0,
             seen_used: 0,
             event_index,
+            indirect,
             masked: false,
             broken: false,
             counters: Counters::default(),
@@ -140,12 +150,12 @@ impl Queue {
         if self.free == 0 {
             return self.refuse(buffer);
         }
-        if length == 0 {
+        if length == 0 || buffer.is_chained() {
             return Err(Rejected { buffer, reason: Error::BadLength });
         }
         self.rings.describe(head, Descriptor { address: buffer.physical(), length, flags, next: 0 });
         self.free_head = slot.link;
-        slot.hold(buffer, direction, false);
+        slot.hold(buffer, direction, head, 1);
         self.free -= 1;
         self.publish(head);
         Ok(())
@@ -160,7 +170,7 @@ impl Queue {
     ) -> Result<(), Rejected> {
         let (length, flags) = offer(&buffer, direction);
         let header = u32::try_from(header).unwrap_or(u32::MAX);
-        if header == 0 || header >= length {
+        if header == 0 || header >= length || buffer.is_chained() {
             return Err(Rejected { buffer, reason: Error::BadLength });
         }
         let head = self.free_head;
@@ -179,7 +189,7 @@ impl Queue {
         let address = address + u64::from(header);
         self.rings.describe(second, Descriptor { address, length: length - header, flags, next: 0 });
         if let Some(slot) = self.slots.get_mut(usize::from(head)) {
-            slot.hold(buffer, direction, true);
+            slot.hold(buffer, direction, second, 2);
         }
         self.free_head = next_free;
         self.free -= 2;
@@ -239,16 +249,12 @@ impl Queue {
         let buffer = slot.buffer.take();
         // The index fits: there are at most 2^15 slots.
         let head = id as u16;
-        let mut last = head;
-        if slot.chained {
-            last = slot.link;
-            self.free += 1;
-        }
+        let (last, count) = (slot.last, slot.count);
         if let Some(slot) = self.slots.get_mut(usize::from(last)) {
             slot.link = self.free_head;
         }
         self.free_head = head;
-        self.free += 1;
+        self.free += count;
         self.in_flight -= 1;
         buffer
     }

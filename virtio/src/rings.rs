@@ -14,6 +14,8 @@ use crate::region::Region;
 pub(crate) const NEXT: u16 = 1;
 /// Descriptor flag: the device writes.
 pub(crate) const WRITE: u16 = 2;
+/// Descriptor flag: it is a table of descriptors that it describes (virtio 1.2, 2.7.5.3).
+pub(crate) const INDIRECT: u16 = 4;
 /// Flag of the available ring: the driver wants no interrupts.
 pub(crate) const NO_INTERRUPT: u16 = 1;
 /// Flag of the used ring: the device wants no notifications.
@@ -41,6 +43,15 @@ pub(crate) struct Descriptor {
     pub(crate) length: u32,
     pub(crate) flags: u16,
     pub(crate) next: u16,
+}
+
+impl Descriptor {
+    /// The two halves of its 16 bytes.
+    #[inline]
+    pub(crate) fn words(&self) -> (u64, u64) {
+        let rest = u64::from(self.length) | u64::from(self.flags) << 32 | u64::from(self.next) << 48;
+        (self.address, rest)
+    }
 }
 
 impl Rings {
@@ -74,12 +85,10 @@ impl Rings {
     #[inline]
     pub(crate) fn describe(&self, index: u16, descriptor: Descriptor) {
         let offset = usize::from(index & self.mask) * DESCRIPTOR_BYTES;
-        let rest = u64::from(descriptor.length)
-            | u64::from(descriptor.flags) << 32
-            | u64::from(descriptor.next) << 48;
+        let (first, rest) = descriptor.words();
         // SAFETY: 1. The index is masked, so the descriptor is inside the table, which starts the region.
         let address: &AtomicU64 = unsafe { self.shared(offset) };
-        address.store(descriptor.address, Ordering::Relaxed);
+        address.store(first, Ordering::Relaxed);
         // SAFETY: 1. As above; this is the second half of the same descriptor.
         let second: &AtomicU64 = unsafe { self.shared(offset + 8) };
         second.store(rest, Ordering::Relaxed);

@@ -14,14 +14,26 @@ fn error(result: Result<TestDevice, Error>) -> Error {
 
 #[test]
 fn features_are_those_that_both_sides_know() {
+    let ours = INDIRECT | crate::common::EVENT_INDEX | VERSION_1;
     let features = 0b1100 | INDIRECT | crate::common::EVENT_INDEX | PACKED | 1 << 63;
     let model = DeviceModel::new(Setup { features, ..Setup::default() });
     // Whatever the driver says of queues is not its business.
-    let supported = 0b0101 | INDIRECT | PACKED | 1 << 63;
+    let supported = 0b0101 | PACKED | 1 << 63;
     let device: TestDevice = Device::try_new(model.transport(), supported, &[4]).unwrap();
-    assert_eq!(device.features(), 0b0100 | crate::common::EVENT_INDEX | VERSION_1 | 1 << 63);
+    assert_eq!(device.features(), 0b0100 | ours | 1 << 63);
     assert_eq!(model.features(), device.features());
     assert!(device.any_layout());
+}
+
+#[test]
+fn a_driver_may_choose_features_by_what_is_offered() {
+    let model = DeviceModel::new(Setup { features: 0b11, ..Setup::default() });
+    let choose = |offered| {
+        assert_eq!(offered, 0b11 | VERSION_1);
+        if offered & 0b100 == 0 { 0b101 } else { 0b111 }
+    };
+    let device: TestDevice = Device::try_choosing(model.transport(), &choose, &[4]).unwrap();
+    assert_eq!(device.features(), 0b01 | VERSION_1);
 }
 
 #[test]
