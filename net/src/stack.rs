@@ -310,6 +310,17 @@ pub(crate) fn filled<T: Copy>(value: T, length: usize) -> Option<Vec<T>> {
     Some(values)
 }
 
+/// Fills a vector up to `length` with copies of a value. False when memory is lacking.
+#[inline(never)]
+pub(crate) fn extend<T: Copy>(values: &mut Vec<T>, length: usize, value: T) -> bool {
+    let missing = length.saturating_sub(values.len());
+    let fits = values.try_reserve(missing).is_ok();
+    if fits {
+        values.resize(values.len() + missing, value);
+    }
+    fits
+}
+
 /// Wakes and forgets the tasks that wait for something, in the order in which they came.
 pub(crate) fn wake_all(wakers: &mut Vec<Waker>) {
     wakers.iter().for_each(Waker::wake_by_ref);

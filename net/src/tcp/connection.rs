@@ -27,8 +27,8 @@ pub(crate) struct Connection {
     pub(crate) reset: bool,
     /// The peer has sent FIN, and everything before it was taken from the socket.
     pub(crate) finished: bool,
-    /// It stands in the queue of those that are looked after next.
-    pub(crate) queued: bool,
+    /// What it waits to be looked after for.
+    pub(crate) work: Work,
     /// When it is looked after at the latest.
     pub(crate) timer: Option<(Instant, TimerKey)>,
     /// What was taken from the socket in TIME-WAIT, whose end would drop it, and was not read yet.
@@ -39,11 +39,30 @@ pub(crate) struct Connection {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Not accepted yet; the listener's number.
-    Arriving(u32),
+    /// Not accepted yet.
+    Arriving(Arrival),
     Owned,
     /// Dropped; to be cut at this instant.
     Parting(Instant),
+}
+
+/// The way of a connection to being accepted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The listener's number.
+    pub(crate) listener: u32,
+    /// The handshake is complete.
+    pub(crate) ready: bool,
+}
+
+/// When a connection is looked after, apart from its timer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    None,
+    /// In the next turn.
+    Now,
+    /// When a neighbour's hardware address has become known.
+    Resolved,
 }
 
 /// The sizes of the buffers of a connection, in bytes.
@@ -81,7 +100,7 @@ impl Connection {
             stage,
             reset: false,
             finished: false,
-            queued: false,
+            work: Work::None,
             timer: None,
             leftover: Vec::new(),
             bytes: buffers.bytes(),

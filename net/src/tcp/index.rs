@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
-use crate::glance::Flow;
+use crate::{glance::Flow, stack::extend};
 
 /// Behind the last entry of a chain.
 const END: u32 = u32::MAX;
@@ -32,23 +32,21 @@ impl FlowIndex {
         FlowIndex { secret, heads: Vec::new(), entries: Vec::new() }
     }
 
-    /// Makes room for all numbers up to `number`. False when memory lacks.
-    pub(crate) fn try_reserve(&mut self, number: u32) -> bool {
-        let needed = number as usize + 1;
-        let missing = needed.saturating_sub(self.entries.len());
-        if self.entries.try_reserve(missing).is_err() {
+    /// Makes room for `count` numbers. False when memory lacks.
+    pub(crate) fn try_reserve(&mut self, count: usize) -> bool {
+        if !extend(&mut self.entries, count, Entry { flow: None, next: END }) {
             return false;
         }
-        if needed > self.heads.len() {
-            let chains = needed.next_power_of_two();
-            if self.heads.try_reserve(chains - self.heads.len()).is_err() {
-                return false;
-            }
-            self.heads.clear();
-            self.heads.resize(chains, END);
-            self.link_all();
+        if count <= self.heads.len() {
+            return true;
         }
-        self.entries.resize(self.entries.len().max(needed), Entry { flow: None, next: END });
+        if !extend(&mut self.heads, count.next_power_of_two(), END) {
+            return false;
+        }
+        self.heads.fill(END);
+        for number in 0..self.entries.len() {
+            self.link(number as u32);
+        }
         true
     }
 
@@ -106,12 +104,6 @@ impl FlowIndex {
         entry.next = core::mem::replace(head, number);
     }
 
-    fn link_all(&mut self) {
-        for number in 0..self.entries.len() {
-            self.link(number as u32);
-        }
-    }
-
     #[inline]
     fn chain(&self, flow: &Flow) -> usize {
         let [first, second] = self.secret;
@@ -143,7 +135,7 @@ mod tests {
         let mut index = FlowIndex::new([1, 2]);
         assert_eq!(index.find(&flow(1)), None);
         index.remove(0);
-        assert!(index.try_reserve(0));
+        assert!(index.try_reserve(1));
         assert_eq!(index.find(&flow(1)), None);
         index.remove(0);
     }
@@ -159,7 +151,7 @@ mod tests {
                 index.remove(number);
                 assert_eq!(index.find(&flow(number)), None);
             } else {
-                assert!(index.try_reserve(number));
+                assert!(index.try_reserve(number as usize + 1));
                 index.insert(&flow(number), number);
                 known.insert(number, ());
             }
@@ -172,7 +164,7 @@ mod tests {
     #[test]
     fn a_newer_one_with_the_same_ends_hides_the_older_one() {
         let mut index = FlowIndex::new([3, 4]);
-        assert!(index.try_reserve(9));
+        assert!(index.try_reserve(10));
         index.insert(&flow(1), 4);
         index.insert(&flow(1), 9);
         assert_eq!(index.find(&flow(1)), Some(9));
@@ -190,7 +182,7 @@ mod tests {
             source: ([192, 0, 2, 1].into(), number as u16),
             destination: ([10, 0, 0, 2].into(), 80),
         };
-        assert!(index.try_reserve(4095));
+        assert!(index.try_reserve(4096));
         (0..4096).for_each(|number| index.insert(&ports(number), number));
         let length = |mut number: u32| {
             let mut length = 0;

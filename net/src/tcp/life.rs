@@ -58,6 +58,7 @@ impl Stack {
     }
 
     /// Lets a connection have the frame in hand, which names it.
+    #[inline(never)]
     pub(crate) fn hear(&mut self, number: u32, segment: &Segment, now: Instant) {
         let Some(connection) = self.tcp.get_mut(number) else { return self.link.ignore() };
         if segment.flags & ACK != 0 {
@@ -71,10 +72,8 @@ impl Stack {
             connection.reset = true;
             self.counters.tcp_resets.increment();
         }
-        if let Stage::Arriving(id) = connection.stage
-            && connection.is_acceptable()
-        {
-            self.note_arrival(id, number);
+        if connection.is_acceptable() && matches!(connection.stage, Stage::Arriving(_)) {
+            self.note_arrival(number);
         }
         self.tcp.enqueue(number);
     }
@@ -116,7 +115,7 @@ impl Stack {
         let silent = sent == 0 && self.counters.tx_frames.get() == frames;
         if sent == 0 && due == Some(now + SILENCE) {
             let peer = *connection.flow.peer().ip();
-            self.tcp.note_unresolved(number);
+            self.tcp.await_neighbor(number);
             if silent && !self.link.is_blocked() {
                 self.ask(peer, now);
             }
@@ -276,6 +275,7 @@ impl Stack {
     }
 
     /// Takes a connection out of all tables.
+    #[inline(never)]
     pub(crate) fn remove_connection(&mut self, number: u32) -> Option<Connection> {
         let connection = self.tcp.remove(number)?;
         self.forget_arrival(&connection, number);

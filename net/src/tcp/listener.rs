@@ -8,7 +8,6 @@
 //!   through.
 //! * *Ready* are those that wait to be accepted. When the backlog is full a SYN is not answered: the peer repeats it.
 
-use alloc::collections::VecDeque;
 use core::{
     future::poll_fn,
     net::SocketAddr,
@@ -23,8 +22,9 @@ use crate::{
     glance::Segment,
     stack::{Shared, Stack, duration},
     tcp::{
-        connection::{Buffers, Connection, Stage},
+        connection::{Arrival, Buffers, Connection, Stage},
         life::RESET_TIMEOUT,
+        list::List,
         stream::TcpStream,
     },
 };
@@ -78,9 +78,9 @@ pub(crate) struct Listener {
     pub(crate) opened: Instant,
     backlog: usize,
     buffers: Buffers,
-    /// Numbers of the connections, the oldest first.
-    half_open: VecDeque<u32>,
-    ready: VecDeque<u32>,
+    /// The connections that are not accepted, the oldest first.
+    half_open: List,
+    ready: List,
     waker: Option<Waker>,
 }
 
@@ -88,17 +88,6 @@ impl Listener {
     /// Connections that could be accepted.
     pub(crate) fn acceptable(&self) -> usize {
         self.ready.len()
-    }
-
-    /// Forgets a connection that was not accepted.
-    fn forget(&mut self, number: u32) {
-        self.half_open.retain(|known| *known != number);
-        self.ready.retain(|known| *known != number);
-    }
-
-    /// Room for one more connection on the way to being accepted. False when memory lacks.
-    fn try_reserve(&mut self) -> bool {
-        self.half_open.try_reserve(1).is_ok() && self.ready.try_reserve(self.half_open.len() + 1).is_ok()
     }
 }
 
@@ -125,8 +114,8 @@ impl Stack {
             opened: now,
             backlog: listen.backlog.unwrap_or(limits.backlog),
             buffers: Buffers { receive, transmit },
-            half_open: VecDeque::new(),
-            ready: VecDeque::new(),
+            half_open: List::new(),
+            ready: List::new(),
             waker: None,
         });
         Ok((id, port))
@@ -135,13 +124,15 @@ impl Stack {
     /// Closes a listener; connections that nobody accepted are reset.
     pub(crate) fn close_listener(&mut self, id: u32, now: Instant) {
         let Some(index) = self.tcp.listeners.iter().position(|listener| listener.id == id) else { return };
-        let listener = self.tcp.listeners.remove(index);
-        for number in listener.half_open.into_iter().chain(listener.ready) {
-            if let Some(connection) = self.tcp.get_mut(number) {
-                connection.stage = Stage::Parting(now + RESET_TIMEOUT);
-                connection.socket_mut().abort();
+        let mut listener = self.tcp.listeners.remove(index);
+        for list in [&mut listener.half_open, &mut listener.ready] {
+            while let Some(number) = self.tcp.arrivals.pop(list) {
+                if let Some(connection) = self.tcp.get_mut(number) {
+                    connection.stage = Stage::Parting(now + RESET_TIMEOUT);
+                    connection.socket_mut().abort();
+                }
+                self.tcp.enqueue(number);
             }
-            self.tcp.enqueue(number);
         }
         self.request();
     }
@@ -149,7 +140,7 @@ impl Stack {
     /// Takes the oldest connection that is ready, or notes whom to wake.
     pub(crate) fn accept(&mut self, id: u32, waker: &Waker) -> Option<u32> {
         let listener = self.tcp.listeners.iter_mut().find(|listener| listener.id == id)?;
-        let Some(number) = listener.ready.pop_front() else {
+        let Some(number) = self.tcp.arrivals.pop(&mut listener.ready) else {
             listener.waker = Some(waker.clone());
             return None;
         };
@@ -175,12 +166,11 @@ impl Stack {
         }
         let (id, buffers) = (listener.id, listener.buffers);
         if listener.half_open.len() >= self.limits.half_open.max(1)
-            && let Some(oldest) = listener.half_open.pop_front()
+            && let Some(oldest) = listener.half_open.first()
         {
-            self.counters.tcp_half_open_evicted.increment();
-            self.remove_connection(oldest);
+            self.evict(oldest);
         }
-        let arriving = Stage::Arriving(id);
+        let arriving = Stage::Arriving(Arrival { listener: id, ready: false });
         let Some(mut connection) = self.new_connection(buffers, &segment.flow, arriving, now) else {
             return self.hear_nobody(now);
         };
@@ -191,12 +181,7 @@ impl Stack {
         let number = self.tcp.add(connection);
         let listener = self.tcp.listeners.iter_mut().find(|listener| listener.id == id);
         let (Some(number), Some(listener)) = (number, listener) else { return };
-        if !listener.try_reserve() {
-            self.remove_connection(number);
-            self.count_no_memory();
-            return self.hear_nobody(now);
-        }
-        listener.half_open.push_back(number);
+        self.tcp.arrivals.push(&mut listener.half_open, number);
         self.hear(number, segment, now);
         if self.tcp.get(number).is_some_and(|connection| connection.state() == State::Listen) {
             // The stack did not take the SYN.
@@ -204,23 +189,30 @@ impl Stack {
         }
     }
 
-    /// The oldest of all half-open connections gives way. False when there is none.
+    /// The oldest half-open connection of the listener with the most of them gives way. False when there is none.
     pub(crate) fn evict_half_open(&mut self) -> bool {
-        let longest = self.tcp.listeners.iter_mut().max_by_key(|listener| listener.half_open.len());
-        let Some(oldest) = longest.and_then(|listener| listener.half_open.pop_front()) else { return false };
-        self.counters.tcp_half_open_evicted.increment();
-        self.remove_connection(oldest);
+        let longest = self.tcp.listeners.iter().max_by_key(|listener| listener.half_open.len());
+        let Some(oldest) = longest.and_then(|listener| listener.half_open.first()) else { return false };
+        self.evict(oldest);
         true
     }
 
-    /// Notes that a connection's handshake is complete, and wakes who accepts.
-    pub(crate) fn note_arrival(&mut self, id: u32, number: u32) {
-        let Some(listener) = self.tcp.listeners.iter_mut().find(|listener| listener.id == id) else { return };
-        if listener.ready.contains(&number) {
+    fn evict(&mut self, number: u32) {
+        self.counters.tcp_half_open_evicted.increment();
+        self.remove_connection(number);
+    }
+
+    /// Moves a connection whose handshake is complete to those that are ready, and wakes who accepts.
+    pub(crate) fn note_arrival(&mut self, number: u32) {
+        let Some(connection) = self.tcp.get_mut(number) else { return };
+        let Stage::Arriving(arrival) = &mut connection.stage else { return };
+        if core::mem::replace(&mut arrival.ready, true) {
             return;
         }
-        listener.half_open.retain(|known| *known != number);
-        listener.ready.push_back(number);
+        let id = arrival.listener;
+        let Some(listener) = self.tcp.listeners.iter_mut().find(|listener| listener.id == id) else { return };
+        self.tcp.arrivals.remove(&mut listener.half_open, number);
+        self.tcp.arrivals.push(&mut listener.ready, number);
         if let Some(waker) = listener.waker.take() {
             waker.wake();
         }
@@ -228,11 +220,11 @@ impl Stack {
 
     /// Forgets a connection that ended before it was accepted.
     pub(crate) fn forget_arrival(&mut self, connection: &Connection, number: u32) {
-        if let Stage::Arriving(id) = connection.stage
-            && let Some(listener) = self.tcp.listeners.iter_mut().find(|listener| listener.id == id)
-        {
-            listener.forget(number);
-        }
+        let Stage::Arriving(arrival) = connection.stage else { return };
+        let id = arrival.listener;
+        let Some(listener) = self.tcp.listeners.iter_mut().find(|listener| listener.id == id) else { return };
+        let list = if arrival.ready { &mut listener.ready } else { &mut listener.half_open };
+        self.tcp.arrivals.remove(list, number);
     }
 }
 

@@ -6,14 +6,20 @@
 //! A timer is only ever set to an earlier time. What is due later than that is found out when it fires: a connection
 //! whose retransmission timer moves with every segment does not touch the queue of timers for it.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 
 use unik_sched::{TimerQueue, time::Instant};
 
 use crate::{
     glance::Flow,
-    tcp::{connection::Connection, index::FlowIndex, listener::Listener, time_wait::TimeWait},
+    tcp::{
+        connection::{Connection, Work},
+        index::FlowIndex,
+        list::{Links, List},
+        listener::Listener,
+        time_wait::TimeWait,
+    },
 };
 
 /// All listeners and connections.
@@ -22,13 +28,15 @@ pub(crate) struct TcpTable {
     pub(crate) next_listener: u32,
     /// By number.
     connections: Vec<Option<Connection>>,
-    /// The numbers that are not in use.
-    free: Vec<u32>,
     index: FlowIndex,
-    queue: VecDeque<u32>,
+    /// Of those that are not in use, of those that are looked after next, and of those that wait for their next hop.
+    links: Links,
+    free: List,
+    queue: List,
+    unresolved: List,
+    /// Of those that listeners have.
+    pub(crate) arrivals: Links,
     timers: TimerQueue<u32>,
-    /// Those that wait for the hardware address of their next hop.
-    unresolved: Vec<u32>,
     pub(crate) time_wait: TimeWait,
     /// Memory that the connections take, in bytes.
     pub(crate) bytes: usize,
@@ -41,11 +49,13 @@ impl TcpTable {
             listeners: Vec::new(),
             next_listener: 0,
             connections: Vec::new(),
-            free: Vec::new(),
             index: FlowIndex::new(secret),
-            queue: VecDeque::new(),
+            links: Links::new(),
+            free: List::new(),
+            queue: List::new(),
+            unresolved: List::new(),
+            arrivals: Links::new(),
             timers: TimerQueue::new(connections),
-            unresolved: Vec::new(),
             time_wait: TimeWait::new(time_wait, secret),
             bytes: 0,
         }
@@ -86,27 +96,25 @@ impl TcpTable {
     /// Takes the memory for one more connection in all tables, so that nothing about it fails later. False when it
     /// lacks.
     pub(crate) fn try_reserve(&mut self) -> bool {
-        if !self.free.is_empty() {
+        if self.free.first().is_some() {
             return true;
         }
-        let number = self.connections.len();
-        if self.connections.try_reserve(1).is_err()
-            || self.free.try_reserve(number + 1).is_err()
-            || self.queue.try_reserve(number + 1 - self.queue.len()).is_err()
-            || self.unresolved.try_reserve(number + 1 - self.unresolved.len()).is_err()
-            || !self.timers.try_reserve(number + 1)
-            || !self.index.try_reserve(number as u32)
-        {
-            return false;
+        let count = self.connections.len() + 1;
+        let fits = self.connections.try_reserve(1).is_ok()
+            && self.links.try_reserve(count)
+            && self.arrivals.try_reserve(count)
+            && self.timers.try_reserve(count)
+            && self.index.try_reserve(count);
+        if fits {
+            self.links.push(&mut self.free, self.connections.len() as u32);
+            self.connections.push(None);
         }
-        self.connections.push(None);
-        self.free.push(number as u32);
-        true
+        fits
     }
 
     /// Puts a connection into the place that [`TcpTable::try_reserve`] has found, and returns its number.
     pub(crate) fn add(&mut self, connection: Connection) -> Option<u32> {
-        let number = self.free.pop()?;
+        let number = self.links.pop(&mut self.free)?;
         self.bytes += connection.bytes;
         self.index.insert(&connection.flow, number);
         *self.connections.get_mut(number as usize)? = Some(connection);
@@ -115,13 +123,11 @@ impl TcpTable {
 
     /// Takes a connection out.
     pub(crate) fn remove(&mut self, number: u32) -> Option<Connection> {
+        self.set_work(number, Work::None);
         let connection = self.connections.get_mut(number as usize)?.take()?;
-        self.free.push(number);
+        self.links.push(&mut self.free, number);
         self.bytes -= connection.bytes;
         self.index.remove(number);
-        if connection.queued {
-            self.queue.retain(|queued| *queued != number);
-        }
         if let Some((_, key)) = connection.timer {
             self.timers.cancel(key);
         }
@@ -133,15 +139,30 @@ impl TcpTable {
         self.index.remove(number);
     }
 
-    /// Lets a connection be looked after next.
-    #[inline]
-    pub(crate) fn enqueue(&mut self, number: u32) {
+    /// Moves a connection to the list of what is to be done with it.
+    #[inline(never)]
+    fn set_work(&mut self, number: u32, work: Work) {
         let Some(connection) = self.connections.get_mut(number as usize).and_then(Option::as_mut) else {
             return;
         };
-        if !core::mem::replace(&mut connection.queued, true) {
-            self.queue.push_back(number);
+        if connection.work == work {
+            return;
         }
+        match core::mem::replace(&mut connection.work, work) {
+            Work::None => {}
+            Work::Now => self.links.remove(&mut self.queue, number),
+            Work::Resolved => self.links.remove(&mut self.unresolved, number),
+        }
+        match work {
+            Work::None => {}
+            Work::Now => self.links.push(&mut self.queue, number),
+            Work::Resolved => self.links.push(&mut self.unresolved, number),
+        }
+    }
+
+    /// Lets a connection be looked after next.
+    pub(crate) fn enqueue(&mut self, number: u32) {
+        self.set_work(number, Work::Now);
     }
 
     /// Lets all be looked after next.
@@ -158,11 +179,21 @@ impl TcpTable {
 
     /// Takes the next one that is to be looked after.
     pub(crate) fn dequeue(&mut self) -> Option<u32> {
-        let number = self.queue.pop_front()?;
-        if let Some(connection) = self.get_mut(number) {
-            connection.queued = false;
-        }
+        let number = self.queue.first()?;
+        self.set_work(number, Work::None);
         Some(number)
+    }
+
+    /// Lets a connection be looked after once the hardware address of its next hop may be known.
+    pub(crate) fn await_neighbor(&mut self, number: u32) {
+        self.set_work(number, Work::Resolved);
+    }
+
+    /// Lets those try again that wait for the hardware address of their next hop.
+    pub(crate) fn retry_unresolved(&mut self) {
+        while let Some(number) = self.unresolved.first() {
+            self.enqueue(number);
+        }
     }
 
     /// Lets a connection be looked after at `due` at the latest.
@@ -194,19 +225,5 @@ impl TcpTable {
             self.enqueue(number);
         }
         self.time_wait.expire(now);
-    }
-
-    /// Notes that a connection waits for the hardware address of its next hop.
-    pub(crate) fn note_unresolved(&mut self, number: u32) {
-        if !self.unresolved.contains(&number) && self.unresolved.len() < self.unresolved.capacity() {
-            self.unresolved.push(number);
-        }
-    }
-
-    /// Lets those try again that wait for the hardware address of their next hop.
-    pub(crate) fn retry_unresolved(&mut self) {
-        while let Some(number) = self.unresolved.pop() {
-            self.enqueue(number);
-        }
     }
 }

@@ -10,6 +10,7 @@ use unik_sched::time::{Duration, Instant};
 
 use crate::{
     glance::{FIN, Flow, RST, SYN, Segment},
+    stack::extend,
     tcp::{index::FlowIndex, meter::is_after},
 };
 
@@ -51,7 +52,7 @@ pub(crate) enum Heard {
 }
 
 impl TimeWait {
-    /// Room for `limit` connections, taken as they come; `secret` is the key of the hash.
+    /// Room for `limit` connections; `secret` is the key of the hash.
     pub(crate) fn new(limit: usize, secret: [u64; 2]) -> Self {
         TimeWait { records: Vec::new(), limit, first: 0, count: 0, index: FlowIndex::new(secret) }
     }
@@ -70,18 +71,24 @@ impl TimeWait {
         }
     }
 
-    /// Keeps a connection. True when an older one had to give way, or this one where there is no memory.
+    /// Keeps a connection. True when an older one had to give way, or this one where there is no memory. The memory is
+    /// taken for all at once, when the first one comes.
     pub(crate) fn keep(&mut self, waiting: Waiting) -> bool {
-        if self.count == self.records.len() && !self.grow() {
-            if self.count == 0 {
-                return true;
-            }
-            self.forget_oldest();
-            self.place(waiting);
+        let fits = self.index.try_reserve(self.limit) && extend(&mut self.records, self.limit, None);
+        if !fits || self.limit == 0 {
             return true;
         }
-        self.place(waiting);
-        false
+        let is_full = self.count == self.limit;
+        if is_full {
+            self.forget_oldest();
+        }
+        let number = self.wrap(self.count);
+        if let Some(record) = self.records.get_mut(number) {
+            *record = Some(waiting);
+            self.index.insert(&waiting.flow, number as u32);
+            self.count += 1;
+        }
+        is_full
     }
 
     /// The one at a position, counted from the oldest.
@@ -121,47 +128,9 @@ impl TimeWait {
         Heard::Repeated(waiting)
     }
 
-    /// Room for as many again, up to the limit. The ring is full.
-    fn grow(&mut self) -> bool {
-        let length = (2 * self.records.len()).max(8).min(self.limit);
-        let missing = length.saturating_sub(self.records.len());
-        if missing == 0
-            || self.records.try_reserve_exact(missing).is_err()
-            || !self.index.try_reserve(length as u32 - 1)
-        {
-            return false;
-        }
-        // The gap comes where the ring begins, so that the order stays; numbers behind it change.
-        self.records.rotate_left(self.first);
-        self.first = 0;
-        self.records.resize(length, None);
-        self.reindex();
-        true
-    }
-
-    fn reindex(&mut self) {
-        for number in 0..self.records.len() as u32 {
-            self.index.remove(number);
-        }
-        for (number, record) in self.records.iter().enumerate() {
-            if let Some(waiting) = record {
-                self.index.insert(&waiting.flow, number as u32);
-            }
-        }
-    }
-
     fn wrap(&self, position: usize) -> usize {
         let number = self.first.saturating_add(position);
         if number >= self.records.len() { number.saturating_sub(self.records.len()) } else { number }
-    }
-
-    fn place(&mut self, waiting: Waiting) {
-        let number = self.wrap(self.count);
-        if let Some(record) = self.records.get_mut(number) {
-            *record = Some(waiting);
-            self.index.insert(&waiting.flow, number as u32);
-            self.count += 1;
-        }
     }
 
     fn forget_oldest(&mut self) {
