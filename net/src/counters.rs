@@ -27,6 +27,16 @@ unik_sched::counters! {
         udp_rx_dropped,
         /// Datagrams dropped because nobody could answer their sender (address 0.0.0.0 or port 0).
         udp_rx_unanswerable,
+        /// Datagrams to a handler dropped because a length or a checksum is wrong.
+        udp_rx_malformed,
+        /// Datagrams answered by a handler, in the buffer that they came in.
+        udp_answered,
+        /// Datagrams that a handler left to the socket of its port.
+        udp_passed,
+        /// Datagrams that a handler dropped.
+        udp_refused,
+        /// Answers of a handler dropped: longer than a packet, or made out of what was then to be queued.
+        udp_reply_failed,
         /// Datagrams cut because the reader's buffer was smaller.
         udp_rx_truncated,
         /// Datagrams dropped for want of an address or a route.

@@ -84,6 +84,35 @@ impl Link {
         self.incoming.as_ref()?.buffer.get(6..)?.first_chunk().copied()
     }
 
+    /// The received frame to be handled next.
+    pub(crate) fn incoming(&self) -> Option<&[u8]> {
+        self.incoming.as_ref().map(|frame| &*frame.buffer)
+    }
+
+    /// Takes that frame, for another part of the stack than smoltcp.
+    pub(crate) fn take_incoming(&mut self) -> Option<Frame> {
+        self.incoming.take()
+    }
+
+    /// Gives it back, unchanged.
+    pub(crate) fn put_back(&mut self, frame: Frame) {
+        self.incoming = Some(frame);
+    }
+
+    /// Bytes of the longest frame to send.
+    pub(crate) fn frame_limit(&self) -> usize {
+        self.frame_limit
+    }
+
+    /// Sends a frame that was received and now holds the answer; drops and counts it when there is no room.
+    pub(crate) fn send_back(&mut self, frame: Frame) {
+        if self.held.is_some() {
+            self.counters.tx_replies_dropped.increment();
+            return;
+        }
+        self.send(frame);
+    }
+
     /// Shows a frame that passes to whoever looks at frames.
     fn show(&mut self, direction: Direction, frame: &[u8]) {
         if let Some(witness) = &self.witness {
@@ -133,15 +162,15 @@ impl Link {
     }
 
     /// Sends a new frame, or holds it until the card has room.
-    fn send(&mut self, buffer: Buffer) {
-        self.show(Direction::Sent, &buffer);
+    fn send(&mut self, frame: Frame) {
+        self.show(Direction::Sent, &frame.buffer);
         if let Some(meter) = &mut self.meter
-            && let Some(segment) = Segment::of(&buffer)
+            && let Some(segment) = Segment::of(&frame.buffer)
         {
             meter.sent(segment.sequence, segment.length, self.now);
             meter.told(segment.acknowledgement);
         }
-        self.transmit(buffer.into());
+        self.transmit(frame);
     }
 
     /// Gives a frame to the card, for the first time or once more.
@@ -210,7 +239,7 @@ impl TxToken for Slot<'_> {
         };
         let result = fill(bytes);
         if let Some(frame) = frame {
-            self.0.send(frame);
+            self.0.send(frame.into());
         }
         result
     }

@@ -37,8 +37,8 @@ pub type Random = Box<dyn FnMut() -> u64>;
 /// A handle of one TCP/IP stack. Clones are handles of the same stack.
 #[derive(Clone)]
 pub struct Net {
-    stack: Shared,
-    time: Time,
+    pub(crate) stack: Shared,
+    pub(crate) time: Time,
     nat: bool,
 }
 
@@ -133,7 +133,8 @@ impl Net {
     }
 
     /// Calls `visit` with what is known of each socket from the position `from` on, and with the position behind it,
-    /// until it returns false: UDP sockets, then TCP listeners, TCP connections, and those that have ended. The first
+    /// until it returns false: UDP sockets, handlers of datagrams, TCP
+    /// listeners, TCP connections, and those that have ended. The first
     /// position is 0; not all positions are in use. Nothing is borrowed meanwhile: `visit` may use the stack. UDP sockets
     /// and listeners that are closed between two calls move those behind them to the front.
     pub fn sockets(&self, from: usize, visit: &mut dyn FnMut(usize, &SocketInfo) -> bool) {

@@ -61,7 +61,13 @@ pub struct SocketInfo {
 
 impl SocketInfo {
     /// A socket on `port` without a peer, opened at `opened`.
-    fn new(protocol: Protocol, state: SocketState, port: u16, opened: Instant, now: Instant) -> Self {
+    pub(crate) fn new(
+        protocol: Protocol,
+        state: SocketState,
+        port: u16,
+        opened: Instant,
+        now: Instant,
+    ) -> Self {
         SocketInfo {
             protocol,
             state,
@@ -78,17 +84,20 @@ impl SocketInfo {
 
 impl Stack {
     /// What is known of the next socket from a position on, which moves behind it. UDP sockets come first, then
-    /// listeners, then connections, then those in TIME-WAIT.
+    /// handlers of datagrams, listeners, connections, and those in TIME-WAIT.
     pub(crate) fn next_socket(&self, position: &mut usize, now: Instant) -> Option<SocketInfo> {
-        let listeners = self.udp.ports.len();
+        let handlers = self.udp.ports.len();
+        let listeners = handlers + self.in_place.as_ref().map_or(0, |table| table.len());
         let connections = listeners + self.tcp.listeners.len();
         let waiting = connections + self.tcp.positions();
         let end = waiting + self.tcp.time_wait.positions();
         while *position < end {
             let at = *position;
             *position += 1;
-            let socket = if at < listeners {
+            let socket = if at < handlers {
                 self.udp_info(at, now)
+            } else if at < listeners {
+                self.in_place.as_ref().and_then(|table| table.info(at - handlers, now))
             } else if at < connections {
                 self.listener_info(at - listeners, now)
             } else if at < waiting {

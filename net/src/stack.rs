@@ -23,6 +23,7 @@ use unik_sched::{
 use crate::{
     config::{Config, Limits, mask},
     counters::NetCounters,
+    datagram::{InPlace, packet::Host},
     dhcp::{CLIENT_PORT, Dhcp},
     glance::Glance,
     link::Link,
@@ -54,6 +55,8 @@ pub(crate) struct Stack {
     pub(crate) tcp: TcpTable,
     pub(crate) udp: UdpTable,
     pub(crate) outbox: Outbox,
+    /// The handlers of datagrams, once there was one.
+    pub(crate) in_place: Option<Box<dyn InPlace>>,
     pub(crate) dhcp: Option<Dhcp>,
     /// An ARP frame came in: whoever waits for its next hop may try again.
     neighbor_answered: bool,
@@ -109,6 +112,7 @@ impl Stack {
             tcp: TcpTable::new(limits.connections, limits.time_wait, secret),
             udp: UdpTable::new(),
             outbox,
+            in_place: None,
             dhcp: None,
             neighbor_answered: false,
             address: None,
@@ -237,6 +241,7 @@ impl Stack {
         let Some(frame) = self.link.take_in() else { return false };
         match Glance::of(frame) {
             Glance::Tcp(segment) => self.hear_segment(&segment, now),
+            Glance::Udp(_) if self.answer_in_place() => {}
             Glance::Udp(CLIENT_PORT) if self.hear_dhcp(now) => {}
             Glance::Udp(port) => self.hear_datagram(port, now),
             Glance::Arp => {
@@ -246,6 +251,14 @@ impl Stack {
             Glance::Other => self.hear_nobody(now),
         }
         true
+    }
+
+    /// Shows the frame that was taken in to the handlers of datagrams. True when it is done with.
+    fn answer_in_place(&mut self) -> bool {
+        let (Some(in_place), Some((address, prefix))) = (&mut self.in_place, self.address) else {
+            return false;
+        };
+        in_place.receive(&mut self.link, &Host { hardware: self.hardware_address, address, prefix })
     }
 
     /// Handles the frame in hand, which belongs to no socket.

@@ -62,6 +62,11 @@ impl UdpTable {
         self.ports.get_mut(index)
     }
 
+    /// Whether a socket has `port`.
+    pub(crate) fn has(&self, port: u16) -> bool {
+        self.position(port).is_ok()
+    }
+
     pub(crate) fn remove(&mut self, port: u16) {
         if let Ok(index) = self.position(port) {
             self.ports.remove(index);
@@ -75,10 +80,12 @@ impl Stack {
         if self.udp.ports.len() >= SOCKET_LIMIT {
             return Err(Error::TooManySockets);
         }
+        let random = if port == 0 { (self.random)() } else { 0 };
+        let is_taken =
+            |port| self.udp.has(port) || self.in_place.as_ref().is_some_and(|table| table.has(port));
         let port = match port {
-            0 => {
-                free_port((self.random)(), |port| self.udp.position(port).is_ok()).ok_or(Error::NoPortLeft)?
-            }
+            0 => free_port(random, is_taken).ok_or(Error::NoPortLeft)?,
+            port if is_taken(port) => return Err(Error::PortInUse),
             port => port,
         };
         let Err(index) = self.udp.position(port) else { return Err(Error::PortInUse) };

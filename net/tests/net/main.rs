@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic, in its helpers as well")]
 
 mod capture;
+#[path = "../checks/mod.rs"]
+mod checks;
 mod config;
+mod datagram;
 mod dhcp;
 mod driver;
 mod frames;
