@@ -37,16 +37,18 @@ pub(crate) struct Response<'s, 'o> {
 }
 
 impl<'s, 'o> Response<'s, 'o> {
-    /// A response of at most `limit` octets, `reserved` of them for [`Response::finish`].
-    pub(crate) fn new(server: &'s Server, out: &'o mut [u8], limit: usize, reserved: usize) -> Self {
-        let writer = Writer::new(out, limit, reserved);
+    /// A response of at most `limit` octets, `reserved` of them for [`Response::finish`]. The query's header and question
+    /// stand in the first `begun` octets of `out`; `None` if they alone do not fit.
+    pub(crate) fn try_new(
+        server: &'s Server,
+        out: &'o mut [u8],
+        begun: usize,
+        limit: usize,
+        reserved: usize,
+    ) -> Option<Self> {
+        let writer = Writer::try_new(out, begun, limit, reserved)?;
         let (counts, code) = ([0; 3], Code::NoError);
-        Self { server, writer, counts, code, is_authoritative: false, is_truncated: false }
-    }
-
-    /// Begins with `question`, the query's header and question. `None` if it alone does not fit.
-    pub(crate) fn begin(&mut self, question: &[u8]) -> Option<()> {
-        self.writer.bytes(question).ok()
+        Some(Self { server, writer, counts, code, is_authoritative: false, is_truncated: false })
     }
 
     /// Answers the question for records of type `kind` at `name`. Over a stream, `ANY` gets all there is.

@@ -1,7 +1,8 @@
 //! The server: its zones, found by the longest name that matches, and the answer to one message.
 //!
 //! [`Server::answer`] takes a message and gives its answer; nothing else happens, so the same code serves UDP, TCP,
-//! tests and fuzzing. It allocates nothing: an answer is written straight into the caller's buffer.
+//! tests and fuzzing. It allocates nothing: an answer is written straight into the caller's buffer. As every answer begins
+//! with its question, [`Server::answer_in_place`] writes it behind that, where the message itself stands.
 
 use crate::counters::Counters;
 use crate::kind::{Kind, Purpose};
@@ -128,19 +129,50 @@ impl Server {
     /// `None` asks for silence: the message is shorter than a header, or is no query, or `out` is shorter than a
     /// header. An answer longer than the transport, the client or `out` allows is cut short and says so (TC).
     pub fn answer(&self, query: &[u8], transport: Transport, out: &mut [u8]) -> Option<usize> {
-        let counters = &self.counters;
-        counters.queries.increment();
-        if transport == Transport::Tcp {
-            counters.tcp_queries.increment();
-        }
         let mut name = Labels::new();
-        let (length, code) = match Query::parse(query, &mut name) {
-            Ok(parsed) => self.respond(query, &parsed, &mut name, transport, out)?,
-            Err(Rejected::Code(code)) => (reject(query, code, out)?, code),
+        let parsed = self.read(query, transport, &mut name)?;
+        let kept = parsed.as_ref().map_or(HEADER, |parsed| parsed.question_end);
+        out.get_mut(..kept)?.copy_from_slice(query.get(..kept)?);
+        self.respond(parsed, &mut name, transport, out)
+    }
+
+    /// Answers the query that is the first `length` octets of `message`, over it, and gives the length of the answer.
+    ///
+    /// `None` asks for silence, as for [`Server::answer`].
+    pub fn answer_in_place(&self, message: &mut [u8], length: usize, transport: Transport) -> Option<usize> {
+        let mut name = Labels::new();
+        let parsed = self.read(message.get(..length)?, transport, &mut name)?;
+        self.respond(parsed, &mut name, transport, message)
+    }
+
+    /// Reads a query; a code where only a header answers it, `None` where nothing does.
+    fn read(&self, query: &[u8], transport: Transport, name: &mut Labels) -> Option<Result<Query, Code>> {
+        self.counters.queries.increment();
+        if transport == Transport::Tcp {
+            self.counters.tcp_queries.increment();
+        }
+        match Query::parse(query, name) {
+            Ok(parsed) => Some(Ok(parsed)),
+            Err(Rejected::Code(code)) => Some(Err(code)),
             Err(Rejected::Silence) => {
-                counters.ignored.increment();
-                return None;
+                self.counters.ignored.increment();
+                None
             }
+        }
+    }
+
+    /// Writes the answer to a query whose header, and question if it is in order, stand at the beginning of `message`.
+    fn respond(
+        &self,
+        parsed: Result<Query, Code>,
+        name: &mut Labels,
+        transport: Transport,
+        message: &mut [u8],
+    ) -> Option<usize> {
+        let counters = &self.counters;
+        let (length, code) = match parsed {
+            Ok(parsed) => self.resolve(&parsed, name, transport, message)?,
+            Err(code) => (reject(code, message)?, code),
         };
         match code {
             Code::NoError => counters.answered.increment(),
@@ -153,19 +185,16 @@ impl Server {
         Some(length)
     }
 
-    fn respond(
+    fn resolve(
         &self,
-        query: &[u8],
         parsed: &Query,
         name: &mut Labels,
         transport: Transport,
-        out: &mut [u8],
+        message: &mut [u8],
     ) -> Option<(usize, Code)> {
         let limit = transport.limit(parsed.edns);
         let reserved = if parsed.edns.is_some() { OPT } else { 0 };
-        let question = query.get(..parsed.question_end)?;
-        let mut response = Response::new(self, out, limit, reserved);
-        response.begin(question)?;
+        let mut response = Response::try_new(self, message, parsed.question_end, limit, reserved)?;
         let is_current = parsed.edns.is_none_or(|edns| edns.version == 0);
         let is_answerable = parsed.class == CLASS_IN && parsed.kind.purpose() == Purpose::Records;
         if !is_current {
@@ -203,15 +232,13 @@ impl Server {
     }
 }
 
-/// A header that answers `query` with `code` and nothing else.
-fn reject(query: &[u8], code: Code, out: &mut [u8]) -> Option<usize> {
-    let [id, flags, ..] = header(query)?;
+/// Makes the header of a query one that answers it with `code` and nothing else.
+fn reject(code: Code, message: &mut [u8]) -> Option<usize> {
+    let [_, flags, ..] = header(message)?;
     let flags = flag::RESPONSE | flags & (flag::OPCODE | flag::RECURSION_DESIRED) | code as u16;
-    let out: &mut [u8; HEADER] = out.first_chunk_mut()?;
-    *out = [0; HEADER];
-    let (pairs, _) = out.as_chunks_mut();
-    for (pair, value) in pairs.iter_mut().zip([id, flags]) {
-        *pair = value.to_be_bytes();
-    }
+    let header: &mut [u8; HEADER] = message.first_chunk_mut()?;
+    let [_, _, rest @ ..] = header;
+    rest.fill(0);
+    rest[..2].copy_from_slice(&flags.to_be_bytes());
     Some(HEADER)
 }

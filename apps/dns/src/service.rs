@@ -1,11 +1,11 @@
 //! The service: zones out of files, answers over UDP and TCP.
 //!
-//! UDP is answered by the task that calls [`serve`]; TCP has a task that accepts, and one for each connection, at most
-//! [`CONNECTION_LIMIT`] at the same time (RFC 7766, 6.2.2). All share one [`Server`]. When the appliance is asked to end,
+//! UDP is answered in the buffers that the queries come in, by the task of the network; TCP has a task that accepts, and one
+//! for each connection, at most [`CONNECTION_LIMIT`] at the same time (RFC 7766, 6.2.2). All share one [`Server`]. When the appliance is asked to end,
 //! nothing new is accepted, and connections close behind the answers to what has arrived.
 
 use crate::server::{Server, Transport};
-use crate::session::{MAX_ANSWER, MAX_QUERY, Session, Step};
+use crate::session::{MAX_ANSWER, Session, Step};
 use crate::zone::Zone;
 use alloc::rc::Rc;
 use alloc::vec;
@@ -17,10 +17,10 @@ use core::net::SocketAddr;
 use core::pin::{Pin, pin};
 use core::task::Poll;
 use unik::io::{Read, Write};
-use unik::net::{self, Net, TcpListener, TcpStream};
+use unik::net::{self, Net, Reply, TcpListener, TcpStream, Verdict};
 use unik::sync::Event;
 use unik::time::{Duration, Time};
-use unik::{Files, Shutdown, Spawner, log};
+use unik::{Files, Shutdown, Spawner, log, yield_now};
 use unik_sched::Pace;
 
 /// The port of the protocol, for both transports.
@@ -30,9 +30,11 @@ pub const CONNECTION_LIMIT: usize = 32;
 /// How long connections have for the answers that were begun, when the appliance is asked to end: less than the time that
 /// it has itself.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Datagrams, and pieces that a connection reads, which are still taken when the appliance is asked to end. It is more than
-/// the queue of a socket holds.
+/// Pieces that a connection reads which are still taken when the appliance is asked to end.
 const LAST: u8 = 64;
+/// Turns of all tasks before the end, in which the network's takes what the card holds: one for that, and one for each task
+/// that is woken on the way.
+const LAST_TURNS: usize = 4;
 /// The least time between two lines of the log about connections that are refused.
 const COMPLAINT: Duration = Duration::from_secs(1);
 /// The ending of a master file's name.
@@ -107,7 +109,10 @@ pub async fn serve(
     time: &Time,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
-    let mut socket = net.udp(PORT).await?;
+    let answering = {
+        let server = server.clone();
+        net.answer(PORT, move |_, reply| answer(&server, reply))?
+    };
     let listener = net.listen(PORT).await?;
     let shared = Rc::new(Shared {
         server,
@@ -120,21 +125,9 @@ pub async fn serve(
     });
     let acceptor = accept(listener, shared.clone(), spawner.clone());
     spawner.spawn("dns-tcp", acceptor).map_err(|_| Error::TooManyTasks)?;
-    let (mut query, mut answer) = (vec![0; MAX_QUERY], vec![0; usize::from(crate::UDP_PAYLOAD)]);
-    let (mut ending, mut last) = (pin!(shutdown.requested()), Last(LAST));
-    loop {
-        let received = poll_fn(|context| {
-            let ends = ending.as_mut().poll(context).is_ready();
-            last.take(ends, socket.poll_receive_from(context, &mut query))
-        });
-        let Some(received) = received.await else { break };
-        let (length, client) = received?;
-        let query = query.get(..length).unwrap_or_default();
-        let Some(length) = shared.server.answer(query, Transport::UDP, &mut answer) else { continue };
-        if let Err(error) = socket.send_to(answer.get(..length).unwrap_or_default(), client).await {
-            // One client that cannot be reached does not end the service.
-            log::debug!("no answer to {}: {error}", Client(client));
-        }
+    shutdown.requested().await;
+    for _ in 0..LAST_TURNS {
+        yield_now().await;
     }
     let mut patience = time.sleep(PATIENCE);
     poll_fn(|context| {
@@ -146,7 +139,17 @@ pub async fn serve(
         Poll::Ready(())
     })
     .await;
+    drop(answering);
     Ok(())
+}
+
+/// Answers the query in `reply`, in its place.
+fn answer(server: &Server, reply: &mut Reply<'_>) -> Verdict {
+    let length = reply.payload().len();
+    match server.answer_in_place(reply.bytes_mut(), length, Transport::UDP) {
+        Some(length) if reply.set_len(length).is_ok() => Verdict::Answer,
+        _ => Verdict::Drop,
+    }
 }
 
 /// How much is still taken of what has arrived, when the appliance is asked to end: a client that goes on is not to keep it.

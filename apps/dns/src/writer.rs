@@ -70,11 +70,12 @@ pub(crate) struct Writer<'o> {
 }
 
 impl<'o> Writer<'o> {
-    /// Writes into `out`, at most `limit` octets of it, of which `reserved` are kept for later.
-    pub(crate) fn new(out: &'o mut [u8], limit: usize, reserved: usize) -> Self {
+    /// Writes into `out` behind what is there in the first `begun` octets, at most `limit` octets in all, of which
+    /// `reserved` are kept for later. `None` if there is more than that.
+    pub(crate) fn try_new(out: &'o mut [u8], begun: usize, limit: usize, reserved: usize) -> Option<Self> {
         let limit = limit.min(out.len()).saturating_sub(reserved);
         let known = Known { nodes: [NodeId::ROOT; MAX_KNOWN], offsets: [0; MAX_KNOWN], count: 0 };
-        Self { out, at: 0, limit, known }
+        (begun <= limit).then_some(Self { out, at: begun, limit, known })
     }
 
     /// What has been written.

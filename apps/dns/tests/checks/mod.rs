@@ -20,6 +20,10 @@ pub(crate) fn message(server: &Server, message: &[u8]) {
         assert!(length <= limit);
         assert_eq!(out[limit..], [0xa5; 100], "nothing is written behind the limit");
         let answer = &out[..length];
+        let mut place = vec![0x5a; (limit + 100).max(message.len())];
+        place[..message.len()].copy_from_slice(message);
+        assert_eq!(server.answer_in_place(&mut place, message.len(), transport), Some(length));
+        assert_eq!(place[..length], *answer, "in its own place the answer is the same");
         assert_eq!(answer[..2], message[..2], "the identifier comes back");
         // QR is set, the opcode and RD come back; Z, AD, CD and RA are clear.
         assert_eq!(answer[2] & 0xf9, 0x80 | message[2] & 0x79);
