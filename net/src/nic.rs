@@ -39,6 +39,13 @@ pub struct Offload {
     pub segment: Option<Segment>,
 }
 
+impl From<Checksum> for Offload {
+    /// Nothing but a checksum.
+    fn from(checksum: Checksum) -> Self {
+        Offload { checksum, segment: None }
+    }
+}
+
 /// The state of a transport checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checksum {

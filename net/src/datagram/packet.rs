@@ -7,6 +7,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::nic::Checksum;
+
 /// Bytes of an Ethernet header, and of one of IPv4 without options and of UDP behind it.
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
@@ -18,10 +20,14 @@ pub(crate) const HEADERS: usize = ETHERNET + IPV4 + UDP;
 const TYPE_IPV4: [u8; 2] = [0x08, 0x00];
 /// The protocol that is UDP (RFC 768).
 const PROTOCOL_UDP: u8 = 17;
-/// The flag "don't fragment" (RFC 791, 3.1), with which a packet needs no identification (RFC 6864, 4.1).
-const DONT_FRAGMENT: u16 = 0x4000;
+/// How a header of version 4 without options begins.
+const PLAIN: u8 = 0x45;
 /// Routers that an answer may pass (RFC 1700).
 const TIME_TO_LIVE: u8 = 64;
+
+/// What is the same in the header of every answer, for its sum: no identification and the flag "don't fragment" (RFC 791,
+/// 3.1; RFC 6864, 4.1), and the rest.
+const FIXED: [[u8; 4]; 2] = [[0, 0, 0x40, 0], [PLAIN + TIME_TO_LIVE, PROTOCOL_UDP, 0, 0]];
 
 /// The host that a frame is held against.
 #[derive(Clone, Copy, Debug)]
@@ -32,16 +38,6 @@ pub struct Host {
     pub address: Ipv4Addr,
     /// Bits of the prefix of its network.
     pub prefix: u8,
-}
-
-/// Whether the checksum of a received datagram is to be believed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Proof {
-    /// It is to be checked.
-    #[default]
-    Missing,
-    /// The card has checked it, or the datagram has not left this machine and has none yet.
-    Given,
 }
 
 /// Why a datagram is not shown to its handler.
@@ -59,9 +55,8 @@ pub enum Refusal {
 /// Where the parts of a datagram are in its frame, and who sent it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Packet {
-    source: Ipv4Addr,
-    source_port: u16,
-    port: u16,
+    source: [u8; 4],
+    ports: [u8; 4],
     /// Where the payload begins: [`HEADERS`], and more where IPv4 has options.
     start: u16,
     length: u16,
@@ -69,12 +64,23 @@ pub struct Packet {
     checked: Option<[u8; 2]>,
 }
 
+/// A frame that holds an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// The bytes in front of it, which are no part of it: those that options took.
+    pub skipped: usize,
+    /// What is left to do about its checksum.
+    pub checksum: Checksum,
+}
+
 /// The port that a frame's datagram goes to, if it holds one. Nothing is checked that costs time.
 pub fn port(frame: &[u8]) -> Option<u16> {
     let head: &[u8; HEADERS] = frame.first_chunk()?;
-    let is_first = u16::from_be_bytes([head[20], head[21]]) & 0x3fff == 0;
-    if [head[12], head[13]] != TYPE_IPV4 || head[23] != PROTOCOL_UDP || !is_first {
+    if [head[12], head[13]] != TYPE_IPV4 || head[23] != PROTOCOL_UDP || is_fragment(head) {
         return None;
+    }
+    if head[14] == PLAIN {
+        return Some(u16::from_be_bytes([head[36], head[37]]));
     }
     let at = ETHERNET + header_length(head[14])? + 2;
     let port: &[u8; 2] = frame.get(at..)?.first_chunk()?;
@@ -82,62 +88,60 @@ pub fn port(frame: &[u8]) -> Option<u16> {
 }
 
 impl Packet {
-    /// Reads the datagram in `frame`, which came to `host`.
+    /// Reads the datagram in `frame`, which came to `host`. `checksum` is what the card knows of its checksum.
     ///
     /// # Errors
     /// [`Refusal`], for what no handler is to see.
-    pub fn parse(frame: &[u8], host: &Host, proof: Proof) -> Result<Self, Refusal> {
+    pub fn parse(frame: &[u8], host: &Host, checksum: Checksum) -> Result<Self, Refusal> {
         let head: &[u8; HEADERS] = frame.first_chunk().ok_or(Refusal::Elsewhere)?;
-        let number = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
-        let address = |at: usize| Ipv4Addr::new(head[at], head[at + 1], head[at + 2], head[at + 3]);
-        // RFC 1122, 3.2.1.3 and 3.3.6: groups, in either layer, get no answer of this kind. Fragments have flag or offset.
-        let is_ours = head[..6] == host.hardware && address(30) == host.address;
-        let is_whole = number(20) & 0x3fff == 0;
-        if !is_ours || !is_whole || [head[12], head[13]] != TYPE_IPV4 || head[23] != PROTOCOL_UDP {
+        // RFC 1122, 3.2.1.3 and 3.3.6: groups, in either layer, get no answer of this kind.
+        let is_ours = head[..6] == host.hardware && head[30..34] == host.address.octets();
+        if !is_ours || [head[12], head[13]] != TYPE_IPV4 || head[23] != PROTOCOL_UDP || is_fragment(head) {
             return Err(Refusal::Elsewhere);
         }
         let header = header_length(head[14]).ok_or(Refusal::Malformed)?;
-        let packet = frame.get(ETHERNET..ETHERNET + usize::from(number(16))).ok_or(Refusal::Malformed)?;
+        let total = usize::from(u16::from_be_bytes([head[16], head[17]]));
+        let packet = frame.get(ETHERNET..ETHERNET + total).ok_or(Refusal::Malformed)?;
         let (header, datagram) = packet.split_at_checked(header).ok_or(Refusal::Malformed)?;
         let udp: &[u8; UDP] = datagram.first_chunk().ok_or(Refusal::Malformed)?;
-        let length = u16::from_be_bytes([udp[4], udp[5]]);
+        let length = [udp[4], udp[5]];
         // What is behind the datagram in its packet is no part of it.
-        let datagram = datagram.get(..length.into()).filter(|datagram| datagram.len() >= UDP);
+        let datagram = datagram.get(..u16::from_be_bytes(length).into()).filter(|bytes| bytes.len() >= UDP);
         let datagram = datagram.ok_or(Refusal::Malformed)?;
         if fold(sum(header)) != 0xffff {
             return Err(Refusal::Malformed);
         }
+        let source = [head[26], head[27], head[28], head[29]];
         // RFC 768: a checksum of zero is none.
-        let checksum = Some([udp[6], udp[7]]).filter(|checksum| *checksum != [0; 2]);
-        let checked = checksum.filter(|_| proof == Proof::Missing);
-        let source = address(26);
-        let pseudo = pseudo_sum(source, host.address, length);
-        if checked.is_some() && fold(sum(datagram) + u64::from(pseudo)) != 0xffff {
+        let field = Some([udp[6], udp[7]]).filter(|field| *field != [0; 2]);
+        let checked = field.filter(|_| checksum == Checksum::Unverified);
+        if checked.is_some() && fold(sum(datagram) + pseudo_sum(source, host, length)) != 0xffff {
             return Err(Refusal::Malformed);
         }
-        let source_port = u16::from_be_bytes([udp[0], udp[1]]);
-        if source_port == 0 || !host.can_answer(source, &head[6..12]) {
+        let hardware = [head[6], head[7], head[8], head[9], head[10], head[11]];
+        if [udp[0], udp[1]] == [0; 2] || !host.can_answer(source, hardware) {
             return Err(Refusal::Unanswerable);
         }
         Ok(Packet {
             source,
-            source_port,
-            port: u16::from_be_bytes([udp[2], udp[3]]),
+            ports: [udp[0], udp[1], udp[2], udp[3]],
             // Both are below the length of a packet.
             start: (ETHERNET + header.len() + UDP) as u16,
-            length: length - UDP as u16,
+            length: (datagram.len() - UDP) as u16,
             checked,
         })
     }
 
     /// Who sent it.
     pub fn source(&self) -> SocketAddr {
-        SocketAddr::new(IpAddr::V4(self.source), self.source_port)
+        let [first, second, ..] = self.ports;
+        SocketAddr::new(IpAddr::V4(self.source.into()), u16::from_be_bytes([first, second]))
     }
 
     /// The port that it goes to.
     pub fn port(&self) -> u16 {
-        self.port
+        let [.., first, second] = self.ports;
+        u16::from_be_bytes([first, second])
     }
 
     /// Where the payload begins in the frame.
@@ -151,66 +155,78 @@ impl Packet {
     }
 
     /// Writes the headers of the answer in front of its payload, of `length` bytes, which stands where that of the
-    /// datagram stood. Gives the bytes of the frame in front of the answer, which are no part of it: those that options
-    /// took. `altered` says whether the payload is another one.
+    /// datagram stood. `altered` says whether it is another one, and `offload` whether the card completes its checksum.
     ///
     /// `None`, and nothing that could be sent, where the frame has less bytes than this needs.
-    pub fn answer(&self, frame: &mut [u8], host: &Host, length: usize, altered: bool) -> Option<usize> {
+    pub fn answer(
+        &self,
+        frame: &mut [u8],
+        host: &Host,
+        length: usize,
+        altered: bool,
+        offload: bool,
+    ) -> Option<Answer> {
         let skipped = self.start().checked_sub(HEADERS)?;
         let sender: [u8; 6] = *frame.get(6..)?.first_chunk()?;
         let frame = frame.get_mut(skipped..skipped + HEADERS + length)?;
         let (head, payload) = frame.split_first_chunk_mut::<HEADERS>()?;
-        let total = u16::try_from(IPV4 + UDP + length).ok()?;
-        let length = total - IPV4 as u16;
-        let (source, target) = (host.address.octets(), self.source.octets());
-        let header = 0x4500 + u32::from(total) + u32::from(DONT_FRAGMENT);
-        let header = header + u32::from(u16::from_be_bytes([TIME_TO_LIVE, PROTOCOL_UDP]));
-        let header = !fold((header + words(source) + words(target)).into());
+        let total = u16::try_from(IPV4 + UDP + length).ok()?.to_be_bytes();
+        let size = ((UDP + length) as u16).to_be_bytes(); // below the total
+        let [from0, from1, to0, to1] = self.ports;
+        let (source, target) = (host.address.octets(), self.source);
+        let sum_of_header =
+            word(source) + word(target) + word(FIXED[0]) + word(FIXED[1]) + word([0, 0, total[0], total[1]]);
+        let header = (!fold(sum_of_header)).to_ne_bytes();
         head[..6].copy_from_slice(&sender);
         head[6..12].copy_from_slice(&host.hardware);
         head[12..14].copy_from_slice(&TYPE_IPV4);
-        head[14..16].copy_from_slice(&[0x45, 0]);
-        head[16..18].copy_from_slice(&total.to_be_bytes());
-        head[18..20].copy_from_slice(&[0; 2]);
-        head[20..22].copy_from_slice(&DONT_FRAGMENT.to_be_bytes());
-        head[22..24].copy_from_slice(&[TIME_TO_LIVE, PROTOCOL_UDP]);
-        head[24..26].copy_from_slice(&header.to_be_bytes());
+        head[14..18].copy_from_slice(&[PLAIN, 0, total[0], total[1]]);
+        head[18..22].copy_from_slice(&FIXED[0]);
+        head[22..26].copy_from_slice(&[TIME_TO_LIVE, PROTOCOL_UDP, header[0], header[1]]);
         head[26..30].copy_from_slice(&source);
         head[30..34].copy_from_slice(&target);
-        head[34..36].copy_from_slice(&self.port.to_be_bytes());
-        head[36..38].copy_from_slice(&self.source_port.to_be_bytes());
-        head[38..40].copy_from_slice(&length.to_be_bytes());
+        head[34..38].copy_from_slice(&[to0, to1, from0, from1]);
         // Addresses and ports change places, which changes no sum.
-        let kept = self.checked.filter(|_| !altered && length == self.length + UDP as u16);
-        let checksum = kept.unwrap_or_else(|| {
-            let ports = u32::from(self.port) + u32::from(self.source_port) + u32::from(length);
-            let pseudo = pseudo_sum(self.source, host.address, length) + ports;
-            match !fold(sum(payload) + u64::from(pseudo)) {
-                0 => [0xff; 2],
-                checksum => checksum.to_be_bytes(),
+        let kept = self.checked.filter(|_| !altered && length == self.length());
+        let (field, checksum) = match kept {
+            Some(field) => (field, Checksum::Unverified),
+            None => {
+                let pseudo = pseudo_sum(target, host, size);
+                if offload {
+                    let partial = Checksum::Partial { start: (ETHERNET + IPV4) as u16, offset: 6 };
+                    (fold(pseudo).to_ne_bytes(), partial)
+                } else {
+                    let rest = word(self.ports) + word([0, 0, size[0], size[1]]);
+                    let field = !fold(sum(payload) + pseudo + rest);
+                    (if field == 0 { [0xff; 2] } else { field.to_ne_bytes() }, Checksum::Unverified)
+                }
             }
-        });
-        head[40..42].copy_from_slice(&checksum);
-        Some(skipped)
+        };
+        head[38..42].copy_from_slice(&[size[0], size[1], field[0], field[1]]);
+        Some(Answer { skipped, checksum })
     }
 }
 
 impl Host {
     /// Whether somebody at `source` can be answered through the Ethernet address `hardware`: it is one host, another one,
     /// and no address that stands for itself alone or for none (RFC 1122, 3.2.1.3; RFC 6890, 2.2.2).
-    fn can_answer(&self, source: Ipv4Addr, hardware: &[u8]) -> bool {
-        let [first, ..] = source.octets();
+    fn can_answer(&self, source: [u8; 4], hardware: [u8; 6]) -> bool {
+        let [first, ..] = source;
+        let (source, own) = (u32::from_be_bytes(source), u32::from(self.address));
         let host_bits = u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+        let within = source & host_bits;
+        // The first and the last address of the network; one of two addresses or one has neither (RFC 3021).
+        let is_broadcast =
+            host_bits > 1 && (within == 0 || within == host_bits) && source | host_bits == own | host_bits;
         let is_group = matches!(first, 0 | 127 | 224..);
-        // A network of one or two addresses has no broadcast (RFC 3021).
-        let is_broadcast = host_bits > 1 && {
-            let (source, own) = (u32::from(source), u32::from(self.address));
-            source | host_bits == own | host_bits
-                && (source & host_bits == host_bits || source & host_bits == 0)
-        };
-        let is_one = hardware.first().is_some_and(|first| first & 1 == 0) && hardware != [0; 6];
-        is_one && !is_group && !is_broadcast && source != self.address && hardware != self.hardware
+        let is_one = hardware[0] & 1 == 0 && hardware != [0; 6] && hardware != self.hardware;
+        is_one && !is_group && !is_broadcast && source != own
     }
+}
+
+/// Whether it is a piece of a packet: the first ones have a flag, the others an offset (RFC 791, 3.1).
+fn is_fragment(head: &[u8; HEADERS]) -> bool {
+    (head[20] & 0x3f, head[21]) != (0, 0)
 }
 
 /// Bytes of an IPv4 header that begins with `first`: version 4, and five words or more.
@@ -218,38 +234,42 @@ fn header_length(first: u8) -> Option<usize> {
     (first >> 4 == 4 && first & 0xf >= 5).then(|| usize::from(first & 0xf) * 4)
 }
 
-/// The two halves of an address, added.
-fn words([first, second, third, fourth]: [u8; 4]) -> u32 {
-    u32::from(u16::from_be_bytes([first, second])) + u32::from(u16::from_be_bytes([third, fourth]))
+// Sums are those of RFC 1071 over numbers of 16 bits in the order of the machine: by its section 2 (B) the sum of swapped
+// bytes is the swapped sum, so the bytes are turned nowhere. They are folded last.
+
+/// Two numbers.
+fn word(bytes: [u8; 4]) -> u64 {
+    u32::from_ne_bytes(bytes).into()
 }
 
-/// The sum over what UDP's checksum covers beside the datagram (RFC 768).
-fn pseudo_sum(source: Ipv4Addr, destination: Ipv4Addr, length: u16) -> u32 {
-    words(source.octets()) + words(destination.octets()) + u32::from(PROTOCOL_UDP) + u32::from(length)
+/// What UDP's checksum covers beside the datagram (RFC 768).
+fn pseudo_sum(peer: [u8; 4], host: &Host, length: [u8; 2]) -> u64 {
+    word(peer) + word(host.address.octets()) + word([0, PROTOCOL_UDP, length[0], length[1]])
 }
 
-/// The sum of `bytes` as big-endian numbers of 16 bits (RFC 1071), not folded; an odd last byte counts as if a zero
-/// followed.
+/// The sum of `bytes`, at most 64 KiB, in 48 bits; an odd last byte counts as if a zero followed.
 fn sum(bytes: &[u8]) -> u64 {
-    let (chunks, rest) = bytes.as_chunks::<4>();
+    let (chunks, rest) = bytes.as_chunks::<8>();
     let mut sum = 0;
     for chunk in chunks {
-        sum += u64::from(u32::from_ne_bytes(*chunk));
+        // The carry has a place of its own.
+        sum += u128::from(u64::from_ne_bytes(*chunk));
     }
-    let mut last = [0; 4];
-    for (place, byte) in last.iter_mut().zip(rest) {
-        *place = *byte;
+    let mut sum = (sum as u64 & 0xffff_ffff) + (sum as u64 >> 32) + (sum >> 64) as u64;
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        for (place, byte) in last.iter_mut().zip(rest) {
+            *place = *byte;
+        }
+        let last = u64::from_ne_bytes(last);
+        sum += (last & 0xffff_ffff) + (last >> 32);
     }
-    sum += u64::from(u32::from_ne_bytes(last));
-    // RFC 1071, 2 (B): the sum of swapped bytes is the swapped sum.
-    u16::from_be_bytes(fold(sum).to_ne_bytes()).into()
+    sum
 }
 
-/// The sum in 16 bits, with the carries brought round.
+/// A sum of 48 bits in 16, with the carries brought round.
 fn fold(sum: u64) -> u16 {
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    sum as u16
+    ((sum & 0xffff) + (sum >> 16)) as u16
 }

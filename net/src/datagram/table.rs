@@ -2,19 +2,18 @@
 
 use alloc::{rc::Rc, vec::Vec};
 
-use unik_sched::time::Instant;
-use unik_virtio::Buffer;
-
 use super::{
     Datagram, Handler, InPlace, Reply, Verdict,
-    packet::{self, HEADERS, Host, Packet, Proof, Refusal},
+    packet::{self, Answer, HEADERS, Host, Packet, Refusal},
 };
 use crate::{
     counters::NetCounters,
     error::Error,
     link::Link,
+    nic::Frame,
     socket_info::{Protocol, SocketInfo, SocketState},
 };
+use unik_sched::time::Instant;
 
 /// Handlers that one stack may have: they are looked through for every datagram.
 const HANDLER_LIMIT: usize = 16;
@@ -70,9 +69,9 @@ impl InPlace for Table {
     fn receive(&mut self, link: &mut Link, host: &Host) -> bool {
         let Some(port) = link.incoming().and_then(packet::port) else { return false };
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.port == port) else { return false };
-        let limit = link.frame_limit();
+        let (limit, offload) = (link.frame_limit(), link.nic.offloads().checksum);
         let Some(mut frame) = link.take_incoming() else { return false };
-        match entry.handle(&mut frame.buffer, host, limit, &self.counters) {
+        match entry.handle(&mut frame, host, limit, offload, &self.counters) {
             Fate::Answered => link.send_back(frame),
             Fate::Passed => {
                 link.put_back(frame);
@@ -103,9 +102,17 @@ impl InPlace for Table {
 
 impl Entry {
     /// Shows the datagram in `frame` to the handler, and makes the frame of its answer out of it, of at most `limit`
-    /// bytes.
-    fn handle(&mut self, frame: &mut Buffer, host: &Host, limit: usize, counters: &NetCounters) -> Fate {
-        let packet = match Packet::parse(frame, host, Proof::Missing) {
+    /// bytes. `offload` says whether the card completes checksums.
+    fn handle(
+        &mut self,
+        frame: &mut Frame,
+        host: &Host,
+        limit: usize,
+        offload: bool,
+        counters: &NetCounters,
+    ) -> Fate {
+        let Frame { buffer: frame, offload: known } = frame;
+        let packet = match Packet::parse(frame, host, known.checksum) {
             Ok(packet) => packet,
             Err(Refusal::Elsewhere) => return Fate::Passed,
             Err(Refusal::Malformed) => {
@@ -132,8 +139,8 @@ impl Entry {
         let (length, altered) = (reply.length, reply.altered);
         match verdict {
             Verdict::Answer => {
-                let answer = packet.answer(frame, host, length, altered);
-                let Some(skipped) = answer.filter(|_| HEADERS + length <= limit) else {
+                let answer = packet.answer(frame, host, length, altered, offload);
+                let Some(Answer { skipped, checksum }) = answer.filter(|_| HEADERS + length <= limit) else {
                     counters.udp_reply_failed.increment();
                     return Fate::Dropped;
                 };
@@ -141,6 +148,7 @@ impl Entry {
                     // Never beyond the length: the headers are behind it.
                     let _ = frame.trim_front(skipped);
                 }
+                *known = checksum.into();
                 // Shorter than it is.
                 let _ = frame.set_len(HEADERS + length);
                 counters.udp_answered.increment();
