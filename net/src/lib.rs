@@ -44,6 +44,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod cable;
 mod capture;
 mod config;
 mod counters;
@@ -63,6 +64,7 @@ mod virtio;
 #[cfg(feature = "simulation")]
 pub mod wire;
 
+pub use cable::{Cable, CableCounters};
 pub use capture::{Capture, Captured, Direction};
 pub use config::{Config, ConfigError, Limits, parse_address};
 pub use counters::NetCounters;

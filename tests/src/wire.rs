@@ -5,7 +5,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,18 @@ impl Wire {
     #[must_use]
     pub fn plug(&self, setup: Setup) -> Setup {
         let [a, b, c, d] = ITS_ADDRESS;
-        setup.link(Network::Link(self.path.clone())).words(&format!("net0.ip={a}.{b}.{c}.{d}/24"))
+        self.join(setup).words(&format!("net0.ip={a}.{b}.{c}.{d}/24"))
+    }
+
+    /// Plugs the other end into a network device of a machine that has no address on it.
+    #[must_use]
+    pub fn join(&self, setup: Setup) -> Setup {
+        setup.link(Network::Link(self.path.clone()))
+    }
+
+    /// Where the other end is plugged in.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Sends one frame.

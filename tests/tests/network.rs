@@ -7,8 +7,8 @@ use unik_tests::{Image, Vm, Wire};
 const ECHO: &[(Protocol, u16)] = &[(Protocol::Udp, 7)];
 
 #[track_caller]
-fn echoes(mut vm: Vm) {
-    vm.line("ready: echo");
+fn echoes(mut vm: Vm, ready: &str) {
+    vm.line(ready);
     for length in [1, 8, 100, 1472] {
         let datagram: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
         assert_eq!(vm.ask(7, &datagram), datagram);
@@ -17,28 +17,36 @@ fn echoes(mut vm: Vm) {
 
 #[test]
 fn datagrams_are_echoed_on_microvm() {
-    echoes(Vm::of(&Image::release("echo")).network(ECHO).boot());
+    echoes(Vm::of(&Image::release("echo")).network(ECHO).boot(), "ready: echo");
 }
 
 #[test]
 fn datagrams_are_echoed_on_q35() {
-    echoes(Vm::of(&Image::release("echo")).machine(Machine::Q35).network(ECHO).boot());
+    echoes(Vm::of(&Image::release("echo")).machine(Machine::Q35).network(ECHO).boot(), "ready: echo");
 }
 
 #[test]
 fn datagrams_are_echoed_on_pc() {
-    echoes(Vm::of(&Image::release("echo")).machine(Machine::Pc).network(ECHO).boot());
+    echoes(Vm::of(&Image::release("echo")).machine(Machine::Pc).network(ECHO).boot(), "ready: echo");
 }
 
 #[test]
 fn datagrams_are_echoed_over_the_transport_of_old() {
     let legacy = ["-global", "virtio-mmio.force-legacy=true"];
-    echoes(Vm::of(&Image::release("echo")).network(ECHO).qemu(legacy).boot());
+    echoes(Vm::of(&Image::release("echo")).network(ECHO).qemu(legacy).boot(), "ready: echo");
 }
 
 #[test]
 fn datagrams_are_echoed_where_microvm_has_acpi() {
-    echoes(Vm::of(&Image::release("echo")).network(ECHO).qemu(["-machine", "acpi=on"]).boot());
+    echoes(Vm::of(&Image::release("echo")).network(ECHO).qemu(["-machine", "acpi=on"]).boot(), "ready: echo");
+}
+
+#[test]
+fn datagrams_are_echoed_in_the_buffers_that_they_come_in() {
+    for machine in [Machine::Microvm, Machine::Q35] {
+        let vm = Vm::of(&Image::release("echo_in_place")).machine(machine).network(ECHO).boot();
+        echoes(vm, "ready: echo_in_place");
+    }
 }
 
 #[test]
@@ -107,6 +115,6 @@ fn nine_cards_four_disks_and_a_second_processor_do_no_harm() {
         for _ in 0..4 {
             setup = setup.disk();
         }
-        echoes(setup.boot());
+        echoes(setup.boot(), "ready: echo");
     }
 }

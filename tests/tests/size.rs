@@ -51,6 +51,11 @@ fn an_image_links_only_what_main_asks_for() {
     assert_ne!(with_parts("random", &random), [""; 0], "random has an Entropy");
     assert_eq!(with_parts("random", &network), [""; 0], "random has no Net");
     assert_eq!(with_parts("echo", &["sntp", "net_clock"]), [""; 0], "echo has no NetClock");
+    assert_eq!(with_parts("echo", &["datagram::table", "datagram::packet"]), [""; 0], "echo has no handler");
+    assert_ne!(with_parts("echo_in_place", &["datagram::table"]), [""; 0], "echo_in_place has one");
+    assert_eq!(with_parts("echo", &["unik_net::cable", "unik::ports"]), [""; 0], "echo has no Ports");
+    assert_ne!(with_parts("forward", &["unik_net::cable"]), [""; 0], "forward has Ports");
+    assert_eq!(with_parts("forward", &["smoltcp", "unik_net::stack"]), [""; 0], "forward has no Net");
     assert_ne!(with_parts("net_date", &["sntp", "net_clock"]), [""; 0], "net_date has a NetClock");
 }
 

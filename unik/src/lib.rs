@@ -1,6 +1,6 @@
 //! unik: an application, its drivers and its network stack as one program that boots on a hypervisor.
 //!
-//! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`Files`],
+//! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`Ports`], [`Files`],
 //! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`], [`Shutdown`].
 //! Each is a [`Resource`], taken before `main` starts, and one
 //! that is missing is a sentence on the console. `Option<T>` takes what may be missing. The same file builds as an
@@ -41,6 +41,7 @@ mod monitor;
 pub mod net;
 mod net_clock;
 mod outcome;
+pub mod ports;
 mod resource;
 mod shutdown;
 mod startup;
@@ -81,6 +82,7 @@ pub use log;
 pub use monitor::Monitor;
 pub use net_clock::NetClock;
 pub use outcome::{Failure, Outcome};
+pub use ports::Ports;
 pub use resource::Resource;
 pub use shutdown::{DEFAULT_BOUND, Ending, Shutdown};
 pub use system::System;

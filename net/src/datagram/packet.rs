@@ -242,12 +242,23 @@ fn word(bytes: [u8; 4]) -> u64 {
     u32::from_ne_bytes(bytes).into()
 }
 
+/// Completes the checksum of a packet of TCP or UDP, whose field is `offset` bytes behind `start` and holds the sum of the
+/// pseudo header. `None`, and nothing changes, where the frame ends before.
+pub(crate) fn complete(frame: &mut [u8], start: usize, offset: usize) -> Option<()> {
+    let packet = frame.get_mut(start..)?;
+    let sum = !fold(sum(packet));
+    let field: &mut [u8; 2] = packet.get_mut(offset..)?.first_chunk_mut()?;
+    // RFC 768: zero is none. To TCP the two are the same (RFC 1071).
+    *field = if sum == 0 { [0xff; 2] } else { sum.to_ne_bytes() };
+    Some(())
+}
+
 /// What UDP's checksum covers beside the datagram (RFC 768).
 fn pseudo_sum(peer: [u8; 4], host: &Host, length: [u8; 2]) -> u64 {
     word(peer) + word(host.address.octets()) + word([0, PROTOCOL_UDP, length[0], length[1]])
 }
 
-/// The sum of `bytes`, at most 64 KiB, in 48 bits; an odd last byte counts as if a zero followed.
+/// The sum of `bytes`, at most those of a packet, in 48 bits; an odd last byte counts as if a zero followed.
 fn sum(bytes: &[u8]) -> u64 {
     let (chunks, rest) = bytes.as_chunks::<8>();
     let mut sum = 0;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic, in its helpers as well")]
 
+mod cable;
 mod capture;
 #[path = "../checks/mod.rs"]
 mod checks;

@@ -32,6 +32,8 @@ const NIC_BUFFERS: usize = 128;
 /// In a small machine they take this part of the memory that is free, and are at least so many.
 const NIC_SHARE: usize = 8;
 const NIC_BUFFERS_LEAST: usize = 16;
+/// What is said where no card is left for ports.
+const NO_PORTS: &str = "this image needs network devices of its own: start it with --net, once for each";
 /// How long a random number device may take for the first seed, in nanoseconds. It takes microseconds, unless the host is
 /// busy; one that never answers is to cost a late start and no more.
 const RANDOM_PATIENCE: u64 = 2_000_000_000;
@@ -202,13 +204,41 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
         "this image needs a network device: start it with -device virtio-net-device (microvm) or \
          virtio-net-pci (q35, pc)",
     )?;
+    let free = heap_free().unwrap_or_default();
+    let buffers = (free / NIC_SHARE / Buffer::CAPACITY).clamp(NIC_BUFFERS_LEAST, NIC_BUFFERS);
+    start_nic(backend, device, nic_pool(buffers)?)
+}
+
+/// Opens the network devices that are left, at most `limit`, with one pool for all.
+pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn Nic>>, String> {
+    let devices =
+        backend.devices().borrow().iter().filter(|device| device.kind() == DeviceType::Network).count();
+    let count = devices.min(limit);
+    let mut nics = Vec::with_capacity(count);
+    if count == 0 {
+        return Err(NO_PORTS.into());
+    }
+    // What all queues hold: a card that keeps what it is to send leaves the others theirs.
+    let pool = nic_pool(count * VirtioNet::<KernelHal, MachineTransport>::BUFFERS)?;
+    while nics.len() < count
+        && let Some(device) = backend.take_device(DeviceType::Network)
+    {
+        nics.push(start_nic(backend, device, pool.clone())?);
+    }
+    Ok(nics)
+}
+
+/// The buffers of network devices.
+fn nic_pool(buffers: usize) -> Result<Pool, String> {
+    Pool::try_new::<KernelHal>(buffers).map_err(|error| format!("no memory for the network device: {error}"))
+}
+
+/// Starts a network device.
+#[inline(never)]
+fn start_nic(backend: &Backend, device: bus::Device, pool: Pool) -> Result<Box<dyn Nic>, String> {
     let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
     let event = Event::new();
     backend.connect(opened.line, &event);
-    let free = heap_free().unwrap_or_default();
-    let buffers = (free / NIC_SHARE / Buffer::CAPACITY).clamp(NIC_BUFFERS_LEAST, NIC_BUFFERS);
-    let pool = Pool::try_new::<KernelHal>(buffers)
-        .map_err(|error| format!("no memory for the network device: {error}"))?;
     let nic = VirtioNet::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)
         .map_err(|error| format!("the network device cannot be used: {error}"))?;
     Ok(Box::new(nic))

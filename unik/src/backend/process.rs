@@ -177,6 +177,22 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
         .borrow_mut()
         .next()
         .ok_or("this program needs a network card: start it with --net tap:NAME or --net link:PATH")?;
+    open_network(backend, network)
+}
+
+/// Opens the network cards that are left, at most `limit`.
+pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn Nic>>, String> {
+    let mut nics = Vec::new();
+    while nics.len() < limit && has_nic(backend) {
+        nics.push(open_nic(backend)?);
+    }
+    if nics.is_empty() {
+        return Err("this program needs network cards of its own: start it with --net, once for each".into());
+    }
+    Ok(nics)
+}
+
+fn open_network(backend: &Backend, network: Network) -> Result<Box<dyn Nic>, String> {
     match network {
         Network::Tap(name) => match Tap::try_new(&backend.host, &name, NIC_BUFFERS) {
             Ok(tap) => Ok(Box::new(tap)),
