@@ -65,7 +65,7 @@ fn stacks_at_both_ends_of_a_cable_talk_as_if_there_were_none() {
     });
     assert!(received == data);
     assert_eq!((counters.no_room.get(), counters.unfit.get()), (0, 0));
-    assert!(counters.frames.get() > 100);
+    assert!(counters.frames.get() > data.len() as u64 / 1460, "all of it passed");
 }
 
 #[test]
