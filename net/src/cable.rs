@@ -101,7 +101,7 @@ impl Cable {
 fn carry(from: &mut dyn Nic, to: &mut dyn Nic, counters: &CableCounters) -> bool {
     for _ in 0..BUDGET {
         let Some(mut frame) = from.receive() else { return false };
-        let length = frame.buffer.len();
+        let length = frame.buffer.total_len();
         if !fits(&mut frame, to) {
             counters.unfit.increment();
             continue;
@@ -124,17 +124,19 @@ fn carry(from: &mut dyn Nic, to: &mut dyn Nic, counters: &CableCounters) -> bool
 /// Makes a received frame one that `card` can send, or says that it is none.
 fn fits(frame: &mut Frame, card: &dyn Nic) -> bool {
     let offloads = card.offloads();
+    let length = frame.buffer.total_len();
     if frame.offload.segment.is_some() {
         // Only a card that says that it puts packets together hands out such frames.
         return offloads.checksum && offloads.segment_ipv4 && offloads.segment_ipv6;
     }
-    if frame.buffer.len() > ETHERNET_HEADER + TAG + card.mtu() {
+    if length > ETHERNET_HEADER + TAG + card.mtu() {
         return false;
     }
     match frame.offload.checksum {
         Checksum::Partial { start, offset } if !offloads.checksum => {
             frame.offload.checksum = Checksum::Unverified;
-            packet::complete(&mut frame.buffer, start.into(), offset.into()).is_some()
+            !frame.buffer.is_chained()
+                && packet::complete(&mut frame.buffer, start.into(), offset.into()).is_some()
         }
         Checksum::Partial { .. } => true,
         // For the card that sends it: it is complete.

@@ -84,19 +84,9 @@ impl Link {
         self.incoming.as_ref()?.buffer.get(6..)?.first_chunk().copied()
     }
 
-    /// The received frame to be handled next.
-    pub(crate) fn incoming(&self) -> Option<&[u8]> {
-        self.incoming.as_ref().map(|frame| &*frame.buffer)
-    }
-
-    /// Takes that frame, for another part of the stack than smoltcp.
-    pub(crate) fn take_incoming(&mut self) -> Option<Frame> {
-        self.incoming.take()
-    }
-
-    /// Gives it back, unchanged.
-    pub(crate) fn put_back(&mut self, frame: Frame) {
-        self.incoming = Some(frame);
+    /// The received frame in hand, for another part of the stack than smoltcp.
+    pub(crate) fn in_hand(&mut self) -> Option<&mut Frame> {
+        self.incoming.as_mut()
     }
 
     /// Bytes of the longest frame to send.
@@ -104,13 +94,15 @@ impl Link {
         self.frame_limit
     }
 
-    /// Sends a frame that was received and now holds the answer; drops and counts it when there is no room.
-    pub(crate) fn send_back(&mut self, frame: Frame) {
+    /// Sends the received frame in hand, which now holds the answer; drops and counts it when there is no room.
+    pub(crate) fn send_back(&mut self) {
+        let Some(frame) = self.incoming.take() else { return };
         if self.held.is_some() {
             self.counters.tx_replies_dropped.increment();
             return;
         }
-        self.send(frame);
+        self.show(Direction::Sent, &frame.buffer);
+        self.transmit(frame);
     }
 
     /// Shows a frame that passes to whoever looks at frames.

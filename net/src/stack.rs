@@ -178,7 +178,8 @@ impl Stack {
 
     /// Notes whom a request wakes. True when one came in the meantime.
     pub(crate) fn await_request(&mut self, waker: &Waker) -> bool {
-        if !self.requested {
+        let is_known = self.driver.as_ref().is_some_and(|driver| driver.will_wake(waker));
+        if !self.requested && !is_known {
             self.driver = Some(waker.clone());
         }
         self.requested
@@ -241,7 +242,7 @@ impl Stack {
         let Some(frame) = self.link.take_in() else { return false };
         match Glance::of(frame) {
             Glance::Tcp(segment) => self.hear_segment(&segment, now),
-            Glance::Udp(_) if self.answer_in_place() => {}
+            Glance::Udp(port) if self.answer_in_place(port) => {}
             Glance::Udp(CLIENT_PORT) if self.hear_dhcp(now) => {}
             Glance::Udp(port) => self.hear_datagram(port, now),
             Glance::Arp => {
@@ -253,12 +254,13 @@ impl Stack {
         true
     }
 
-    /// Shows the frame that was taken in to the handlers of datagrams. True when it is done with.
-    fn answer_in_place(&mut self) -> bool {
+    /// Shows the frame in hand, a datagram to `port`, to its handler. True when it is done with.
+    #[inline]
+    fn answer_in_place(&mut self, port: u16) -> bool {
         let (Some(in_place), Some((address, prefix))) = (&mut self.in_place, self.address) else {
             return false;
         };
-        in_place.receive(&mut self.link, &Host { hardware: self.hardware_address, address, prefix })
+        in_place.receive(port, &mut self.link, &Host { hardware: self.hardware_address, address, prefix })
     }
 
     /// Handles the frame in hand, which belongs to no socket.

@@ -102,8 +102,8 @@ pub(crate) type Handler = Box<dyn FnMut(&Datagram, &mut Reply<'_>) -> Verdict>;
 
 /// The handlers of a stack, as the stack sees them.
 pub(crate) trait InPlace {
-    /// Looks at the frame that was received last. True when nothing is left of it to do.
-    fn receive(&mut self, link: &mut Link, host: &Host) -> bool;
+    /// Looks at the frame in hand, which holds a datagram to `port`. True when nothing is left of it to do.
+    fn receive(&mut self, port: u16, link: &mut Link, host: &Host) -> bool;
 
     /// Whether `port` has a handler.
     fn has(&self, port: u16) -> bool;

@@ -1,7 +1,6 @@
 //! A datagram in the frame that it came in, and the answer behind the same headers: no socket, no copy, no stack.
 //!
-//! [`port`] finds out cheaply whether a frame is worth a look; [`Packet::parse`] holds it against the rules of
-//! Ethernet (RFC 894), IPv4 (RFC 791), UDP (RFC 768) and hosts (RFC 1122); [`Packet::answer`] turns the headers round.
+//! [`Packet::parse`] holds a frame against the rules of Ethernet (RFC 894), IPv4 (RFC 791), UDP (RFC 768) and hosts (RFC 1122); [`Packet::answer`] turns the headers round.
 //! Addresses are those of `core::net`, so that IPv6 changes no signature. Nothing that is in the frame is trusted, and
 //! no bytes make any of this panic.
 
@@ -73,20 +72,6 @@ pub struct Answer {
     pub checksum: Checksum,
 }
 
-/// The port that a frame's datagram goes to, if it holds one. Nothing is checked that costs time.
-pub fn port(frame: &[u8]) -> Option<u16> {
-    let head: &[u8; HEADERS] = frame.first_chunk()?;
-    if [head[12], head[13]] != TYPE_IPV4 || head[23] != PROTOCOL_UDP || is_fragment(head) {
-        return None;
-    }
-    if head[14] == PLAIN {
-        return Some(u16::from_be_bytes([head[36], head[37]]));
-    }
-    let at = ETHERNET + header_length(head[14])? + 2;
-    let port: &[u8; 2] = frame.get(at..)?.first_chunk()?;
-    Some(u16::from_be_bytes(*port))
-}
-
 impl Packet {
     /// Reads the datagram in `frame`, which came to `host`. `checksum` is what the card knows of its checksum.
     ///
@@ -108,7 +93,11 @@ impl Packet {
         // What is behind the datagram in its packet is no part of it.
         let datagram = datagram.get(..u16::from_be_bytes(length).into()).filter(|bytes| bytes.len() >= UDP);
         let datagram = datagram.ok_or(Refusal::Malformed)?;
-        if fold(sum(header)) != 0xffff {
+        let header_sum = match header.first_chunk::<IPV4>() {
+            Some(plain) if header.len() == IPV4 => plain.as_chunks().0.iter().map(|bytes| word(*bytes)).sum(),
+            _ => sum(header),
+        };
+        if fold(header_sum) != 0xffff {
             return Err(Refusal::Malformed);
         }
         let source = [head[26], head[27], head[28], head[29]];
@@ -210,6 +199,7 @@ impl Packet {
 impl Host {
     /// Whether somebody at `source` can be answered through the Ethernet address `hardware`: it is one host, another one,
     /// and no address that stands for itself alone or for none (RFC 1122, 3.2.1.3; RFC 6890, 2.2.2).
+    #[inline]
     fn can_answer(&self, source: [u8; 4], hardware: [u8; 6]) -> bool {
         let [first, ..] = source;
         let (source, own) = (u32::from_be_bytes(source), u32::from(self.address));
@@ -230,8 +220,9 @@ fn is_fragment(head: &[u8; HEADERS]) -> bool {
 }
 
 /// Bytes of an IPv4 header that begins with `first`: version 4, and five words or more.
+#[inline]
 fn header_length(first: u8) -> Option<usize> {
-    (first >> 4 == 4 && first & 0xf >= 5).then(|| usize::from(first & 0xf) * 4)
+    (first >= PLAIN && first < 0x50).then(|| usize::from(first & 0xf) * 4)
 }
 
 // Sums are those of RFC 1071 over numbers of 16 bits in the order of the machine: by its section 2 (B) the sum of swapped

@@ -4,7 +4,7 @@ use alloc::{rc::Rc, vec::Vec};
 
 use super::{
     Datagram, Handler, InPlace, Reply, Verdict,
-    packet::{self, Answer, HEADERS, Host, Packet, Refusal},
+    packet::{Answer, HEADERS, Host, Packet, Refusal},
 };
 use crate::{
     counters::NetCounters,
@@ -66,18 +66,14 @@ impl Table {
 }
 
 impl InPlace for Table {
-    fn receive(&mut self, link: &mut Link, host: &Host) -> bool {
-        let Some(port) = link.incoming().and_then(packet::port) else { return false };
+    fn receive(&mut self, port: u16, link: &mut Link, host: &Host) -> bool {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.port == port) else { return false };
         let (limit, offload) = (link.frame_limit(), link.nic.offloads().checksum);
-        let Some(mut frame) = link.take_incoming() else { return false };
-        match entry.handle(&mut frame, host, limit, offload, &self.counters) {
-            Fate::Answered => link.send_back(frame),
-            Fate::Passed => {
-                link.put_back(frame);
-                return false;
-            }
-            Fate::Dropped => {}
+        let Some(frame) = link.in_hand() else { return false };
+        match entry.handle(frame, host, limit, offload, &self.counters) {
+            Fate::Answered => link.send_back(),
+            Fate::Passed => return false,
+            Fate::Dropped => link.ignore(),
         }
         true
     }
@@ -112,6 +108,9 @@ impl Entry {
         counters: &NetCounters,
     ) -> Fate {
         let Frame { buffer: frame, offload: known } = frame;
+        if frame.is_chained() {
+            return Fate::Passed;
+        }
         let packet = match Packet::parse(frame, host, known.checksum) {
             Ok(packet) => packet,
             Err(Refusal::Elsewhere) => return Fate::Passed,

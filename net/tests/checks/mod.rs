@@ -6,7 +6,7 @@ use smoltcp::{
 };
 use unik_net::{
     Checksum,
-    datagram::packet::{Answer, Host, Packet, port},
+    datagram::packet::{Answer, Host, Packet},
 };
 
 /// The host that the frames of the corpus are sent to.
@@ -17,7 +17,6 @@ pub(crate) const HOST: Host =
 pub(crate) fn frame(frame: &[u8]) {
     for known in [Checksum::Unverified, Checksum::Verified] {
         let Ok(packet) = Packet::parse(frame, &HOST, known) else { continue };
-        assert_eq!(port(frame), Some(packet.port()), "the first look sees what the second sees");
         assert!(packet.start() + packet.length() <= frame.len());
         let source = packet.source();
         assert!(source.port() != 0 && !source.ip().is_unspecified() && !source.ip().is_multicast());
