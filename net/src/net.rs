@@ -178,7 +178,7 @@ impl Driver {
     /// Runs the stack for ever.
     pub async fn run(self) {
         loop {
-            let next = self.stack.borrow_mut().turn(self.time.now());
+            let next = self.stack.borrow_mut().turn(self.time.recent());
             match next {
                 Next::Again => let_others_run().await,
                 Next::Sleep(until) => self.sleep(until).await,
@@ -190,11 +190,12 @@ impl Driver {
     fn sleep(&self, until: Option<Instant>) -> impl Future<Output = ()> {
         let mut timer = until.map(|until| self.time.sleep_until(until));
         poll_fn(move |context| {
-            if self.stack.borrow_mut().await_request(context.waker()) {
+            // The turn takes the event.
+            if self.event.is_set() || self.stack.borrow_mut().await_request(context.waker()) {
                 return Poll::Ready(());
             }
+            // It has not happened: this asks to be woken when it does.
             if self.event.poll_wait(context).is_ready() {
-                // The turn takes it.
                 self.event.set();
                 return Poll::Ready(());
             }

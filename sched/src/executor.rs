@@ -100,7 +100,7 @@ impl Executor {
                 platform.running(Some(task.name()));
                 let done = task.poll(future, main);
                 let start = now;
-                now = platform.now();
+                now = self.time.look();
                 task.account(start, now, self.time.take_note());
                 if done {
                     self.tasks.counters.tasks_finished.increment();

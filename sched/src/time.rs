@@ -68,6 +68,8 @@ struct Shared {
     platform: Rc<dyn Platform>,
     timers: RefCell<TimerQueue<Waker>>,
     counters: TimeCounters,
+    /// The time when it was last looked at between two polls.
+    recent: Cell<Instant>,
     /// What the poll that goes on has noted.
     note: Cell<Option<&'static str>>,
 }
@@ -84,7 +86,8 @@ impl Time {
     /// then; `refused` counts that.
     pub fn with_timer_limit(platform: Rc<dyn Platform>, limit: usize) -> Self {
         let timers = RefCell::new(TimerQueue::new(limit));
-        Self(Rc::new(Shared { platform, timers, counters: TimeCounters::new(), note: Cell::new(None) }))
+        let (counters, recent, note) = (TimeCounters::new(), Cell::new(Instant::ZERO), Cell::new(None));
+        Self(Rc::new(Shared { platform, timers, counters, recent, note }))
     }
 
     /// The time since boot.
@@ -92,6 +95,21 @@ impl Time {
     #[inline(never)]
     pub fn now(&self) -> Instant {
         self.0.platform.now()
+    }
+
+    /// The time at which the executor began the poll that goes on, which costs nothing: for tasks that take one turn after
+    /// the other and look at the clock first.
+    #[inline]
+    pub fn recent(&self) -> Instant {
+        self.0.recent.get()
+    }
+
+    /// Looks at the clock between two polls.
+    #[inline]
+    pub(crate) fn look(&self) -> Instant {
+        let now = self.0.platform.now();
+        self.0.recent.set(now);
+        now
     }
 
     /// Completes when `duration` has passed, counted from this call.
@@ -152,7 +170,7 @@ impl Time {
     /// Wakes whoever waits for a timer that is due, earliest first; returns the time. The executor does so in every
     /// turn; only another executor needs to call it.
     pub fn expire(&self) -> Instant {
-        let now = self.now();
+        let now = self.look();
         loop {
             // Its own statement: the queue must not be borrowed while foreign code runs in `wake`.
             let due = self.0.timers.borrow_mut().pop_due(now);

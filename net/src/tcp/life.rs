@@ -79,6 +79,7 @@ impl Stack {
     }
 
     /// Looks after the connections in the queue. False when the card has no room for what they send.
+    #[inline(never)]
     pub(crate) fn advance_queued(&mut self, now: Instant) {
         // Those that come into the queue meanwhile have their turn in the next one.
         for _ in 0..self.tcp.queued() {
