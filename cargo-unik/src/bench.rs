@@ -19,6 +19,7 @@ use crate::options::{Accelerator, Forward, Network, Protocol};
 use crate::setup;
 use crate::workspace::Workspace;
 
+pub mod echo;
 pub mod query;
 
 /// How often each guest is started for the ratio.
@@ -42,20 +43,37 @@ struct Images {
     zones: PathBuf,
 }
 
-/// Runs a benchmark: `boot`, which is the one without a name, or `query`.
+/// Runs a benchmark: `boot`, which is the one without a name, `query` or `echo`.
 ///
 /// # Errors
 /// No such benchmark, or a guest that does not do its part.
 pub fn run(what: Option<&str>) -> Result<u8> {
     let what = what.unwrap_or("boot");
-    if !["boot", "query"].contains(&what) {
-        return Err(Error::usage(format!("there is no benchmark '{what}': choose boot or query")));
+    if !["boot", "query", "echo"].contains(&what) {
+        return Err(Error::usage(format!("there is no benchmark '{what}': choose boot, query or echo")));
     }
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
     setup::qemu()?;
     setup::check_compiler()?;
-    if what == "query" { query(&workspace) } else { boot(&workspace) }
+    match what {
+        "query" => query(&workspace),
+        "echo" => echo(&workspace),
+        _ => boot(&workspace),
+    }
+}
+
+/// What an echo costs, by a socket and in place.
+fn echo(workspace: &Workspace) -> Result<u8> {
+    let [socket, in_place] = echo::measure(workspace)?;
+    let mut text =
+        "instructions an echo of 64 bytes, from the interrupt to the next sleep (QEMU, -d exec, microvm)\n"
+            .to_owned();
+    for (name, cost) in [("by a socket", socket), ("in the buffer that it came in", in_place)] {
+        text += &format!("{name:30} alone {:>6}  in a burst of 16 {:>6}\n", cost.alone, cost.together);
+    }
+    print!("{text}");
+    write(workspace, "echo.txt", &text)
 }
 
 /// What a query costs, with and without the inspection channel.

@@ -46,7 +46,7 @@ cargo unik gdb APP [OPTIONS] [-- GDB ARGS]        build it with types, and start
     --release, --data, --embed, --disk, --machine, --memory, --net, --forward, --cmdline, --accel: as for run
 cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
 cargo unik size [APP]                             where the bytes of the release image are
-cargo unik bench [boot | query]                   what a boot or a DNS query costs
+cargo unik bench [boot | query | echo]            what a boot, a DNS query or an echo costs
 cargo unik new [FOLDER/]NAME                      begin a project of your own
 cargo unik pack APP [--data DIR]                  a folder with the release image and what boots it: a script, a
                                                   systemd unit, files for Firecracker and Cloud Hypervisor

@@ -69,6 +69,17 @@ impl Qmp {
         self.execute("system_powerdown", None).map(drop)
     }
 
+    /// Gives QEMU a command for people; what it says to that, which is nothing where all is well.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or has ended.
+    pub(crate) fn tell(&mut self, command: &str) -> Result<String> {
+        self.open()?;
+        let answer = self.execute("human-monitor-command", Some(json!({ "command-line": command })))?;
+        let text = answer.get("return").and_then(Value::as_str).unwrap_or_default();
+        Ok(text.trim().to_owned())
+    }
+
     /// Sends the processors of the machine a non-maskable interrupt.
     ///
     /// # Errors
