@@ -1,5 +1,6 @@
 //! How a modelled device breaks its own rules.
 
+use virtio_drivers::transport::DeviceStatus;
 use vm_memory::{Bytes, GuestAddress};
 
 use crate::{DeviceModel, HostHal};
@@ -40,6 +41,13 @@ impl DeviceModel {
     /// Makes the device ignore resets from here on (or heed them again).
     pub fn lie_about_reset(&self, refuse: bool) {
         self.0.borrow_mut().refuse_reset = refuse;
+    }
+
+    /// Makes the device give itself up and say so (virtio 1.2, 2.1.1): it uses no queue from here on.
+    pub fn give_up(&self) {
+        let mut state = self.0.borrow_mut();
+        state.status.insert(DeviceStatus::DEVICE_NEEDS_RESET);
+        state.lines.raise(2);
     }
 
     /// Makes the configuration space look different at each read.

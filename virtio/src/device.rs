@@ -38,6 +38,8 @@ pub struct Device<H: Hal + 'static, T: Transport> {
     features: u64,
     legacy: bool,
     started: bool,
+    /// Completions there had been when an interrupt was acknowledged that may be about something else.
+    interrupted_at: Option<u64>,
     hal: PhantomData<fn() -> H>,
 }
 
@@ -74,8 +76,15 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         queue_sizes: &[u16],
     ) -> Result<Self, Error> {
         let legacy = transport.requires_legacy_layout();
-        let mut device =
-            Self { transport, queues: Vec::new(), features: 0, legacy, started: false, hal: PhantomData };
+        let mut device = Self {
+            transport,
+            queues: Vec::new(),
+            features: 0,
+            legacy,
+            started: false,
+            interrupted_at: None,
+            hal: PhantomData,
+        };
         // virtio 1.2, 3.1.1 gives the order of the steps.
         if !device.reset() {
             return Err(Error::ResetTimeout);
@@ -240,7 +249,8 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
     ///
     /// # Errors
     /// [`Error::DeviceBroken`] if the device returned what it does not have or wrote more than there was room for; the
-    /// queue is dead from then on and keeps its buffers. [`Error::NoSuchQueue`].
+    /// queue is dead from then on and keeps its buffers. [`Error::NeedsReset`] if the device gave itself up.
+    /// [`Error::NoSuchQueue`].
     #[inline]
     pub fn complete(&mut self, queue: usize) -> Result<Option<Buffer>, Error> {
         self.queues.get_mut(queue).ok_or(Error::NoSuchQueue)?.complete()
@@ -269,15 +279,38 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
 
     /// Asks the device for an interrupt at the next completion of this queue.
     ///
-    /// True if there are completions already: the caller must go on with them, the interrupt may never come.
+    /// True if there are completions already: the caller must go on with them, the interrupt may never come. True also if
+    /// the device gave itself up, which [`Device::complete`] then says.
     #[inline]
     pub fn unmask(&mut self, queue: usize) -> bool {
+        if self.interrupted_at.is_some() && self.has_given_up() {
+            return true;
+        }
         self.queues.get_mut(queue).is_some_and(Queue::unmask)
+    }
+
+    /// Whether the device says that only a reset helps, of which an interrupt tells (virtio 1.2, 2.1.1). It is asked only
+    /// where no completion explains the interrupt: reading the status is dear.
+    #[inline(never)]
+    fn has_given_up(&mut self) -> bool {
+        let is_unexplained = self.interrupted_at.take() == Some(self.completions());
+        let given_up =
+            is_unexplained && self.transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET);
+        if given_up {
+            self.queues.iter_mut().for_each(|queue| queue.end(Error::NeedsReset));
+        }
+        given_up
+    }
+
+    #[inline(never)]
+    fn completions(&self) -> u64 {
+        self.queues.iter().map(|queue| queue.counters().completions).sum()
     }
 
     /// Acknowledges the device's interrupt and says what it was about.
     #[inline]
     pub fn acknowledge(&mut self) -> Interrupt {
+        self.interrupted_at = Some(self.completions());
         let status = self.transport.ack_interrupt();
         Interrupt {
             queue: status.contains(InterruptStatus::QUEUE_INTERRUPT),

@@ -24,6 +24,8 @@ pub enum Error {
     QueueFull,
     /// The device broke the rules of the queue; the queue stays dead until the device is set up again.
     DeviceBroken,
+    /// The device gave itself up: it says that it must be reset. It stays dead until it is set up again.
+    NeedsReset,
     /// There are no bytes to hand to the device, a header that is not shorter than the whole, or more than one buffer.
     BadLength,
     /// The buffer's memory was not made for this device's bus.
@@ -44,6 +46,7 @@ impl fmt::Display for Error {
             Self::QueueFull => "the queue is full",
             Self::DeviceBroken => "the device broke the rules of its queue",
             Self::BadLength => "the buffer is empty, shorter than its header, or not alone",
+            Self::NeedsReset => "the device says that it must be reset",
             Self::ForeignBuffer => "the buffer's memory cannot be reached by this device",
             Self::TooLong => "more bytes than the buffer has room for",
         })

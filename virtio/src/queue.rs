@@ -59,7 +59,8 @@ pub(crate) struct Queue {
     /// The device takes tables of descriptors.
     indirect: bool,
     masked: bool,
-    broken: bool,
+    /// Why nothing goes in or out any more.
+    broken: Option<Error>,
     counters: Counters,
 }
 
@@ -117,7 +118,7 @@ impl Queue {
             event_index,
             indirect,
             masked: false,
-            broken: false,
+            broken: None,
             counters: Counters::default(),
         })
     }
@@ -134,7 +135,7 @@ impl Queue {
     }
 
     pub(crate) fn is_broken(&self) -> bool {
-        self.broken
+        self.broken.is_some()
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -206,7 +207,7 @@ impl Queue {
 
     #[cold]
     fn refuse(&self, buffer: Buffer) -> Result<(), Rejected> {
-        let reason = if self.broken { Error::DeviceBroken } else { Error::QueueFull };
+        let reason = self.broken.unwrap_or(Error::QueueFull);
         Err(Rejected { buffer, reason })
     }
 
@@ -226,8 +227,8 @@ impl Queue {
     /// Reads the device's index; whether there is something new.
     #[inline]
     fn look(&mut self) -> Result<bool, Error> {
-        if self.broken {
-            return Err(Error::DeviceBroken);
+        if let Some(reason) = self.broken {
+            return Err(reason);
         }
         let index = self.rings.used_index();
         // It cannot have returned more than it was given.
@@ -262,11 +263,17 @@ impl Queue {
     /// Ends the queue: nothing goes in or comes out any more, and its buffers stay where the device may write.
     #[cold]
     fn condemn(&mut self) -> Error {
-        self.broken = true;
+        self.counters.device_errors += 1;
+        self.end(Error::DeviceBroken);
+        Error::DeviceBroken
+    }
+
+    /// The same for a reason that is known.
+    #[cold]
+    pub(crate) fn end(&mut self, reason: Error) {
+        self.broken = Some(reason);
         self.free = 0;
         self.seen_used = self.next_used;
-        self.counters.device_errors += 1;
-        Error::DeviceBroken
     }
 
     /// Whether the device must be notified of what was submitted since this was last asked.
@@ -323,7 +330,7 @@ impl Queue {
         }
         // As in `wants_kick`, the other way round: our wish must be visible before we look at the device's index.
         fence(Ordering::SeqCst);
-        !self.broken && self.rings.used_index() != self.next_used
+        self.broken.is_none() && self.rings.used_index() != self.next_used
     }
 }
 

@@ -232,6 +232,23 @@ fn a_device_that_lies_is_used_no_more_and_nothing_panics() {
 }
 
 #[test]
+fn a_device_that_gives_itself_up_is_used_no_more() {
+    let (model, mut card) = card(setup());
+    assert!(!card.arm());
+    model.give_up();
+    card.event().set();
+    for _ in 0..3 {
+        card.disarm();
+        assert!(card.receive().is_none());
+        assert!(send(&mut card, &[0; 60]), "what is sent vanishes");
+        card.flush();
+        card.arm();
+    }
+    assert_eq!((count(&card, "failures"), count(&card, "tx_failed")), (1, 2));
+    assert!(!card.arm());
+}
+
+#[test]
 fn a_device_that_refuses_its_set_up_is_an_error() {
     let model = DeviceModel::new(Setup { queue_sizes: vec![64], ..setup() });
     let pool = Pool::try_new::<HostHal>(8).unwrap();

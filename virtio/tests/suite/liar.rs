@@ -242,3 +242,35 @@ fn a_configuration_that_never_stays_the_same_is_given_up() {
     model.lie_about_configuration();
     assert_eq!(device.read_config::<u32>(0), Err(Error::NoSuchConfiguration));
 }
+
+#[test]
+fn a_device_that_gives_itself_up_is_noticed_by_the_interrupt_that_nothing_explains() {
+    let (mut device, model) = device(&[4, 4], true);
+    let pool = pool(8);
+    post(&mut device, &pool);
+    model.give_up();
+    assert!(device.acknowledge().configuration);
+    assert!(device.complete(0).unwrap().is_none(), "so far it is just silent");
+    assert!(device.unmask(0), "there is something to be told");
+    for queue in [0, 1] {
+        assert_eq!(device.complete(queue).unwrap_err(), Error::NeedsReset);
+    }
+    assert!(!device.unmask(0), "and that is all");
+    assert!(device.is_broken());
+    assert_eq!(device.counters().device_errors, 0, "it broke no rule");
+    drop(device);
+    assert_eq!(model.resets(), 2, "one at the start, one at the end");
+    assert_eq!(pool.available(), pool.capacity());
+}
+
+#[test]
+fn the_status_is_not_asked_for_after_an_interrupt_about_a_queue() {
+    let (mut device, model) = device(&[4], true);
+    let pool = pool(8);
+    send(&mut device, &pool, 0);
+    assert_eq!(model.serve(0, |_| Vec::new()), 1);
+    model.give_up();
+    device.acknowledge();
+    assert!(device.complete(0).unwrap().is_some());
+    assert!(!device.unmask(0), "what was found explains the interrupt");
+}
