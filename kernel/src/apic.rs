@@ -1,6 +1,6 @@
 //! The local APIC and the I/O APICs: where interrupts arrive and where devices' pins are routed.
 //!
-//! Lines are edge-triggered throughout: a stub only marks its line, so a level that stays asserted until the driver
+//! Lines are edge-triggered throughout: a stub only counts on its line, so a level that stays asserted until the driver
 //! acknowledges would interrupt for ever. Intel SDM 3A, chapter 10; 82093AA I/O APIC.
 
 use crate::memory::paging;
@@ -95,11 +95,25 @@ pub(crate) fn has_second_io_apic() -> bool {
 
 /// Routes global interrupt `number` to `vector`, edge-triggered, `is_low` where low means asserted. False where no I/O APIC has that pin.
 pub(crate) fn route(number: u32, vector: u8, is_low: bool) -> bool {
-    let (which, pin) = if number < SECOND_BASE { (0, number) } else { (1, number - SECOND_BASE) };
-    let Some(apic) = IoApic::open(which).filter(|apic| pin < apic.pins()) else { return false };
-    apic.write(0x11 + 2 * pin, 0);
-    apic.write(0x10 + 2 * pin, u32::from(vector) | (u32::from(is_low) * ACTIVE_LOW));
+    let Some((apic, entry)) = entry(number) else { return false };
+    apic.write(entry + 1, 0);
+    apic.write(entry, u32::from(vector) | (u32::from(is_low) * ACTIVE_LOW));
     true
+}
+
+/// Keeps global interrupt `number` from arriving, or lets it. What rises while it is kept is lost (82093AA, 3.2.4).
+pub(crate) fn mask(number: u32, is_masked: bool) {
+    if let Some((apic, entry)) = entry(number) {
+        let others = apic.read(entry) & !MASKED;
+        apic.write(entry, if is_masked { others | MASKED } else { others });
+    }
+}
+
+/// The I/O APIC that global interrupt `number` arrives at, and the lower register of its entry.
+fn entry(number: u32) -> Option<(IoApic, u32)> {
+    let (which, pin) = if number < SECOND_BASE { (0, number) } else { (1, number - SECOND_BASE) };
+    let apic = IoApic::open(which).filter(|apic| pin < apic.pins())?;
+    Some((apic, 0x10 + 2 * pin))
 }
 
 struct IoApic {

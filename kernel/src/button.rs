@@ -7,6 +7,7 @@
 
 use crate::acpi::{self, Pin};
 use crate::memory::paging;
+use crate::source::{self, Source};
 use crate::trap::interrupt::Line;
 use crate::{apic, port, power};
 use core::ptr::NonNull;
@@ -54,6 +55,7 @@ impl Button {
         };
         let line = Line::take_next()?;
         let Pin { number, is_low } = pin;
+        source::set(line, Source::Pin(number));
         apic::route(number, line.vector(), is_low).then_some(Self { registers, line })
     }
 

@@ -33,6 +33,8 @@ pub struct Structures {
     pub notify: Region,
     /// What a queue's notification offset is multiplied by: zero, or a power of two from two on.
     pub multiplier: u32,
+    /// Address of the byte that tells why the device interrupts, and that reading clears (4.1.4.5).
+    pub interrupt_status: u64,
     /// The configuration of the device's type (4.1.4.6), aligned to four; of length zero where there is none.
     pub device: Region,
     /// The MSI-X capability.
@@ -95,7 +97,8 @@ pub fn find(read: Read<'_>) -> Option<Structures> {
         return None;
     }
     let interrupts = (entry != NOWHERE).then_some(Interrupts { capability, entry: entry.address });
-    Some(Structures { common, notify, multiplier, device, interrupts })
+    let interrupt_status = interrupt_status.address;
+    Some(Structures { common, notify, multiplier, interrupt_status, device, interrupts })
 }
 
 impl Region {
@@ -220,6 +223,7 @@ mod tests {
             common: page(0),
             notify: page(3),
             multiplier: 4,
+            interrupt_status: page(1).address,
             device: page(2),
             interrupts: Some(Interrupts { capability: MSIX_AT, entry: 0xfebd_1000 }),
         };

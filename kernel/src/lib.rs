@@ -1,7 +1,7 @@
 //! The machine under a unik image: from the hypervisor's entry to the application, and everything that is not portable.
 //!
 //! [`entry!`](crate::entry) names the function an image starts with; it gets a [`Machine`] and returns how to end. Around it: the
-//! [`clock`], interrupt [lines](interrupt), the [`bus`] with its virtio devices, [`entropy`], the [`console`] with
+//! [`clock`], interrupt [lines](interrupt) and their [`source`]s, the [`bus`] with its virtio devices, [`entropy`], the [`console`] with
 //! the sink of the `log` facade, the power [`button`], [`power`]. Parsers of what the host supplies ([`start_info`], [`acpi`],
 //! [`capability`], [`command_line`], [`pvclock`]) are pure and are built and tested on the host too; the rest exists only where
 //! `target_os = "none"`.
@@ -57,6 +57,8 @@ mod memory;
 mod port;
 #[cfg(target_os = "none")]
 pub mod power;
+#[cfg(target_os = "none")]
+pub mod source;
 #[cfg(target_os = "none")]
 mod trap;
 

@@ -14,10 +14,12 @@
 
 mod crowd;
 mod image;
+mod qtest;
 mod vm;
 mod wire;
 
 pub use crowd::Crowd;
 pub use image::{Image, workspace};
+pub use qtest::Qtest;
 pub use vm::{PATIENCE, Setup, Vm};
 pub use wire::Wire;

@@ -20,11 +20,14 @@ use cargo_unik::symbols::Symbols;
 use lexopt::Parser;
 
 use crate::image::{Image, workspace};
+use crate::qtest::Qtest;
 
 /// How long anything may take. Far more than it takes on an idle computer, because tests share theirs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The address of the guest in QEMU's user network, where a test does not want DHCP.
 const STATIC: &str = "net0.ip=10.0.2.15/24 net0.gateway=10.0.2.2";
+/// How often a socket is looked for.
+const TICK: Duration = Duration::from_millis(5);
 /// How long an answer to a datagram is waited for before it is sent again: datagrams may be lost.
 const REPEAT: Duration = Duration::from_millis(500);
 
@@ -34,6 +37,7 @@ pub struct Setup {
     guest: Guest,
     debug: PathBuf,
     is_controlled: bool,
+    qtest: Option<PathBuf>,
 }
 
 /// A running machine.
@@ -43,6 +47,7 @@ pub struct Vm {
     qmp: Option<Qmp>,
     forwards: Vec<Forward>,
     monitor: Option<PathBuf>,
+    qtest: Option<Qtest>,
     elf: PathBuf,
     debug: PathBuf,
 }
@@ -147,12 +152,17 @@ impl Setup {
     /// An inspection channel.
     #[must_use]
     pub fn monitor(mut self) -> Setup {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name =
-            format!("unik-test-{}-{}.socket", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        // The path of a socket is short, so it is not below the folder of everything built.
-        self.guest.monitor = Some(std::env::temp_dir().join(name));
+        self.guest.monitor = Some(socket());
         self
+    }
+
+    /// With a hand on its devices: [`Vm::hand`].
+    #[must_use]
+    pub fn qtest(mut self) -> Setup {
+        let path = socket();
+        let channel = format!("unix:{},server=on,wait=off", path.display());
+        self.qtest = Some(path);
+        self.qemu(["-qtest", channel.as_str(), "-qtest-log", "none"])
     }
 
     /// More arguments for QEMU.
@@ -185,7 +195,10 @@ impl Setup {
         match started {
             Ok((running, qmp)) => {
                 let Guest { forwards, monitor, kernel, .. } = self.guest;
-                Vm { running, qmp, forwards, monitor, elf: kernel, debug: self.debug }
+                let mut vm =
+                    Vm { running, qmp, forwards, monitor, qtest: None, elf: kernel, debug: self.debug };
+                vm.qtest = self.qtest.map(|path| vm.lay_hand(&path));
+                vm
             }
             Err(error) => panic!("{error}"),
         }
@@ -196,7 +209,19 @@ impl Vm {
     /// Describes a machine for an image.
     pub fn of(image: &Image) -> Setup {
         let guest = Guest { accelerator: Accelerator::Tcg, ..Guest::new(&image.elf) };
-        Setup { guest, debug: image.debug.clone(), is_controlled: false }
+        Setup { guest, debug: image.debug.clone(), is_controlled: false, qtest: None }
+    }
+
+    /// The hand on the devices of a machine that has one: [`Setup::qtest`].
+    ///
+    /// # Panics
+    /// It has none.
+    #[track_caller]
+    pub fn hand(&mut self) -> &mut Qtest {
+        match &mut self.qtest {
+            Some(hand) => hand,
+            None => panic!("the machine was started without a hand on its devices"),
+        }
     }
 
     /// Waits for a line of the console that contains `text`.
@@ -364,6 +389,30 @@ impl Vm {
     pub fn fail(&mut self, what: &str) -> ! {
         panic!("{}", self.running.report(what))
     }
+
+    /// Connects to the hand, for which QEMU listens as soon as it runs.
+    #[track_caller]
+    fn lay_hand(&mut self, path: &Path) -> Qtest {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Qtest::connect(path) {
+                Ok(hand) => {
+                    // It is of no more use, and QEMU leaves it behind where it is killed.
+                    let _ = std::fs::remove_file(path);
+                    return hand;
+                }
+                Err(_) if Instant::now() < deadline => std::thread::sleep(TICK),
+                Err(error) => self.fail(&format!("no qtest at {}: {error}", path.display())),
+            }
+        }
+    }
+}
+
+/// A path for a socket. It is short, as those must be, so it is not below the folder of everything built.
+fn socket() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("unik-test-{}-{number}.socket", std::process::id()))
 }
 
 /// Runs one of the commands that look into a machine.

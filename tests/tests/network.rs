@@ -1,7 +1,7 @@
 //! A guest on the network: echoed datagrams, ARP, ping, an address by DHCP, both kinds of virtio transport.
 #![forbid(unsafe_code)]
 
-use cargo_unik::options::{Machine, Network, Protocol};
+use cargo_unik::options::{Machine, Protocol};
 use unik_tests::{Image, Vm, Wire};
 
 const ECHO: &[(Protocol, u16)] = &[(Protocol::Udp, 7)];
@@ -103,18 +103,4 @@ fn frames_of_any_length_and_content_do_no_harm() {
         wire.send(&bytes);
     }
     assert_eq!(wire.ping(hardware, b"still there"), b"still there");
-}
-
-#[test]
-fn nine_cards_four_disks_and_a_second_processor_do_no_harm() {
-    for machine in [Machine::Microvm, Machine::Q35, Machine::Pc] {
-        let mut setup = Vm::of(&Image::release("echo")).machine(machine).network(ECHO).qemu(["-smp", "2"]);
-        for _ in 1..9 {
-            setup = setup.link(Network::User);
-        }
-        for _ in 0..4 {
-            setup = setup.disk();
-        }
-        echoes(setup.boot(), "ready: echo");
-    }
 }

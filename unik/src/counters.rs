@@ -1,5 +1,6 @@
 //! The registry of counters: everything that components count, by name.
 
+use crate::backend::Interrupts;
 use crate::outcome::Failure;
 use crate::resource::{Resource, at_once};
 use crate::system::System;
@@ -44,6 +45,7 @@ impl Counters {
         if counters.0.borrow().iter().all(|(group, _)| *group != SCHEDULER) {
             counters.register(SCHEDULER, system.spawner().counters());
             counters.register("timers", system.time().counters());
+            counters.register("interrupts", Rc::new(Interrupts));
         }
         counters
     }

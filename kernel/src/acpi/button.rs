@@ -4,10 +4,7 @@
 //! reduced hardware have QEMU's generic event device, a register behind an interrupt of its own, which only the
 //! firmware's code describes.
 
-use super::{FADT, HARDWARE_REDUCED, Read, dsdt, find, u16_at, u32_at};
-
-/// The multiple APIC description table (5.2.12).
-const MADT: &[u8; 4] = b"APIC";
+use super::{FADT, HARDWARE_REDUCED, Pin, Read, dsdt, find, pin, u16_at, u32_at};
 
 /// The way to a power button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +31,6 @@ pub enum Button {
     },
 }
 
-/// An input of the I/O APICs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pin {
-    /// The global number.
-    pub number: u32,
-    /// Low means asserted.
-    pub is_low: bool,
-}
-
 /// Finds the power button, from the root pointer.
 pub fn button(read: Read<'_>, rsdp: u64) -> Option<Button> {
     /// The power button is no fixed feature.
@@ -61,30 +49,8 @@ pub fn button(read: Read<'_>, rsdp: u64) -> Option<Button> {
     // The second half of the block are the enable bits (4.8.3.1.2).
     let enable = status.checked_add(length / 2)?;
     let mode = port(48).zip(fadt.get(52).copied().filter(|value| *value != 0));
-    let pin = system_control_pin(find(read, rsdp, MADT), u16_at(fadt, 46)?);
+    let pin = pin(read, rsdp, u16_at(fadt, 46)?);
     Some(Button::Fixed { status, enable, control, mode, pin })
-}
-
-/// Where the system control interrupt arrives: shared and active low (5.2.9), unless an override of its source says
-/// otherwise (5.2.12.5).
-fn system_control_pin(madt: Option<&[u8]>, source: u16) -> Pin {
-    const OVERRIDE: u8 = 2;
-    const POLARITY: u16 = 0b11;
-    const ACTIVE_HIGH: u16 = 0b01;
-    let mut rest = madt.and_then(|madt| madt.get(44..)).unwrap_or_default();
-    while let [kind, length @ (2..=u8::MAX), ..] = *rest
-        && let Some((entry, behind)) = rest.split_at_checked(length.into())
-    {
-        if kind == OVERRIDE
-            && entry.get(3).is_some_and(|its| u16::from(*its) == source)
-            && let Some(number) = u32_at(entry, 4)
-            && let Some(flags) = u16_at(entry, 8)
-        {
-            return Pin { number, is_low: flags & POLARITY != ACTIVE_HIGH };
-        }
-        rest = behind;
-    }
-    Pin { number: source.into(), is_low: true }
 }
 
 /// The generic event device: its identifier and the interrupt that follows, and the region of its register. A search
@@ -125,20 +91,6 @@ mod tests {
     #[test]
     fn a_pc_has_the_button_in_its_pm1_registers() {
         assert_eq!(Sample::pc().ask(button), Some(FIXED));
-    }
-
-    #[test]
-    fn without_an_override_the_interrupt_is_active_low() {
-        let sample = Sample::pc().madt(65, &[5]);
-        let Some(Button::Fixed { pin, .. }) = sample.ask(button) else { panic!("it has a button") };
-        assert_eq!(pin, Pin { number: 9, is_low: true });
-    }
-
-    #[test]
-    fn an_entry_without_length_ends_the_list_of_overrides() {
-        let sample = Sample::pc().madt(53, &[0]);
-        let Some(Button::Fixed { pin, .. }) = sample.ask(button) else { panic!("it has a button") };
-        assert_eq!(pin, Pin { number: 9, is_low: true });
     }
 
     #[test]

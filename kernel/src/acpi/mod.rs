@@ -1,13 +1,16 @@
-//! The little of ACPI that an image needs, parsed from bytes the host supplied: how to switch off, and the power button.
+//! The little of ACPI that an image needs, parsed from bytes the host supplied: how to switch off, the power button, and
+//! where interrupts arrive.
 //!
 //! Pure: memory is read through a function, so that tables that lie are tested on the host. ACPI 6.5, chapter 5.
 
 mod button;
+mod pin;
 mod power_off;
 #[cfg(test)]
 mod sample;
 
-pub use button::{Button, Pin, button};
+pub use button::{Button, button};
+pub use pin::{Pin, pin};
 pub use power_off::{PowerOff, power_off};
 
 /// Reads `length` bytes of physical memory; `None` where that is impossible.

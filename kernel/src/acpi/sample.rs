@@ -84,9 +84,14 @@ impl Sample {
     pub(super) fn ask<T>(&self, parser: fn(Read<'_>, u64) -> Option<T>) -> Option<T> {
         ask(&self.0, parser)
     }
+
+    /// What `parser` makes of it, where that is always something.
+    pub(super) fn look<T>(&self, parser: impl FnOnce(Read<'_>, u64) -> T) -> T {
+        ask(&self.0, parser)
+    }
 }
 
-fn ask<T>(memory: &[u8], parser: fn(Read<'_>, u64) -> Option<T>) -> Option<T> {
+fn ask<T>(memory: &[u8], parser: impl FnOnce(Read<'_>, u64) -> T) -> T {
     let read = |address: u64, length: usize| {
         let start = usize::try_from(address).ok()?;
         memory.get(start..start.checked_add(length)?)

@@ -5,6 +5,7 @@ use super::{Error, MachineTransport};
 use crate::apic;
 use crate::command_line;
 use crate::memory::paging;
+use crate::source::{self, Source};
 use crate::trap::interrupt::Line;
 use core::ptr::NonNull;
 use virtio_drivers::transport::DeviceType;
@@ -97,6 +98,7 @@ impl Slot {
         if !apic::route(self.interrupt, line.vector(), false) {
             return Err(Error::NoInterrupt);
         }
+        source::set(line, Source::Pin(self.interrupt));
         Ok(MachineTransport::mmio(kind, legacy, Area { start: registers.cast(), length }))
     }
 }

@@ -1,7 +1,7 @@
 //! The bus: which virtio devices the machine has, and opening one of them.
 //!
-//! Two kinds of machine: those with PCI (q35, pc), whose devices interrupt by MSI-X, and those with virtio-mmio slots
-//! (microvm, Firecracker), whose devices interrupt through an I/O APIC. Nothing is looked for before [`devices`] is
+//! Two kinds of machine: those with PCI (q35, pc), whose devices interrupt by MSI-X or else by a pin that they may
+//! share, and those with virtio-mmio slots (microvm, Firecracker), whose devices have a pin each. Nothing is looked for before [`devices`] is
 //! called, and an image that never calls it links none of this.
 
 mod hal;
@@ -35,7 +35,7 @@ impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::NotVirtio => "its registers are not those of a virtio device",
-            Self::NoInterrupt => "it has no interrupt that can be routed (PCI devices need MSI-X)",
+            Self::NoInterrupt => "it has no interrupt that can be routed (on PCI: neither MSI-X nor a pin that the firmware has connected)",
             Self::TooManyDevices => "all interrupt lines are taken",
         })
     }
@@ -56,7 +56,7 @@ enum Location {
 pub struct Opened {
     /// The way to its registers.
     pub transport: MachineTransport,
-    /// The line it interrupts on.
+    /// The line it interrupts on: what [`source::attend`](crate::source::attend) tells.
     pub line: Line,
 }
 

@@ -1,11 +1,16 @@
-//! PCI by configuration mechanism #1 (ports 0xCF8 and 0xCFC), bus 0, and MSI-X.
+//! PCI by configuration mechanism #1 (ports 0xCF8 and 0xCFC), bus 0, MSI-X, and interrupt pins.
+//!
+//! Where a pin leads is known to the firmware, which tells it in code (AML). That is not run here: it connects each pin to an
+//! input of the old 8259 as well and writes its number into the interrupt line register, and that input is one of the I/O
+//! APIC's too, on QEMU's pc and q35. (A real ICH9 connects pins to inputs from 16 on only; such a machine's devices have MSI-X.)
 
-use super::transport::Area;
+use super::transport::{Area, Variant};
 use super::{Error, MachineTransport};
 use crate::capability::{self, Interrupts, Region};
 use crate::memory::paging;
-use crate::port;
+use crate::source::{self, Source};
 use crate::trap::interrupt::Line;
+use crate::{acpi, apic, port, power};
 use core::ptr::NonNull;
 use virtio_drivers::transport::DeviceType;
 
@@ -40,14 +45,21 @@ impl Function {
     pub(super) fn open(self, kind: DeviceType, line: Line) -> Result<MachineTransport, Error> {
         const MEMORY_AND_MASTER: u32 = 0b110;
         const NO_PIN_INTERRUPT: u32 = 1 << 10;
+        const COMMAND: u32 = 0xffff & !NO_PIN_INTERRUPT;
         let found = capability::find(&|offset| self.read(offset)).ok_or(Error::NotVirtio)?;
-        let interrupts = found.interrupts.ok_or(Error::NoInterrupt)?;
         let common = map(found.common).ok_or(Error::NotVirtio)?;
         let notify = map(found.notify).ok_or(Error::NotVirtio)?;
         let configuration = map(found.device).ok_or(Error::NotVirtio)?;
-        self.write(4, (self.read(4) & 0xffff) | MEMORY_AND_MASTER | NO_PIN_INTERRUPT);
-        self.enable_msix(interrupts, line.vector()).ok_or(Error::NoInterrupt)?;
-        Ok(MachineTransport::pci(kind, common.start, notify, found.multiplier, configuration))
+        let has_messages = found.interrupts.is_some();
+        let pin = if has_messages { NO_PIN_INTERRUPT } else { 0 };
+        self.write(4, (self.read(4) & COMMAND) | MEMORY_AND_MASTER | pin);
+        let connected = match found.interrupts {
+            Some(interrupts) => self.enable_msix(interrupts, line),
+            None => self.enable_pin(found.interrupt_status, line),
+        };
+        connected.ok_or(Error::NoInterrupt)?;
+        let variant = if has_messages { Variant::Pci } else { Variant::PciPin };
+        Ok(MachineTransport::pci(kind, variant, common.start, notify, found.multiplier, configuration))
     }
 
     /// The virtio device type of a function, if it is one (virtio 1.2, 4.1.2).
@@ -67,20 +79,45 @@ impl Function {
         }
     }
 
-    /// Routes the first MSI-X entry, which all queues share, to `vector` (PCI 3.0, 6.8.2; Intel SDM 3A, 10.11).
-    fn enable_msix(self, interrupts: Interrupts, vector: u8) -> Option<()> {
+    /// Routes the first MSI-X entry, which all queues share, to `line` (PCI 3.0, 6.8.2; Intel SDM 3A, 10.11).
+    fn enable_msix(self, interrupts: Interrupts, line: Line) -> Option<()> {
         const ENABLE: u32 = 1 << 31;
         const FUNCTION_MASK: u32 = 1 << 30;
         const LOCAL_APIC: u32 = 0xfee0_0000;
         let entry: NonNull<u32> = map(Region { address: interrupts.entry, length: 16 })?.start.cast();
-        for (word, value) in [LOCAL_APIC, 0, u32::from(vector), 0].into_iter().enumerate() {
+        let mut register = entry;
+        for (word, value) in [LOCAL_APIC, 0, u32::from(line.vector()), 0].into_iter().enumerate() {
             // SAFETY: an entry is four words, all mapped.
-            let register = unsafe { entry.add(word) };
+            register = unsafe { entry.add(word) };
             // SAFETY: as above; the entry makes the device write to the local APIC and nowhere else.
             unsafe { register.write_volatile(value) };
         }
         let control = self.read(interrupts.capability);
         self.write(interrupts.capability, (control | ENABLE) & !FUNCTION_MASK);
+        source::set(line, Source::Message(register));
+        Some(())
+    }
+
+    /// Routes the function's pin, which others may share, to `line` (PCI 3.0, 2.2.6 and 6.2.4). `status` is the address of
+    /// the byte that takes the pin down when it is read.
+    #[inline(never)]
+    fn enable_pin(self, status: u64, line: Line) -> Option<()> {
+        let [input, pin, ..] = self.read(0x3c).to_le_bytes();
+        // Zero is no pin, or the input of the timer; 255 is no connection.
+        if pin == 0 || !(1..16).contains(&input) {
+            return None;
+        }
+        let status = map(Region { address: status, length: 1 })?.start;
+        let acpi::Pin { number, is_low } = acpi::pin(&power::physical, power::acpi_root(), input.into());
+        let shared = match source::line_of_pin(number) {
+            Some(shared) => shared,
+            None => {
+                let fresh = Line::take_next()?;
+                source::set(fresh, Source::Pin(number));
+                apic::route(number, fresh.vector(), is_low).then_some(fresh)?
+            }
+        };
+        source::set(line, Source::Shared(shared, status));
         Some(())
     }
 

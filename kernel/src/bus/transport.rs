@@ -1,4 +1,4 @@
-//! One transport type for drivers: the registers of virtio-mmio, legacy and modern, and of PCI with MSI-X.
+//! One transport type for drivers: the registers of virtio-mmio, legacy and modern, and of PCI.
 //!
 //! The three differ in where a register lies and how wide it is, which is a table, and in a few steps of setting up a
 //! queue. Invariant: every access lies inside a part of the device's memory that was mapped for ever.
@@ -32,6 +32,8 @@ pub(super) enum Variant {
     MmioLegacy,
     Mmio,
     Pci,
+    /// PCI without MSI-X: no queue has a vector.
+    PciPin,
 }
 
 /// Device memory that is mapped for ever.
@@ -117,6 +119,7 @@ static PCI: Places = Places {
     ],
     notify_width: 2,
 };
+const PCI_CONFIGURATION_VECTOR: Register = Register(16, 2);
 const PCI_QUEUE_VECTOR: Register = Register(26, 2);
 const PCI_QUEUE_NOTIFY_OFFSET: Register = Register(30, 2);
 
@@ -145,6 +148,7 @@ impl MachineTransport {
     /// `common` points to the common configuration of at least 56 bytes, four-byte aligned; `multiplier` is even.
     pub(super) fn pci(
         kind: DeviceType,
+        variant: Variant,
         common: NonNull<u8>,
         notify: Area,
         multiplier: u32,
@@ -152,7 +156,7 @@ impl MachineTransport {
     ) -> Self {
         Self {
             kind,
-            variant: Variant::Pci,
+            variant,
             registers: common,
             places: &PCI,
             notify,
@@ -181,21 +185,26 @@ impl MachineTransport {
         self.variant == Variant::MmioLegacy
     }
 
-    /// Finds the doorbell of the selected queue and, on PCI, makes it interrupt by the first MSI-X entry. False where the
+    fn is_pci(&self) -> bool {
+        matches!(self.variant, Variant::Pci | Variant::PciPin)
+    }
+
+    /// Finds the doorbell of the selected queue and, with MSI-X, makes it and changes of the configuration interrupt by the
+    /// first entry. False where the
     /// device refuses the vector (virtio 1.2, 4.1.5.1.2) or puts the doorbell outside the notification area (4.1.4.4).
     fn connect(&mut self, queue: u16) -> bool {
         const VECTOR: u32 = 0;
-        let pci = self.variant == Variant::Pci;
-        let offset = if pci { self.read(PCI_QUEUE_NOTIFY_OFFSET) as u16 } else { 0 };
+        let offset = if self.is_pci() { self.read(PCI_QUEUE_NOTIFY_OFFSET) as u16 } else { 0 };
         let Some(doorbell) = self.doorbells.get_mut(usize::from(queue)) else { return false };
         let end = u64::from(offset) * u64::from(self.multiplier) + u64::from(self.places.notify_width);
         if end > u64::from(self.notify.length) {
             return false;
         }
         *doorbell = offset;
-        if !pci {
+        if self.variant != Variant::Pci {
             return true;
         }
+        self.write(PCI_CONFIGURATION_VECTOR, VECTOR);
         self.write(PCI_QUEUE_VECTOR, VECTOR);
         self.read(PCI_QUEUE_VECTOR) == VECTOR
     }
@@ -311,7 +320,7 @@ impl Transport for MachineTransport {
         let register = match self.variant {
             Variant::MmioLegacy => LEGACY_QUEUE_PAGE,
             Variant::Mmio => self.places.queue_ready,
-            Variant::Pci => return,
+            Variant::Pci | Variant::PciPin => return,
         };
         self.write(self.places.queue_select, queue.into());
         self.write(register, 0);
@@ -322,9 +331,9 @@ impl Transport for MachineTransport {
         self.read(if self.legacy() { LEGACY_QUEUE_PAGE } else { self.places.queue_ready }) != 0
     }
 
-    /// A message needs no acknowledgement: with MSI-X there is nothing to read.
+    /// A message needs no acknowledgement, and pins of PCI are acknowledged before anybody is told of them.
     fn ack_interrupt(&mut self) -> InterruptStatus {
-        if self.variant == Variant::Pci {
+        if self.is_pci() {
             return InterruptStatus::empty();
         }
         let status = self.read(MMIO_INTERRUPT_STATUS);

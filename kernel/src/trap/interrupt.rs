@@ -1,7 +1,11 @@
 //! Lines: who has interrupted, and waiting for the next.
+//!
+//! The stubs count; [`poll`] takes the counts. An interrupt ends the window that let it in, and windows are opened a bounded
+//! number of times in a row, so a line that is raised without end costs time and no more.
+//! [`source`](crate::source) keeps such a line quiet for a while.
 
 use crate::apic::LocalApic;
-use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// How many lines there are: the timer, the log and the devices.
 pub const LINES: usize = 32;
@@ -9,10 +13,22 @@ pub const LINES: usize = 32;
 /// The line of the timer.
 const TIMER: usize = 0;
 
-/// One byte a line, set by the stubs.
-pub(super) static PENDING: [AtomicU8; LINES] = [const { AtomicU8::new(0) }; LINES];
+/// Windows for interrupts that are opened in one look.
+const WINDOWS: usize = 64;
+
+/// How often each line was raised since the last look: the stubs count.
+pub(super) static PENDING: [AtomicU32; LINES] = [const { AtomicU32::new(0) }; LINES];
 /// Set by every stub, so that an idle look costs one load.
 pub(super) static ANY: AtomicU8 = AtomicU8::new(0);
+/// Interrupts that were no line's.
+pub(super) static STRAY: AtomicU32 = AtomicU32::new(0);
+
+/// Interrupts of lines without a device, and those of devices.
+static TAKEN: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// Lines that are kept quiet, one bit each, and until when; for ever where there are none.
+static HELD: AtomicU32 = AtomicU32::new(0);
+static HELD_UNTIL: AtomicU64 = AtomicU64::new(u64::MAX);
 
 static NEXT: AtomicU8 = AtomicU8::new(Line::LOG.0 + 1);
 static ARMED: AtomicBool = AtomicBool::new(false);
@@ -27,10 +43,16 @@ impl Line {
 
     /// Makes it as if a device had interrupted on this line.
     pub(crate) fn raise(self) {
-        if let Some(byte) = PENDING.get(self.number()) {
-            byte.store(1, Ordering::Relaxed);
+        if let Some(count) = PENDING.get(self.number()) {
+            count.store(1, Ordering::Relaxed);
             ANY.store(1, Ordering::Relaxed);
         }
+    }
+
+    /// Has [`poll`] tell of this line once more when `until` has come, in nanoseconds of [`crate::clock::now`].
+    pub(crate) fn hold(self, until: u64) {
+        HELD.store(HELD.load(Ordering::Relaxed) | 1 << self.0, Ordering::Relaxed);
+        HELD_UNTIL.store(until, Ordering::Relaxed);
     }
 
     /// A line that no device has yet. `None` when all are taken.
@@ -40,6 +62,11 @@ impl Line {
             NEXT.store(number + 1, Ordering::Relaxed);
             Self(number)
         })
+    }
+
+    /// The line of a number.
+    pub(crate) fn of(number: usize) -> Self {
+        Self(number as u8)
     }
 
     /// The interrupt vector of this line.
@@ -53,22 +80,50 @@ impl Line {
     }
 }
 
-/// Takes interrupts that have arrived and calls `pending` for each device line among them.
-pub fn poll(mut pending: impl FnMut(Line)) {
-    // The processor takes interrupts behind the instruction that follows `sti` (Intel SDM 2B, STI).
-    // SAFETY: the stubs change nothing but the pending bytes and the APIC.
-    unsafe { core::arch::asm!("sti", "nop", "cli", options(nostack)) };
-    if ANY.swap(0, Ordering::Relaxed) == 0 {
+/// Takes interrupts that have arrived and calls `pending` for each line among them, but the timer's, with the number of times
+/// that it was raised: zero for a line that was kept quiet and is to be so no longer. It returns whether there is a device
+/// behind the line.
+pub fn poll(mut pending: impl FnMut(Line, u32) -> bool) {
+    let mut any = false;
+    for _ in 0..WINDOWS {
+        // The processor takes interrupts behind the instruction that follows `sti` (Intel SDM 2B, STI).
+        // SAFETY: the stubs change nothing but the counts and the APIC.
+        unsafe { core::arch::asm!("sti", "nop", "cli", options(nostack)) };
+        if ANY.swap(0, Ordering::Relaxed) == 0 {
+            break;
+        }
+        any = true;
+    }
+    let released = released();
+    if !any && released == 0 {
         return;
     }
-    for (number, byte) in PENDING.iter().enumerate() {
-        if byte.load(Ordering::Relaxed) != 0 {
-            byte.store(0, Ordering::Relaxed);
-            if number != TIMER {
-                pending(Line(number as u8));
-            }
+    for (number, count) in PENDING.iter().enumerate() {
+        let times = count.swap(0, Ordering::Relaxed);
+        let is_released = released >> number & 1 != 0;
+        if number != TIMER && (times != 0 || is_released) {
+            let is_claimed = pending(Line::of(number), if is_released { 0 } else { times });
+            let taken = &TAKEN[usize::from(is_claimed)];
+            taken.store(taken.load(Ordering::Relaxed) + u64::from(times), Ordering::Relaxed);
         }
     }
+}
+
+/// The lines that were kept quiet until now.
+fn released() -> u32 {
+    let until = HELD_UNTIL.load(Ordering::Relaxed);
+    if until == u64::MAX || crate::clock::now() < until {
+        return 0;
+    }
+    HELD_UNTIL.store(u64::MAX, Ordering::Relaxed);
+    HELD.swap(0, Ordering::Relaxed)
+}
+
+/// Calls `visit` with the name and the value of each thing that is counted here.
+pub fn visit_counters(visit: &mut dyn FnMut(&'static str, u64)) {
+    let [unclaimed, taken] = &TAKEN;
+    visit("taken", taken.load(Ordering::Relaxed));
+    visit("spurious", unclaimed.load(Ordering::Relaxed) + u64::from(STRAY.load(Ordering::Relaxed)));
 }
 
 /// Sleeps until an interrupt arrives or `deadline`, in nanoseconds of [`crate::clock::now`], has passed. Returns early
@@ -77,6 +132,8 @@ pub fn wait(deadline: Option<u64>) {
     if ANY.load(Ordering::Relaxed) != 0 {
         return;
     }
+    let held = HELD_UNTIL.load(Ordering::Relaxed);
+    let deadline = Some(deadline.unwrap_or(u64::MAX).min(held)).filter(|deadline| *deadline != u64::MAX);
     crate::clock::refine();
     let apic = LocalApic::started();
     match deadline {

@@ -1,7 +1,7 @@
 //! Traps: descriptor tables, stubs, and the two things that can happen.
 //!
 //! A *fault* (exception, NMI) enters Rust on a stack of its own, prints its epitaph and never returns. An *interrupt*
-//! marks its line in assembly and returns; [`interrupt`] tells who is pending. Invariant: interrupts are enabled only
+//! counts on its line in assembly and returns; [`interrupt`] tells who is pending. Invariant: interrupts are enabled only
 //! inside [`interrupt::wait`] and [`interrupt::poll`], for one instruction, so no Rust code is ever interrupted.
 
 pub(crate) mod epitaph;
@@ -21,7 +21,8 @@ pub(crate) const FIRST_LINE_VECTOR: u8 = 32;
 /// The vector of interrupts that vanished before they were taken.
 pub(crate) const SPURIOUS_VECTOR: u8 = FIRST_LINE_VECTOR + interrupt::LINES as u8;
 
-const VECTORS: usize = SPURIOUS_VECTOR as usize + 1;
+/// All that there are: an interrupt at a vector without a gate would be a fault.
+const VECTORS: usize = 256;
 /// Bytes between two stubs in the assembly.
 const STUB_STRIDE: u64 = 4;
 
@@ -34,13 +35,14 @@ core::arch::global_asm!(
     fault = sym epitaph::fault,
     pending = sym interrupt::PENDING,
     any = sym interrupt::ANY,
+    stray = sym interrupt::STRAY,
     lines = const interrupt::LINES,
 );
 
 unsafe extern "C" {
     static exception_stubs: u8;
     static line_stubs: u8;
-    static spurious_stub: u8;
+    static stray_stub: u8;
 }
 
 static TASK_STATE: [AtomicU32; 26] = [const { AtomicU32::new(0) }; 26];
@@ -91,7 +93,7 @@ fn set_gates() {
             8 => (exceptions + 8 * STUB_STRIDE, DOUBLE_FAULT_STACK),
             vector @ 0..32 => (exceptions + vector * STUB_STRIDE, FAULT_STACK),
             vector if vector < SPURIOUS_VECTOR.into() => (lines + (vector - 32) * STUB_STRIDE, 0),
-            _ => ((&raw const spurious_stub).addr() as u64, 0),
+            _ => ((&raw const stray_stub).addr() as u64, 0),
         };
         // A 64-bit interrupt gate (Intel SDM 3A, 6.14.1): present, type 14, interrupts off inside.
         const PRESENT_INTERRUPT: u64 = 0x8e << 40;

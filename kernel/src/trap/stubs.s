@@ -1,6 +1,7 @@
 // Interrupt stubs, 4 bytes apart: each pushes its number and jumps. An exception builds one frame and calls Rust, which
-// never returns. A device or timer interrupt marks its line, ends the interrupt at the local APIC and returns: no Rust
-// code runs inside an interrupted program.
+// never returns. A device or timer interrupt counts on its line, ends the interrupt at the local APIC and returns with
+// interrupts off, so that a line that is raised for ever cannot hold the processor: no Rust code runs inside an interrupted
+// program.
 
 .pushsection .text.traps, "ax", @progbits
 .altmacro
@@ -70,12 +71,20 @@ line_stubs:
 
 line_common:
     xchg rax, [rsp]
-    mov byte ptr [rax + {pending}], 1
+    inc dword ptr [4 * rax + {pending}]
+interrupt_ends:
     mov byte ptr [{any}], 1
+    and byte ptr [rsp + 25], 0xfd   // the interrupt flag of the interrupted program: bit 9 behind a word, address and code
     mov eax, 0xfee000b0     // end of interrupt (Intel SDM 3A, 10.8.5)
     mov dword ptr [rax], 0
     pop rax
-.global spurious_stub
-spurious_stub:
     iretq
+
+// At vectors that are nobody's. One that vanished before it was taken is not to be ended, lest another is (10.9); here no
+// other is ever in service.
+.global stray_stub
+stray_stub:
+    push rax
+    inc dword ptr [{stray}]
+    jmp interrupt_ends
 .popsection

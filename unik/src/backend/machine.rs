@@ -19,10 +19,11 @@ use unik_kernel::bus::{self, DeviceType, KernelHal, MachineTransport};
 pub(crate) use unik_kernel::console::{levels, records};
 use unik_kernel::interrupt::{self, Line};
 use unik_kernel::power::{self, Exit};
-use unik_kernel::{Machine, button, clock, console, entropy};
+use unik_kernel::{Machine, button, clock, console, entropy, source};
 use unik_monitor::{Console, Port};
 use unik_net::{Nic, VirtioNet};
 use unik_sched::Executor;
+use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Instant, Platform, Time};
 use unik_virtio::{Buffer, Pool, RandomDevice};
@@ -51,7 +52,7 @@ where
     F: Future<Output = Result<(), Failure>>,
 {
     let startup = Startup::begin(name);
-    let lines = Box::leak(Box::new([const { OnceCell::new() }; interrupt::LINES]));
+    let lines = Box::leak(Box::new(Lines::default()));
     let platform = MachinePlatform { startup, lines };
     // The machine ends with the image: what would tear clock, tasks, devices and outcome down is left out of it.
     let time = &*Box::leak(Box::new(Time::new(Rc::new(platform))));
@@ -80,8 +81,15 @@ where
 #[derive(Clone, Copy)]
 struct MachinePlatform {
     startup: &'static Startup,
-    /// Sets the event of each interrupt line that has one. An image without any is linked without that.
-    lines: &'static [OnceCell<&'static dyn Fn()>; interrupt::LINES],
+    lines: &'static Lines,
+}
+
+/// What happens on interrupts.
+#[derive(Default)]
+struct Lines {
+    /// Sets the events of those who wait for a line that was raised so often. An image without any is linked without that.
+    attend: OnceCell<&'static dyn Fn(Line, u32) -> bool>,
+    events: [OnceCell<Event>; interrupt::LINES],
 }
 
 impl Platform for MachinePlatform {
@@ -90,11 +98,7 @@ impl Platform for MachinePlatform {
     }
 
     fn poll_events(&self) {
-        interrupt::poll(|line| {
-            if let Some(set) = self.lines.get(line.number()).and_then(OnceCell::get) {
-                set();
-            }
-        });
+        interrupt::poll(|line, times| self.lines.attend.get().is_some_and(|attend| attend(line, times)));
     }
 
     fn idle(&self, until: Option<Instant>) {
@@ -146,10 +150,14 @@ impl Backend {
 
     /// Lets an interrupt line set `event`.
     fn connect(&self, line: Line, event: &Event) {
-        if let Some(slot) = self.platform.lines.get(line.number()) {
-            let event = event.clone();
-            slot.get_or_init(|| Box::leak(Box::new(move || event.set())));
+        let Lines { attend, events } = self.platform.lines;
+        if let Some(slot) = events.get(line.number()) {
+            slot.get_or_init(|| event.clone());
         }
+        let tell = |line: Line| events.get(line.number()).and_then(OnceCell::get).map(Event::set).is_some();
+        attend.get_or_init(|| {
+            Box::leak(Box::new(move |line, times| source::attend(line, times, &mut { tell })))
+        });
     }
 }
 
@@ -162,6 +170,16 @@ pub(crate) fn has_nic(backend: &Backend) -> bool {
 pub(crate) fn heap_free() -> Option<usize> {
     let heap = unik_kernel::heap_usage();
     Some(heap.size - heap.used)
+}
+
+/// What is counted of interrupts.
+pub(crate) struct Interrupts;
+
+impl CounterSet for Interrupts {
+    fn visit(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+        interrupt::visit_counters(visit);
+        source::visit_counters(visit);
+    }
 }
 
 /// What is and was in use of heap and stack.

@@ -6,8 +6,8 @@ mod machine;
 pub use machine::run;
 #[cfg(target_os = "none")]
 pub(crate) use machine::{
-    Backend, Button, NO_RANDOMNESS, RandomSources, archive, end, has_channel, has_nic, heap_free, levels,
-    memory, open_button, open_channel, open_nic, open_nics, print, records, reset_at_end, startup,
+    Backend, Button, Interrupts, NO_RANDOMNESS, RandomSources, archive, end, has_channel, has_nic, heap_free,
+    levels, memory, open_button, open_channel, open_nic, open_nics, print, records, reset_at_end, startup,
     wall_clock,
 };
 
@@ -17,8 +17,8 @@ mod process;
 pub use process::run;
 #[cfg(not(target_os = "none"))]
 pub(crate) use process::{
-    Backend, Button, NO_RANDOMNESS, RandomSources, archive, end, has_channel, has_nic, heap_free, levels,
-    memory, open_button, open_channel, open_nic, open_nics, print, records, reset_at_end, startup,
+    Backend, Button, Interrupts, NO_RANDOMNESS, RandomSources, archive, end, has_channel, has_nic, heap_free,
+    levels, memory, open_button, open_channel, open_nic, open_nics, print, records, reset_at_end, startup,
     wall_clock,
 };
 

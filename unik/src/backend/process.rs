@@ -25,6 +25,7 @@ use unik_kernel::levels::Levels;
 use unik_monitor::Port;
 use unik_net::Nic;
 use unik_sched::Executor;
+use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Instant, Platform, Time};
 
@@ -203,6 +204,13 @@ fn open_network(backend: &Backend, network: Network) -> Result<Box<dyn Nic>, Str
             Err(error) => Err(format!("the link {} cannot be used: {error}", path.display())),
         },
     }
+}
+
+/// A process has no interrupts to count.
+pub(crate) struct Interrupts;
+
+impl CounterSet for Interrupts {
+    fn visit(&self, _: &mut dyn FnMut(&'static str, u64)) {}
 }
 
 /// The signals that ask a process to end.
