@@ -93,11 +93,11 @@ impl Autopsy {
 }
 
 impl Findings {
-    /// Makes the core file, where the guest died, and says so.
+    /// Makes the core file, where the guest died, and says so, and with which command it is opened.
     ///
     /// # Errors
     /// It cannot be written.
-    pub(crate) fn report(self, core: &Path, debug: &Path, registers: &Registers) -> Result<()> {
+    pub(crate) fn report(self, core: &Path, debugger: &str, registers: &Registers) -> Result<()> {
         let Some(memory) = self.memory else {
             eprintln!("unik: no core file: the guest did not die");
             return Ok(());
@@ -105,7 +105,7 @@ impl Findings {
         let size = core_file::correct(&memory.0, core, registers)?;
         let shown = core.display();
         eprintln!("unik: {shown}: {} bytes, {} of them on the disk", size.length, size.taken);
-        eprintln!("unik: look into it with: gdb {} {shown}", debug.display());
+        eprintln!("unik: look into it with: {debugger} {shown}");
         Ok(())
     }
 }

@@ -39,11 +39,13 @@ cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
     --monitor PATH             the socket of the inspection channel, or none
     --name NAME                what to call this machine, where a second one runs
     --core FILE                what gdb opens, where the guest dies: its memory and registers
+    --types                    with --core: build it as cargo unik gdb does, which then opens FILE
     --dry-run                  print the QEMU command
   Ctrl-C asks a guest that listens to end, by its power button or its inspection channel, and exits with the guest's code;
   it stops any other with code 130, and the second one does so at once
 cargo unik gdb APP [OPTIONS] [-- GDB ARGS]        build it with types, and start it stopped, under gdb
     --release, --data, --embed, --disk, --machine, --memory, --net, --forward, --cmdline, --accel: as for run
+    --core FILE                in place of a machine: what cargo unik run --types --core FILE has left
 cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
 cargo unik size [APP]                             where the bytes of the release image are
 cargo unik bench [boot | query | echo]            what a boot, a DNS query or an echo costs
@@ -260,7 +262,8 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
                 options.monitor = if path == "none" { Channel::None } else { Channel::Path(path.into()) };
             }
             Long("name") if running => options.name = Some(parser.value()?.string()?),
-            Long("core") if running => options.core = Some(parser.value()?.into()),
+            Long("core") if starts => options.core = Some(parser.value()?.into()),
+            Long("types") if running => options.types = true,
             Long("dry-run") if running => options.dry_run = true,
             Value(word) => {
                 return Err(Error::usage(format!("'{}' is one word too many", word.to_string_lossy())));
@@ -275,6 +278,9 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
         let sentence = "--core goes with a machine that this tool starts, and with an image where it was linked: leave \
                         --host, --dry-run and --base out";
         return Err(Error::usage(sentence));
+    }
+    if options.types && options.core.is_none() {
+        return Err(Error::usage("--types goes with --core FILE"));
     }
     Ok(match verb {
         "run" => Command::Run(Box::new(options)),
@@ -384,7 +390,9 @@ mod tests {
         let Ok(Command::Gdb(options)) = parse("gdb hello --memory 8M -- -batch") else { panic!("no gdb") };
         assert_eq!(options.memory.map(|memory| memory.mebibytes()), Some(8));
         assert_eq!(options.extra, ["-batch"]);
-        assert!(parse("gdb hello --core x").is_err());
+        let Ok(Command::Gdb(options)) = parse("gdb hello --core x") else { panic!("no gdb") };
+        assert_eq!(options.core, Some("x".into()));
+        assert!(parse("gdb hello --types").is_err());
     }
 
     #[test]
@@ -441,6 +449,7 @@ mod tests {
                 "--core goes with a machine that this tool starts, and with an image where it was linked: leave \
                  --host, --dry-run and --base out",
             ),
+            ("run dns --types", "--types goes with --core FILE"),
             ("run dns extra", "'extra' is one word too many"),
             ("run dns --memory lots", "'lots' is no amount of memory: write 8M or 1G, 2M at least"),
             ("run dns --forward 53", "'53' forwards nothing: write udp:5300:53 for protocol:here:guest"),

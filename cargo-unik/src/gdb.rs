@@ -1,4 +1,5 @@
-//! An image under gdb: built with types, stopped before its first instruction, with commands that know the system.
+//! An image under gdb: built with types, stopped before its first instruction or after its death, with commands that know the
+//! system.
 //!
 //! QEMU's gdb stub is a Unix socket in a folder of its own, so no port is open to anybody else. The console goes to
 //! standard error, beside what gdb says. The guest ends with gdb. The commands are in `gdb/unik.py`.
@@ -16,7 +17,7 @@ use crate::guest::Guest;
 use crate::image::{self, Request};
 use crate::run::RunOptions;
 use crate::setup;
-use crate::workspace::Workspace;
+use crate::workspace::{App, Workspace};
 
 /// The commands for gdb.
 const COMMANDS: &str = include_str!("../gdb/unik.py");
@@ -25,10 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it is looked for.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Builds an application, boots it stopped, and hands the terminal to gdb until that ends; its exit code is the tool's.
+/// Hands the terminal to gdb until that ends; its exit code is the tool's. What it looks into is an application that is
+/// built and booted, and stopped before its first instruction, or the memory of one that has died.
 ///
 /// # Errors
-/// There is no gdb, the image does not build, or QEMU does not start.
+/// There is no gdb, the image does not build, QEMU does not start, or there is no such core file.
 pub(crate) fn run(options: RunOptions) -> Result<u8> {
     let version = Command::new("gdb").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if version.is_err() {
@@ -37,33 +39,67 @@ pub(crate) fn run(options: RunOptions) -> Result<u8> {
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
     let app = workspace.app(options.app.as_deref(), &here)?;
-    setup::qemu()?;
-    setup::check_compiler()?;
-    let request =
-        Request { embed: options.embed.clone(), types: true, ..Request::new(&workspace, options.profile) };
-    let request = Request { output: request.output.join("gdb"), ..request };
-    let (options, arguments) = (RunOptions { extra: Vec::new(), ..options.clone() }, options.extra);
-    let image = image::build(&workspace, &app, &request)?;
     let folder = Folder::make()?;
-    let stub = folder.0.join("stub");
-    let guest = Guest { extra: stopped(&stub), ..options.guest(&app, &request.output)? };
-    if let (Some(files), Some(archive)) = (options.data_folder(&app)?, &guest.initrd) {
-        image::pack(&files, archive)?;
-    }
     let script = folder.0.join("unik.py");
     fs::write(&script, COMMANDS).or_cannot(|| format!("write {}", script.display()))?;
+    let request = Request { embed: options.embed.clone(), ..Request::new(&workspace, options.profile) };
+    let request = request.with_types();
+    let mut gdb = Command::new("gdb");
+    gdb.arg("-quiet").arg("-iex").arg("set confirm off");
+    // It ends behind gdb.
+    let _qemu = match &options.core {
+        Some(core) => {
+            let debug = request.output.join(format!("{}.debug", app.name));
+            if let Some(missing) = [&debug, core].into_iter().find(|file| !file.exists()) {
+                let name = &app.name;
+                let sentence = format!(
+                    "there is no {}: a guest that dies leaves it with: cargo unik run {name} --types --core FILE",
+                    missing.display()
+                );
+                return Err(Error::usage(sentence));
+            }
+            gdb.arg(debug).arg(std::path::absolute(core).or_cannot(|| format!("find {}", core.display()))?);
+            None
+        }
+        None => {
+            let stub = folder.0.join("stub");
+            let (debug, qemu) = stopped_machine(&options, &workspace, &app, &request, &stub)?;
+            gdb.arg(debug).arg("-ex").arg(format!("target remote {}", stub.display()));
+            Some(qemu)
+        }
+    };
+    // Ctrl-C is for gdb, which stops the guest.
+    ctrlc::set_handler(|| {}).or_cannot(|| "leave Ctrl-C to gdb".to_owned())?;
+    gdb.arg("-ex")
+        .arg(format!("source {}", script.display()))
+        .args(&options.extra)
+        .current_dir(&workspace.root);
+    let status = gdb.status().or_cannot(|| "start gdb".to_owned())?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(crate::error::EXIT_FAILED))
+}
+
+/// Builds an application and starts its machine, which waits at `stub` for a debugger; its symbols are returned as well.
+fn stopped_machine(
+    options: &RunOptions,
+    workspace: &Workspace,
+    app: &App,
+    request: &Request,
+    stub: &Path,
+) -> Result<(PathBuf, Qemu)> {
+    setup::qemu()?;
+    setup::check_compiler()?;
+    // What was given behind the options is gdb's.
+    let options = RunOptions { extra: Vec::new(), ..options.clone() };
+    let image = image::build(workspace, app, request)?;
+    let guest = Guest { extra: stopped(stub), ..options.guest(app, &request.output)? };
+    if let (Some(files), Some(archive)) = (options.data_folder(app)?, &guest.initrd) {
+        image::pack(&files, archive)?;
+    }
     let mut qemu = guest.command()?.process();
     qemu.stdin(Stdio::null()).stdout(std::io::stderr()).process_group(0);
     let mut qemu = Qemu(qemu.spawn().or_cannot(|| "start QEMU".to_owned())?);
-    qemu.listens(&stub)?;
-    // Ctrl-C is for gdb, which stops the guest.
-    ctrlc::set_handler(|| {}).or_cannot(|| "leave Ctrl-C to gdb".to_owned())?;
-    let mut gdb = Command::new("gdb");
-    gdb.arg("-quiet").arg("-iex").arg("set confirm off").arg(&image.debug);
-    gdb.arg("-ex").arg(format!("target remote {}", stub.display()));
-    gdb.arg("-ex").arg(format!("source {}", script.display())).args(arguments).current_dir(&workspace.root);
-    let status = gdb.status().or_cannot(|| "start gdb".to_owned())?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(crate::error::EXIT_FAILED))
+    qemu.listens(stub)?;
+    Ok((image.debug, qemu))
 }
 
 /// Arguments for a QEMU that waits for a debugger.

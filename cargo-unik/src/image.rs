@@ -115,6 +115,12 @@ impl Request {
         let output = output_folder(workspace);
         Request { profile, embed: None, output, types: false, progress: true, base: Base::Linked, room }
     }
+
+    /// The same with types and variables, in a folder of its own.
+    #[must_use]
+    pub fn with_types(self) -> Request {
+        Request { types: true, output: self.output.join("gdb"), ..self }
+    }
 }
 
 /// Where the images of a workspace lie.

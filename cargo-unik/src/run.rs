@@ -74,6 +74,8 @@ pub struct RunOptions {
     pub name: Option<String>,
     /// Where the memory of a guest that dies is written.
     pub core: Option<PathBuf>,
+    /// The symbols know types and variables too, so that `cargo unik gdb` can tell what that memory means.
+    pub types: bool,
     /// Print the QEMU command and do nothing.
     pub dry_run: bool,
     /// More arguments for QEMU.
@@ -232,6 +234,7 @@ pub fn run(options: &RunOptions) -> Result<u8> {
         return host::run(options, &app, &workspace);
     }
     let request = Request { embed: options.embed.clone(), ..Request::new(&workspace, options.profile) };
+    let request = if options.types { request.with_types() } else { request };
     let guest = Guest { monitor: options.channel(&app)?, ..options.guest(&app, &request.output)? };
     let command = guest.command()?;
     if options.dry_run {
@@ -269,7 +272,11 @@ pub fn run(options: &RunOptions) -> Result<u8> {
         guest.monitor.clone().filter(|_| has(CHANNEL)).map(Ask::Channel)
     };
     let button = ask.map(|ask| (ask, patience(&guest.cmdline)));
-    let core = options.core.as_deref().map(|core| (core, &*image.debug));
+    let debugger = match options.types {
+        true => format!("cargo unik gdb {} --core", app.name),
+        false => format!("gdb {}", image.debug.display()),
+    };
+    let core = options.core.as_deref().map(|core| (core, &*debugger));
     let ending = boot(&command, symbols.as_ref(), button, core);
     // QEMU removes its socket where it ends in order. Where it could not even start, somebody else may be behind it.
     let _ = guest.monitor.as_deref().map(find::clear);
@@ -301,7 +308,7 @@ pub enum Ask {
 }
 
 /// Starts the guest and shows its console until it ends. Ctrl-C asks one that listens to end, and waits for so long;
-/// otherwise it ends QEMU. A second one kills it. One that dies leaves its memory in a `core` file, to be read with the image's symbols.
+/// otherwise it ends QEMU. A second one kills it. One that dies leaves its memory in a `core` file, and what to read it with is said.
 ///
 /// # Errors
 /// QEMU cannot be started at all, or the core file cannot be written.
@@ -309,7 +316,7 @@ pub fn boot(
     command: &Command,
     symbols: Option<&Symbols>,
     button: Option<(Ask, Duration)>,
-    core: Option<(&Path, &Path)>,
+    core: Option<(&Path, &str)>,
 ) -> Result<Ending> {
     let mut process = command.process();
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -339,12 +346,12 @@ pub fn boot(
     let status = qemu.wait().or_cannot(|| "wait for QEMU".to_owned())?;
     let complained = complaints.join().unwrap_or(false);
     let interrupted = stop.ended();
-    if let (Some(autopsy), Some((core, debug))) = (autopsy, core)
+    if let (Some(autopsy), Some((core, debugger))) = (autopsy, core)
         && let Ok(findings) = autopsy.join()
         && let Some(findings) = findings?
     {
         let ending = findings.code.map_or(Ending::PoweredOff, Ending::Guest);
-        findings.report(core, debug, interpreter.registers())?;
+        findings.report(core, debugger, interpreter.registers())?;
         return Ok(ending);
     }
     match interrupted {

@@ -9,7 +9,10 @@ use std::process::{Command, Output, Stdio};
 use cargo_unik::console::free_port;
 use cargo_unik::options::Protocol;
 use cargo_unik::symbols::Symbols;
-use unik_tests::workspace;
+use unik_tests::{PATIENCE, workspace};
+
+/// www.example.org, type A, class IN (RFC 1035, 4.1).
+const QUERY: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03org\0\0\x01\0\x01";
 
 /// `cargo unik`, as its alias in the workspace runs it.
 fn unik(words: &str) -> Command {
@@ -134,6 +137,76 @@ fn gdb_stops_in_main_and_knows_tasks_and_log() {
     assert!(row.is_some(), "no task main in {said}{complaints}");
     assert!(said.contains("INFO  hello: hello, world"), "{said}{complaints}");
     assert_eq!(output.status.code(), Some(0), "{said}{complaints}");
+}
+
+#[test]
+fn gdb_knows_tasks_and_log_of_a_guest_that_died() {
+    let core = workspace().target.join(format!("unik/tests/types-{}.core", std::process::id()));
+    std::fs::create_dir_all(core.parent().unwrap()).unwrap();
+    let at = core.display();
+    let (output, said) =
+        ran(&format!("run panic_in_task --types --net none --accel tcg --monitor none --core {at}"));
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("with: cargo unik gdb panic_in_task --core {at}")), "{said}");
+    let (_, said) = ran(&format!("gdb panic_in_task --core {at} -- -nx -batch -ex unik-tasks -ex unik-log"));
+    std::fs::remove_file(&core).unwrap();
+    if said.contains("there is no gdb here") {
+        std::io::stderr()
+            .write_all(b"not run: what cargo unik gdb shows of a core: there is no gdb\n")
+            .unwrap();
+        return;
+    }
+    let is_sensor = |line: &str| line.split_whitespace().nth(1) == Some("sensor");
+    assert!(said.lines().any(is_sensor), "no task sensor in {said}");
+    assert!(said.contains("INFO") && said.contains("the sensor is about to be read"), "{said}");
+}
+
+/// What gdb says of a name server that has answered one client, who stays connected; `None` where there is no gdb.
+fn gdb_of_a_server(tcp: u16) -> Option<String> {
+    let words =
+        format!("gdb dns --accel tcg --forward tcp:{tcp}:53 -- -nx -batch -ex continue -ex unik-sockets");
+    let mut tool = unik(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut console = BufReader::new(tool.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("ready: dns") {
+        line.clear();
+        if console.read_line(&mut line).unwrap() == 0 || line.contains("there is no gdb here") {
+            tool.wait().unwrap();
+            let note = format!("not run: what cargo unik gdb shows of sockets: there is no gdb: {line}\n");
+            std::io::stderr().write_all(note.as_bytes()).unwrap();
+            return None;
+        }
+    }
+    // Nobody may wait for us to read what else it says.
+    let rest = std::thread::spawn(move || std::io::copy(&mut console, &mut std::io::sink()));
+    let mut client = std::net::TcpStream::connect(("127.0.0.1", tcp)).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(&[&[0, QUERY.len() as u8], QUERY].concat()).unwrap();
+    client.read_exact(&mut [0; 14]).unwrap();
+    // Cargo became the tool, whose child gdb is stopped by Ctrl-C.
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", tool.id())).unwrap();
+    let is_gdb = |id: &&str| std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap().trim() == "gdb";
+    let gdb = children.split_whitespace().find(is_gdb).unwrap();
+    assert!(Command::new("kill").args(["-INT", gdb]).status().unwrap().success());
+    let mut said = String::new();
+    tool.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(tool.wait().unwrap().success(), "{said}");
+    rest.join().unwrap().unwrap();
+    drop(client);
+    Some(said)
+}
+
+#[test]
+fn gdb_knows_the_sockets_of_a_guest_that_was_stopped_anywhere() {
+    let tcp = free_port(Protocol::Tcp).unwrap();
+    let Some(said) = gdb_of_a_server(tcp) else { return };
+    let row = |words: &[&str]| {
+        let is_it = |line: &str| words.iter().all(|word| line.split_whitespace().any(|its| its == *word));
+        assert_eq!(said.lines().filter(|line| is_it(line)).count(), 1, "{words:?} in {said}");
+    };
+    row(&["udp", "0.0.0.0:53", "OPEN"]);
+    row(&["tcp", "0.0.0.0:53", "LISTEN"]);
+    row(&["tcp", "0", "10.0.2.15:53", "ESTABLISHED"]);
 }
 
 #[test]
