@@ -2,7 +2,7 @@
 //!
 //! Two figures. The ratio: QEMU's start to the first DNS answer, over QEMU's start to its end with a guest that exits at once, taken
 //! alternately so that a noisy computer disturbs both alike. And the number of instructions from the image's entry point to `main` and
-//! to `ready`, which no noise reaches: under `-icount shift=0` an instruction is a nanosecond of the guest's clock, and the ready line
+//! to `ready` and to the first frame, which no noise reaches: under `-icount shift=0` an instruction is a nanosecond of the guest's clock, and the ready line
 //! tells that clock. (It is the least of several boots: a device of QEMU that is late makes the guest wait, and waiting counts.) Those
 //! are written to `bench/boot.txt`, so that a change shows up as a difference there.
 
@@ -20,6 +20,7 @@ use crate::setup;
 use crate::workspace::Workspace;
 
 pub mod echo;
+pub mod first_frame;
 pub mod query;
 
 /// How often each guest is started for the ratio.
@@ -103,7 +104,7 @@ fn boot(workspace: &Workspace) -> Result<u8> {
         "  ratio of the medians         {:9.2}",
         answer.median.as_secs_f64() / exit.median.as_secs_f64()
     );
-    let snapshot = snapshot(&images)?;
+    let snapshot = snapshot(workspace, &images)?;
     print!("{snapshot}");
     write(workspace, "boot.txt", &snapshot)
 }
@@ -199,7 +200,7 @@ fn first_answer(port: u16) -> Result<()> {
 }
 
 /// Instructions from the entry point on, and bytes, as committed in the repository.
-fn snapshot(images: &Images) -> Result<String> {
+fn snapshot(workspace: &Workspace, images: &Images) -> Result<String> {
     let mut text = "instructions from the image's entry point, in thousands (QEMU, -icount shift=0,sleep=off, microvm)\n".to_owned();
     let counted = |image: &Image| Guest {
         extra: ["-icount", "shift=0,sleep=off"].map(Into::into).into(),
@@ -219,6 +220,15 @@ fn snapshot(images: &Images) -> Result<String> {
             read_ready(&line).ok_or_else(|| Error::failed(format!("no times in '{line}'")))?;
         text += &format!("{name:30} main {main:>6}  ready {total:>6}\n");
     }
+    let subject = first_frame::Subject {
+        name: "dns",
+        elf: &images.small.elf,
+        debug: &images.small.debug,
+        root: &workspace.root,
+        capture: workspace.target.join("unik/bench/first-frame.pcap"),
+    };
+    let first = first_frame::measure(&subject)?;
+    text += &format!("{:30} first frame {first:>6}\n", "the same, asking for an address");
     Ok(text)
 }
 

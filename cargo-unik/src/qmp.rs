@@ -89,6 +89,21 @@ impl Qmp {
         self.execute("inject-nmi", None).map(drop)
     }
 
+    /// Reads eight bytes of the guest's memory.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or there is no memory.
+    pub fn word(&mut self, address: u64) -> Result<u64> {
+        self.open()?;
+        let arguments = json!({ "command-line": format!("xp/1gx {address:#x}") });
+        let answer = self.execute("human-monitor-command", Some(arguments))?;
+        // An address, a colon and the value.
+        let told = answer.get("return").and_then(Value::as_str).unwrap_or_default();
+        let value =
+            told.trim_end().rsplit_once("0x").and_then(|(_, digits)| u64::from_str_radix(digits, 16).ok());
+        value.ok_or_else(|| Error::failed(format!("QEMU cannot read the guest's memory: {told}")))
+    }
+
     /// Waits until the guest has ended and QEMU, which was told so, keeps it as it was. However long that takes.
     ///
     /// # Errors
@@ -246,6 +261,14 @@ mod tests {
         let dump: Value = serde_json::from_str(dump).unwrap();
         assert_eq!(dump["execute"], "dump-guest-memory");
         assert_eq!(dump["arguments"], json!({ "paging": false, "protocol": "file:/a \"b\"" }));
+    }
+
+    #[test]
+    fn memory_is_read_by_the_word() {
+        let open = "{\"QMP\": {}}\n{\"return\": {}}\n";
+        let read = |said: &str| talk(&format!("{open}{{\"return\": \"{said}\"}}\n")).0.word(0x11f000);
+        assert_eq!(read("000000000011f000: 0x00000000000012ac\\r\\n").unwrap(), 0x12ac);
+        assert!(read("Cannot access memory\\r\\n").is_err());
     }
 
     #[test]

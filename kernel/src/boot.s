@@ -80,5 +80,7 @@ boot_pml4: .skip 4096
 boot_pdpt: .skip 4096
 boot_pd: .skip 4096
 .global boot_ticks
+.type boot_ticks, @object
+.size boot_ticks, 8
 boot_ticks: .skip 8
 .popsection

@@ -2,6 +2,9 @@
 //! does. The exact figures are a snapshot, `bench/boot.txt`; here are the bounds that hold for good.
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
+
+use cargo_unik::bench::first_frame::{self, Subject};
 use cargo_unik::bench::query::{Cost, measure};
 use cargo_unik::bench::{read_ready, small_zone};
 use unik_tests::{Image, Setup, Vm, workspace};
@@ -10,6 +13,8 @@ use unik_tests::{Image, Setup, Vm, workspace};
 const TO_MAIN: u64 = 150;
 /// Instructions to `ready` of dns with a zone of 1 KiB compiled in and a fixed address, in thousands.
 const TO_READY: u64 = 600;
+/// Instructions to the first frame of the same image where it asks for its address, in thousands.
+const TO_FIRST_FRAME: u64 = 450;
 /// How many boots are compared.
 const BOOTS: usize = 7;
 
@@ -37,12 +42,26 @@ fn hello_reaches_main_in_few_instructions() {
     assert!(main <= TO_MAIN, "{main},000 instructions to main");
 }
 
-#[test]
-fn dns_with_its_zone_compiled_in_is_ready_in_few_instructions() {
+/// dns with a zone of 1 KiB compiled in, and the folder of that.
+fn small() -> (Image, PathBuf) {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("small");
     std::fs::create_dir_all(&folder).expect("the folder can be made");
     std::fs::write(folder.join("small.zone"), small_zone()).expect("the zone can be written");
-    let image = Image::embedding("dns", &folder);
+    (Image::embedding("dns", &folder), folder)
+}
+
+#[test]
+fn dns_hands_its_first_frame_to_the_card_in_few_instructions() {
+    let (image, folder) = small();
+    let (elf, debug, root) = (&*image.elf, &*image.debug, &*workspace().root);
+    let subject = Subject { name: "dns", elf, debug, root, capture: folder.with_extension("pcap") };
+    let first = first_frame::measure(&subject).unwrap_or_else(|error| panic!("{error}"));
+    assert!((1..=TO_FIRST_FRAME).contains(&first), "{first},000 instructions to the first frame");
+}
+
+#[test]
+fn dns_with_its_zone_compiled_in_is_ready_in_few_instructions() {
+    let (image, _) = small();
     let (ready, _) = instructions("dns", || Vm::of(&image).network(&[]));
     assert!(ready <= TO_READY, "{ready},000 instructions to ready");
 }
