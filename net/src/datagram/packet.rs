@@ -55,7 +55,8 @@ pub enum Refusal {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Packet {
     source: [u8; 4],
-    ports: [u8; 4],
+    /// The ports of its sender and of its receiver.
+    ports: [[u8; 2]; 2],
     /// Where the payload begins: [`HEADERS`], and more where IPv4 has options.
     start: u16,
     length: u16,
@@ -108,12 +109,13 @@ impl Packet {
             return Err(Refusal::Malformed);
         }
         let hardware = [head[6], head[7], head[8], head[9], head[10], head[11]];
-        if [udp[0], udp[1]] == [0; 2] || !host.can_answer(source, hardware) {
+        let ports = [[udp[0], udp[1]], [udp[2], udp[3]]];
+        if ports[0] == [0; 2] || !host.can_answer(source, hardware) {
             return Err(Refusal::Unanswerable);
         }
         Ok(Packet {
             source,
-            ports: [udp[0], udp[1], udp[2], udp[3]],
+            ports,
             // Both are below the length of a packet.
             start: (ETHERNET + header.len() + UDP) as u16,
             length: (datagram.len() - UDP) as u16,
@@ -123,14 +125,12 @@ impl Packet {
 
     /// Who sent it.
     pub fn source(&self) -> SocketAddr {
-        let [first, second, ..] = self.ports;
-        SocketAddr::new(IpAddr::V4(self.source.into()), u16::from_be_bytes([first, second]))
+        SocketAddr::new(IpAddr::V4(self.source.into()), u16::from_be_bytes(self.ports[0]))
     }
 
     /// The port that it goes to.
     pub fn port(&self) -> u16 {
-        let [.., first, second] = self.ports;
-        u16::from_be_bytes([first, second])
+        u16::from_be_bytes(self.ports[1])
     }
 
     /// Where the payload begins in the frame.
@@ -161,7 +161,7 @@ impl Packet {
         let (head, payload) = frame.split_first_chunk_mut::<HEADERS>()?;
         let total = u16::try_from(IPV4 + UDP + length).ok()?.to_be_bytes();
         let size = ((UDP + length) as u16).to_be_bytes(); // below the total
-        let [from0, from1, to0, to1] = self.ports;
+        let [from, to] = self.ports;
         let (source, target) = (host.address.octets(), self.source);
         let sum_of_header =
             word(source) + word(target) + word(FIXED[0]) + word(FIXED[1]) + word([0, 0, total[0], total[1]]);
@@ -174,7 +174,8 @@ impl Packet {
         head[22..26].copy_from_slice(&[TIME_TO_LIVE, PROTOCOL_UDP, header[0], header[1]]);
         head[26..30].copy_from_slice(&source);
         head[30..34].copy_from_slice(&target);
-        head[34..38].copy_from_slice(&[to0, to1, from0, from1]);
+        head[34..36].copy_from_slice(&to);
+        head[36..38].copy_from_slice(&from);
         // Addresses and ports change places, which changes no sum.
         let kept = self.checked.filter(|_| !altered && length == self.length());
         let (field, checksum) = match kept {
@@ -185,13 +186,14 @@ impl Packet {
                     let partial = Checksum::Partial { start: (ETHERNET + IPV4) as u16, offset: 6 };
                     (fold(pseudo).to_ne_bytes(), partial)
                 } else {
-                    let rest = word(self.ports) + word([0, 0, size[0], size[1]]);
+                    let rest = word([from[0], from[1], to[0], to[1]]) + word([0, 0, size[0], size[1]]);
                     let field = !fold(sum(payload) + pseudo + rest);
                     (if field == 0 { [0xff; 2] } else { field.to_ne_bytes() }, Checksum::Unverified)
                 }
             }
         };
-        head[38..42].copy_from_slice(&[size[0], size[1], field[0], field[1]]);
+        head[38..40].copy_from_slice(&size);
+        head[40..42].copy_from_slice(&field);
         Some(Answer { skipped, checksum })
     }
 }
