@@ -18,8 +18,8 @@ const WINDOWS: usize = 64;
 
 /// How often each line was raised since the last look: the stubs count.
 pub(super) static PENDING: [AtomicU32; LINES] = [const { AtomicU32::new(0) }; LINES];
-/// Set by every stub, so that an idle look costs one load.
-pub(super) static ANY: AtomicU8 = AtomicU8::new(0);
+/// Lines that were raised since the last look, one bit each, so that an idle look costs one load.
+pub(super) static ANY: AtomicU32 = AtomicU32::new(0);
 /// Interrupts that were no line's.
 pub(super) static STRAY: AtomicU32 = AtomicU32::new(0);
 
@@ -45,7 +45,7 @@ impl Line {
     pub(crate) fn raise(self) {
         if let Some(count) = PENDING.get(self.number()) {
             count.store(1, Ordering::Relaxed);
-            ANY.store(1, Ordering::Relaxed);
+            ANY.fetch_or(1 << self.0, Ordering::Relaxed);
         }
     }
 
@@ -84,28 +84,27 @@ impl Line {
 /// that it was raised: zero for a line that was kept quiet and is to be so no longer. It returns whether there is a device
 /// behind the line.
 pub fn poll(mut pending: impl FnMut(Line, u32) -> bool) {
-    let mut any = false;
+    let mut raised = 0;
     for _ in 0..WINDOWS {
         // The processor takes interrupts behind the instruction that follows `sti` (Intel SDM 2B, STI).
         // SAFETY: the stubs change nothing but the counts and the APIC.
         unsafe { core::arch::asm!("sti", "nop", "cli", options(nostack)) };
-        if ANY.swap(0, Ordering::Relaxed) == 0 {
-            break;
+        match ANY.swap(0, Ordering::Relaxed) {
+            0 => break,
+            lines => raised |= lines,
         }
-        any = true;
     }
     let released = released();
-    if !any && released == 0 {
-        return;
-    }
-    for (number, count) in PENDING.iter().enumerate() {
+    let mut lines = (raised | released) & !(1 << TIMER);
+    while lines != 0 {
+        let number = lines.trailing_zeros() as usize;
+        lines &= lines - 1;
+        let Some(count) = PENDING.get(number) else { return };
         let times = count.swap(0, Ordering::Relaxed);
         let is_released = released >> number & 1 != 0;
-        if number != TIMER && (times != 0 || is_released) {
-            let is_claimed = pending(Line::of(number), if is_released { 0 } else { times });
-            let taken = &TAKEN[usize::from(is_claimed)];
-            taken.store(taken.load(Ordering::Relaxed) + u64::from(times), Ordering::Relaxed);
-        }
+        let is_claimed = pending(Line::of(number), if is_released { 0 } else { times });
+        let taken = &TAKEN[usize::from(is_claimed)];
+        taken.store(taken.load(Ordering::Relaxed) + u64::from(times), Ordering::Relaxed);
     }
 }
 

@@ -72,8 +72,8 @@ line_stubs:
 line_common:
     xchg rax, [rsp]
     inc dword ptr [4 * rax + {pending}]
+    bts dword ptr [{any}], eax
 interrupt_ends:
-    mov byte ptr [{any}], 1
     and byte ptr [rsp + 25], 0xfd   // the interrupt flag of the interrupted program: bit 9 behind a word, address and code
     mov eax, 0xfee000b0     // end of interrupt (Intel SDM 3A, 10.8.5)
     mov dword ptr [rax], 0
@@ -86,5 +86,6 @@ interrupt_ends:
 stray_stub:
     push rax
     inc dword ptr [{stray}]
+    or byte ptr [{any}], 1  // the timer's: it has no device, and whoever is idle looks
     jmp interrupt_ends
 .popsection
