@@ -33,20 +33,22 @@ pub(crate) enum Source {
     Shared(Line, NonNull<u8>),
 }
 
-/// The sources of all lines.
-struct Sources([Source; LINES]);
+/// The sources of all lines, and whether devices share any.
+struct Sources([Source; LINES], bool);
 
 // SAFETY: the addresses are those of device registers, which have no thread.
 unsafe impl Send for Sources {}
 
-static SOURCES: Mutex<Sources> = Mutex::new(Sources([Source::Unknown; LINES]));
+static SOURCES: Mutex<Sources> = Mutex::new(Sources([Source::Unknown; LINES], false));
 static STORMS: AtomicU64 = AtomicU64::new(0);
 /// When something was last said.
 static SAID: AtomicU64 = AtomicU64::new(0);
 
 /// Remembers what raises `line`.
 pub(crate) fn set(line: Line, source: Source) {
-    if let Some(slot) = SOURCES.lock().0.get_mut(line.number()) {
+    let mut sources = SOURCES.lock();
+    sources.1 |= matches!(source, Source::Shared(..));
+    if let Some(slot) = sources.0.get_mut(line.number()) {
         *slot = source;
     }
 }
@@ -73,7 +75,7 @@ pub fn attend(line: Line, times: u32, tell: &mut dyn FnMut(Line) -> bool) -> boo
     }
     let mut is_claimed = tell(line);
     let mut is_quiet = true;
-    if let Source::Pin(_) = source {
+    if let (Source::Pin(_), true) = (source, sources.1) {
         is_quiet = (0..ROUNDS).any(|_| {
             let mut found = false;
             for (number, source) in sources.0.iter().enumerate() {

@@ -41,6 +41,8 @@ pub(crate) struct Link {
     held: Option<Frame>,
     /// The card had no room when it was last asked.
     blocked: bool,
+    /// Frames were given to the card that it was not told of.
+    untold: bool,
     frame_limit: usize,
     /// Where a frame is written that nobody will see.
     discarded: Box<[u8]>,
@@ -59,6 +61,7 @@ impl Link {
             spare: None,
             held: None,
             blocked: false,
+            untold: false,
             frame_limit,
             discarded: vec![0; frame_limit].into(),
             counters,
@@ -140,6 +143,17 @@ impl Link {
         self.blocked
     }
 
+    /// Whether the card has room and knows of all frames.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.blocked && !self.untold
+    }
+
+    /// Tells the card of the frames that it was given, and lets it have buffers to receive into.
+    pub(crate) fn flush(&mut self) {
+        self.untold = false;
+        self.nic.flush();
+    }
+
     /// The buffer of a frame to send. `None`, and counted, when there is no room for it.
     #[inline(never)]
     fn begin(&mut self, length: usize) -> Option<Buffer> {
@@ -170,6 +184,7 @@ impl Link {
         let bytes = frame.buffer.len() as u64;
         match self.nic.transmit(frame) {
             Ok(()) => {
+                self.untold = true;
                 self.counters.tx_frames.increment();
                 self.counters.tx_bytes.add(bytes);
                 true

@@ -12,7 +12,7 @@ use core::{
 use unik_sched::{
     counter::CounterSet,
     sync::Event,
-    time::{Instant, Time},
+    time::{Instant, Sleep, Time},
 };
 
 use crate::{
@@ -177,18 +177,26 @@ pub struct Driver {
 impl Driver {
     /// Runs the stack for ever.
     pub async fn run(self) {
+        let mut timer = None;
         loop {
-            let next = self.stack.borrow_mut().turn(self.time.recent());
+            let now = self.time.recent();
+            let next = self.stack.borrow_mut().turn(now);
             match next {
                 Next::Again => let_others_run().await,
-                Next::Sleep(until) => self.sleep(until).await,
+                Next::Sleep(until) => {
+                    // One that comes earlier wakes for nothing, once; to set it anew each time would cost more.
+                    let is_early =
+                        |set: &(Instant, Sleep)| set.0 > now && until.is_some_and(|until| set.0 <= until);
+                    timer =
+                        timer.filter(is_early).or(until.map(|until| (until, self.time.sleep_until(until))));
+                    self.sleep(&mut timer).await;
+                }
             }
         }
     }
 
-    /// Waits for a request of a socket, the card's event, or the deadline.
-    fn sleep(&self, until: Option<Instant>) -> impl Future<Output = ()> {
-        let mut timer = until.map(|until| self.time.sleep_until(until));
+    /// Waits for a request of a socket, the card's event, or the timer.
+    fn sleep(&self, timer: &mut Option<(Instant, Sleep)>) -> impl Future<Output = ()> {
         poll_fn(move |context| {
             // The turn takes the event.
             if self.event.is_set() || self.stack.borrow_mut().await_request(context.waker()) {
@@ -200,8 +208,8 @@ impl Driver {
                 return Poll::Ready(());
             }
             self.time.waiting("network");
-            match &mut timer {
-                Some(timer) => Pin::new(timer).poll(context),
+            match timer {
+                Some((_, timer)) => Pin::new(timer).poll(context),
                 None => Poll::Pending,
             }
         })

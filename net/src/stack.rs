@@ -212,12 +212,16 @@ impl Stack {
         if self.link.reserve() {
             self.outbox.wake_senders();
         }
-        self.link.nic.flush();
         if received == self.limits.budget {
             self.counters.rx_budget_spent.increment();
+        }
+        let is_more = received == self.limits.budget;
+        if !is_more && self.tcp.queued() > 0 && self.link.is_settled() {
+            // The card hears of this turn and of the next one together.
             return Next::Again;
         }
-        self.rest(now)
+        self.link.flush();
+        if is_more { Next::Again } else { self.rest(now) }
     }
 
     /// Decides between another turn and sleep.

@@ -9,8 +9,8 @@ use crate::system::System;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 pub use unik_net::{
-    Answering, Capture, Captured, Datagram, Direction, Error, Net, Protocol, Reply, SocketInfo, SocketState,
-    TcpListener, TcpReader, TcpStream, TcpWriter, UdpSocket, Verdict,
+    Answering, Capture, Captured, Datagram, Direction, Error, Listen, Net, Protocol, Reply, SocketInfo,
+    SocketState, TcpListener, TcpReader, TcpStream, TcpWriter, UdpSocket, Verdict,
 };
 use unik_net::{Config, Limits};
 

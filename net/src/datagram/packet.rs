@@ -224,7 +224,7 @@ fn is_fragment(head: &[u8; HEADERS]) -> bool {
 /// Bytes of an IPv4 header that begins with `first`: version 4, and five words or more.
 #[inline]
 fn header_length(first: u8) -> Option<usize> {
-    (first >= PLAIN && first < 0x50).then(|| usize::from(first & 0xf) * 4)
+    (PLAIN..0x50).contains(&first).then(|| usize::from(first & 0xf) * 4)
 }
 
 // Sums are those of RFC 1071 over numbers of 16 bits in the order of the machine: by its section 2 (B) the sum of swapped

@@ -106,13 +106,16 @@ impl Stack {
         let frames = self.counters.tx_frames.get();
         self.link.meter = Some(connection.meter);
         let (at, mut sent) = (instant(now), 0);
-        while sent < FRAMES
-            && self.interface.poll_egress(at, &mut self.link, &mut connection.set) != PollResult::None
-        {
-            sent += 1;
-        }
+        let due = loop {
+            let result = self.interface.poll_egress(at, &mut self.link, &mut connection.set);
+            let due = self.interface.poll_at(at, &connection.set).map(deadline);
+            sent += usize::from(result != PollResult::None);
+            let goes_on = due.is_some_and(|due| due <= now) && result != PollResult::None;
+            if !goes_on || sent == FRAMES {
+                break due;
+            }
+        };
         connection.meter = self.link.meter.take().unwrap_or_default();
-        let due = self.interface.poll_at(at, &connection.set).map(deadline);
         let silent = sent == 0 && self.counters.tx_frames.get() == frames;
         if sent == 0 && due == Some(now + SILENCE) {
             let peer = *connection.flow.peer().ip();
