@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::rc::Rc;
 
-use unik_net::{Frame, Nic};
+use unik_net::{Frame, Nic, Offloads};
 use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
 use unik_virtio::{Buffer, Pool};
@@ -49,6 +49,8 @@ unik_sched::counters! {
         transmit_full,
         /// Frames lost since there was no other end, or it went before it had read them.
         transmit_unplugged,
+        /// Frames dropped since they were to be cut into segments, which nobody here does.
+        transmit_unsupported,
         /// Times that the other end came.
         plugged,
         /// Times that the other end went, or sent what is no sequence of frames.
@@ -255,7 +257,11 @@ impl Nic for Link {
         self.to_transmit.allocate()
     }
 
-    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
+    fn transmit(&mut self, mut frame: Frame) -> Result<(), Frame> {
+        if !frame.settle(Offloads::default()) {
+            self.counters.transmit_unsupported.increment();
+            return Ok(());
+        }
         self.accept();
         if self.peer.is_none() {
             self.counters.transmit_unplugged.increment();

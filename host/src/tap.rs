@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
-use unik_net::{Frame, Nic};
+use unik_net::{Frame, Nic, Offloads};
 use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
 use unik_virtio::{Buffer, Pool};
@@ -53,6 +53,8 @@ unik_sched::counters! {
         transmit_full,
         /// Frames that the host refused, as it does while the interface is down; they are lost.
         transmit_refused,
+        /// Frames dropped since they were to be cut into segments, which nobody here does.
+        transmit_unsupported,
         /// One once the interface has been removed from the host.
         gone,
     }
@@ -158,7 +160,11 @@ impl Nic for Tap {
         self.pool.allocate()
     }
 
-    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
+    fn transmit(&mut self, mut frame: Frame) -> Result<(), Frame> {
+        if !frame.settle(Offloads::default()) {
+            self.counters.transmit_unsupported.increment();
+            return Ok(());
+        }
         loop {
             match (&*self.file).write(&frame.buffer) {
                 Ok(_) => {

@@ -10,7 +10,6 @@ use core::{future::poll_fn, task::Poll};
 use unik_sched::{sync::Event, yield_now};
 
 use crate::{
-    datagram::packet,
     link::ETHERNET_HEADER,
     nic::{Checksum, Frame, Nic},
 };
@@ -123,26 +122,10 @@ fn carry(from: &mut dyn Nic, to: &mut dyn Nic, counters: &CableCounters) -> bool
 
 /// Makes a received frame one that `card` can send, or says that it is none.
 fn fits(frame: &mut Frame, card: &dyn Nic) -> bool {
-    let offloads = card.offloads();
-    let length = frame.buffer.total_len();
-    if frame.offload.segment.is_some() {
-        // Only a card that says that it puts packets together hands out such frames.
-        return offloads.checksum && offloads.segment_ipv4 && offloads.segment_ipv6;
-    }
-    if length > ETHERNET_HEADER + TAG + card.mtu() {
-        return false;
-    }
-    match frame.offload.checksum {
-        Checksum::Partial { start, offset } if !offloads.checksum => {
-            frame.offload.checksum = Checksum::Unverified;
-            !frame.buffer.is_chained()
-                && packet::complete(&mut frame.buffer, start.into(), offset.into()).is_some()
-        }
-        Checksum::Partial { .. } => true,
+    let is_short = frame.buffer.total_len() <= ETHERNET_HEADER + TAG + card.mtu();
+    if frame.offload.checksum == Checksum::Verified {
         // For the card that sends it: it is complete.
-        _ => {
-            frame.offload.checksum = Checksum::Unverified;
-            true
-        }
+        frame.offload.checksum = Checksum::Unverified;
     }
+    (is_short || frame.offload.segment.is_some()) && frame.settle(card.offloads())
 }

@@ -7,6 +7,8 @@ unik_sched::counters! {
         rx_frames,
         /// Bytes of these frames.
         rx_bytes,
+        /// Received frames dropped because a checksum was wrong, or a packet not whole.
+        rx_spoilt,
         /// Frames given to the card.
         tx_frames,
         /// Bytes of these frames.

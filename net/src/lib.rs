@@ -46,6 +46,7 @@ extern crate std;
 
 mod cable;
 mod capture;
+mod checksum;
 mod config;
 mod counters;
 pub mod datagram;
@@ -55,6 +56,11 @@ mod glance;
 mod link;
 mod net;
 mod nic;
+#[cfg(feature = "segmentation")]
+mod segmentation;
+#[cfg(not(feature = "segmentation"))]
+#[path = "whole.rs"]
+mod segmentation;
 pub mod sntp;
 mod socket_info;
 mod stack;

@@ -4,25 +4,44 @@
 //! by smoltcp into the buffer that the device will read. When there is no room to send, received frames are still
 //! handled and only the answers to them are dropped (and counted): a full transmit queue must not stop the stack
 //! from hearing the acknowledgements that it waits for.
+//!
+//! Checksums are seen to here ([`crate::checksum`]), and smoltcp looks at those of ICMP alone. A TCP packet that came in
+//! several buffers is copied into one, which is there if the card receives such; one that the card is to cut is written
+//! into a large buffer, without which nothing but answers is sent.
 
 use alloc::{boxed::Box, rc::Rc, vec};
 
+use core::num::NonZeroU16;
+
 use smoltcp::{
-    phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
+    phy::{self, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken},
     time::Instant,
 };
-use unik_virtio::Buffer;
+use unik_virtio::{Buffer, Pool};
 
 use crate::{
     capture::{Direction, Witness},
     counters::NetCounters,
     glance::Segment,
-    nic::{Frame, Nic},
+    nic::{self, Frame, Nic, Offloads, SegmentKind},
+    segmentation::{self, SEGMENTATION},
     tcp::meter::Meter,
 };
 
 /// Bytes of an Ethernet header: two addresses and a type.
 pub(crate) const ETHERNET_HEADER: usize = 14;
+
+/// Bytes of headers of IPv4 and TCP without options, and where the length of the latter is in a frame (RFC 9293, 3.1).
+const IPV4_HEADER: usize = 20;
+const TCP_LENGTH: usize = ETHERNET_HEADER + IPV4_HEADER + 12;
+
+/// Where the protocol of an IPv4 packet is in a frame, and that of datagrams (RFC 791, 3.1).
+const IPV4_PROTOCOL: usize = ETHERNET_HEADER + 9;
+const UDP: u8 = 17;
+
+/// The longest frame that is asked for where the card cuts TCP packets, and the size of a buffer for a merged one.
+const LARGE: usize = 65408;
+const MERGED: usize = 65472;
 
 /// The card and the frames on their way between it and smoltcp.
 pub(crate) struct Link {
@@ -35,8 +54,12 @@ pub(crate) struct Link {
     pub(crate) meter: Option<Meter>,
     /// The received frame to be handled next.
     incoming: Option<Frame>,
+    /// It was checked.
+    is_checked: bool,
     /// The buffer that the next frame to send will be written to.
     spare: Option<Buffer>,
+    /// The same for a packet that the card cuts.
+    large: Option<Buffer>,
     /// A complete frame that the card had no room for.
     held: Option<Frame>,
     /// The card had no room when it was last asked.
@@ -44,13 +67,21 @@ pub(crate) struct Link {
     /// Frames were given to the card that it was not told of.
     untold: bool,
     frame_limit: usize,
+    /// The longest frame with a packet that the card cuts, if it cuts any.
+    large_limit: usize,
+    /// The one buffer for frames that came in several.
+    merged: Option<Pool>,
+    offloads: Offloads,
     /// Where a frame is written that nobody will see.
     discarded: Box<[u8]>,
     counters: Rc<NetCounters>,
 }
 
 impl Link {
-    pub(crate) fn new(nic: Box<dyn Nic>, counters: Rc<NetCounters>) -> Self {
+    pub(crate) fn new(mut nic: Box<dyn Nic>, counters: Rc<NetCounters>) -> Self {
+        let offloads = nic.offloads();
+        let large = if SEGMENTATION && offloads.segment_ipv4 { nic.allocate(LARGE) } else { None };
+        let merged = (SEGMENTATION && offloads.merge).then(|| Pool::heap_sized(1, MERGED));
         let frame_limit = nic.mtu().min(Buffer::CAPACITY - ETHERNET_HEADER) + ETHERNET_HEADER;
         Link {
             nic,
@@ -58,7 +89,12 @@ impl Link {
             witness: None,
             meter: None,
             incoming: None,
+            is_checked: true,
             spare: None,
+            large_limit: large.as_ref().map_or(0, Buffer::room),
+            large,
+            merged,
+            offloads,
             held: None,
             blocked: false,
             untold: false,
@@ -68,13 +104,55 @@ impl Link {
         }
     }
 
-    /// Takes the next frame from the card and shows it. It is then handled by `receive`.
+    /// Takes the next frame from the card and shows it. It is then handled by `receive`. One that is spoilt is seen as an
+    /// empty one, and not handled. Datagrams alone are looked at later: their handlers judge them by themselves.
     pub(crate) fn take_in(&mut self) -> Option<&[u8]> {
-        let frame = self.nic.receive()?;
+        let mut frame = self.nic.receive()?;
         self.counters.rx_frames.increment();
+        let is_whole = !SEGMENTATION || !frame.buffer.is_chained() || self.make_whole(&mut frame.buffer);
         self.counters.rx_bytes.add(frame.buffer.len() as u64);
         self.show(Direction::Received, &frame.buffer);
-        Some(&self.incoming.insert(frame).buffer)
+        let is_datagram = frame.buffer.get(IPV4_PROTOCOL) == Some(&UDP);
+        self.incoming = Some(frame);
+        self.is_checked = false;
+        if !is_whole {
+            self.drop_spoilt();
+        } else if !is_datagram {
+            self.check();
+        }
+        Some(self.incoming.as_ref().map_or(&[], |frame| &frame.buffer))
+    }
+
+    /// Drops the received frame in hand, and counts it, if it is spoilt.
+    fn check(&mut self) {
+        if !self.is_checked && self.incoming.as_ref().is_some_and(|frame| !frame.is_intact()) {
+            self.drop_spoilt();
+        }
+        self.is_checked = true;
+    }
+
+    #[cold]
+    fn drop_spoilt(&mut self) {
+        self.incoming = None;
+        self.counters.rx_spoilt.increment();
+    }
+
+    /// Copies a frame of several buffers into one. False when it is too long, or the last one is not handled yet.
+    fn make_whole(&self, buffer: &mut Buffer) -> bool {
+        let Some(mut whole) = self.merged.as_ref().and_then(Pool::allocate) else { return false };
+        // Nothing is put in front of it, and the longest frame needs the room.
+        let _ = whole.grow_front(Buffer::HEADROOM);
+        if whole.set_len(buffer.total_len()).is_err() {
+            return false;
+        }
+        let mut rest = &mut whole[..];
+        for part in buffer.parts() {
+            let Some((now, later)) = rest.split_at_mut_checked(part.len()) else { return false };
+            now.copy_from_slice(part);
+            rest = later;
+        }
+        *buffer = whole;
+        true
     }
 
     /// Drops the received frame in hand.
@@ -125,7 +203,10 @@ impl Link {
         if self.spare.is_none() {
             self.spare = self.nic.allocate(self.frame_limit);
         }
-        let ready = self.spare.is_some();
+        if SEGMENTATION && self.large_limit > 0 && self.large.is_none() {
+            self.large = self.nic.allocate(self.large_limit);
+        }
+        let ready = self.spare.is_some() && (!SEGMENTATION || self.large_limit == 0 || self.large.is_some());
         if !ready && !self.blocked {
             self.counters.tx_blocked.increment();
         }
@@ -157,7 +238,8 @@ impl Link {
     /// The buffer of a frame to send. `None`, and counted, when there is no room for it.
     #[inline(never)]
     fn begin(&mut self, length: usize) -> Option<Buffer> {
-        let free = if self.held.is_none() { self.spare.take() } else { None };
+        let spare = if SEGMENTATION && length > self.frame_limit { &mut self.large } else { &mut self.spare };
+        let free = if self.held.is_none() { spare.take() } else { None };
         if let Some(mut frame) = free
             && frame.set_len(length).is_ok()
         {
@@ -165,6 +247,20 @@ impl Link {
         }
         self.counters.tx_replies_dropped.increment();
         None
+    }
+
+    /// Seals a new frame, which is to be cut into segments with `size` bytes of payload if that is said, and sends it.
+    #[inline(never)]
+    fn finish(&mut self, buffer: Buffer, size: Option<NonZeroU16>) {
+        let mut frame = Frame::from(buffer);
+        frame.seal(self.offloads);
+        if SEGMENTATION && let Some(size) = size {
+            let tcp = frame.buffer.get(TCP_LENGTH).map_or(0, |length| length >> 4) * 4;
+            // A header has 60 bytes at most.
+            let headers = (ETHERNET_HEADER + IPV4_HEADER) as u16 + u16::from(tcp);
+            frame.offload.segment = Some(nic::Segment { kind: SegmentKind::Ipv4, size, headers });
+        }
+        self.send(frame);
     }
 
     /// Sends a new frame, or holds it until the card has room.
@@ -206,19 +302,24 @@ impl Device for Link {
     type TxToken<'a> = Slot<'a>;
 
     fn receive(&mut self, _: Instant) -> Option<(Received, Slot<'_>)> {
+        self.check();
         let frame = self.incoming.take()?;
         self.reserve();
-        Some((Received(frame), Slot(self)))
+        Some((Received(frame), Slot { link: self, size: None }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Slot<'_>> {
-        self.reserve().then_some(Slot(self))
+        self.reserve().then_some(Slot { link: self, size: None })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = self.frame_limit;
+        capabilities.checksum.ipv4 = phy::Checksum::None;
+        capabilities.checksum.tcp = phy::Checksum::None;
+        capabilities.checksum.udp = phy::Checksum::None;
+        segmentation::announce(&mut capabilities, self.large_limit);
         capabilities
     }
 }
@@ -233,20 +334,28 @@ impl RxToken for Received {
 }
 
 /// Room for one frame to send, or the lack of it.
-pub(crate) struct Slot<'a>(&'a mut Link);
+pub(crate) struct Slot<'a> {
+    link: &'a mut Link,
+    /// Bytes of payload of the segments that the frame is to be cut into.
+    size: Option<NonZeroU16>,
+}
 
 impl TxToken for Slot<'_> {
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.size = segmentation::size(&meta);
+    }
+
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
         // `fill` stands here once: it is different for every kind of packet.
-        let mut frame = self.0.begin(length);
+        let mut frame = self.link.begin(length);
         let bytes = match &mut frame {
             Some(frame) => &mut **frame,
             // No frame is longer than the limit that smoltcp was told.
-            None => self.0.discarded.get_mut(..length).unwrap_or_default(),
+            None => self.link.discarded.get_mut(..length).unwrap_or_default(),
         };
         let result = fill(bytes);
         if let Some(frame) = frame {
-            self.0.send(frame.into());
+            self.link.finish(frame, self.size);
         }
         result
     }

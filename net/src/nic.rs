@@ -17,7 +17,7 @@ use unik_virtio::Buffer;
 ///
 /// It begins at its destination address and ends without a frame check sequence.
 pub struct Frame {
-    /// Its bytes.
+    /// Its bytes. Others follow the first buffer only in a frame with a [`Segment`].
     pub buffer: Buffer,
     /// What is left to do about them.
     pub offload: Offload,
@@ -128,8 +128,8 @@ pub trait Nic {
     /// asked for only where the card cuts TCP packets. `None` when all are in use: sent ones come back with time.
     fn allocate(&mut self, length: usize) -> Option<Buffer>;
 
-    /// Queues a frame for sending. The device may wait for [`Nic::flush`] before it looks. A frame that asks for
-    /// more than [`Nic::offloads`] may be dropped.
+    /// Queues a frame for sending. The device may wait for [`Nic::flush`] before it looks. What is left to do about
+    /// the frame beyond [`Nic::offloads`] is done here, or the frame is dropped: see [`Frame::settle`].
     ///
     /// # Errors
     /// Gives the frame back when the queue is full or the device has failed.

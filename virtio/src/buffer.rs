@@ -196,14 +196,13 @@ impl Buffer {
     /// What the table says of the buffers that follow. Their number is that of the pool at most.
     fn followers(&self) -> impl Iterator<Item = (u16, Follower)> {
         let mut next = self.next;
-        let last = self.last();
         iter::from_fn(move || {
             let slot = next;
             if slot == NO_SLOT {
                 return None;
             }
             let follower = self.pool.follower(slot);
-            next = if slot == last { NO_SLOT } else { follower.next };
+            next = follower.next;
             Some((slot, follower))
         })
     }
@@ -217,9 +216,13 @@ impl Buffer {
     }
 
     #[cold]
+    #[inline(never)]
     fn release_chain(&mut self) {
-        self.followers().for_each(|(slot, _)| self.pool.release(slot));
-        self.next = NO_SLOT;
+        while self.next != NO_SLOT {
+            let slot = self.next;
+            self.next = self.pool.follower(slot).next;
+            self.pool.release(slot);
+        }
     }
 
     /// The pool it goes back to.

@@ -75,8 +75,14 @@ impl Pool {
     /// A pool of `count` buffers (clipped to 1 to 65535) in memory of the ordinary heap, for network cards that are no
     /// [`Device`](crate::Device): the devices of this crate refuse its buffers.
     pub fn heap(count: usize) -> Self {
-        let count = count.clamp(1, LIMIT);
-        Self::over(Region::heap(count * SIZE), count, SIZE)
+        Self::heap_sized(count, SIZE)
+    }
+
+    /// As [`Pool::heap`], with buffers of `size` bytes (clipped to 128 to 65472, and rounded down to a multiple of 64).
+    pub fn heap_sized(count: usize, size: usize) -> Self {
+        let (count, size) = (count.clamp(1, LIMIT), size.clamp(2 * Buffer::HEADROOM, SIZE_LIMIT));
+        let size = size / ALIGNMENT * ALIGNMENT;
+        Self::over(Region::heap(count * size), count, size)
     }
 
     fn over(region: Region, count: usize, size: usize) -> Self {

@@ -6,7 +6,10 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::nic::Checksum;
+use crate::{
+    checksum::{fold, sum},
+    nic::Checksum,
+};
 
 /// Bytes of an Ethernet header, and of one of IPv4 without options and of UDP behind it.
 const ETHERNET: usize = 14;
@@ -165,7 +168,7 @@ impl Packet {
         let (source, target) = (host.address.octets(), self.source);
         let sum_of_header =
             word(source) + word(target) + word(FIXED[0]) + word(FIXED[1]) + word([0, 0, total[0], total[1]]);
-        let header = (!fold(sum_of_header)).to_ne_bytes();
+        let header = (!fold(sum_of_header)).to_le_bytes();
         head[..6].copy_from_slice(&sender);
         head[6..12].copy_from_slice(&host.hardware);
         head[12..14].copy_from_slice(&TYPE_IPV4);
@@ -184,11 +187,11 @@ impl Packet {
                 let pseudo = pseudo_sum(target, host, size);
                 if offload {
                     let partial = Checksum::Partial { start: (ETHERNET + IPV4) as u16, offset: 6 };
-                    (fold(pseudo).to_ne_bytes(), partial)
+                    (fold(pseudo).to_le_bytes(), partial)
                 } else {
                     let rest = word([from[0], from[1], to[0], to[1]]) + word([0, 0, size[0], size[1]]);
                     let field = !fold(sum(payload) + pseudo + rest);
-                    (if field == 0 { [0xff; 2] } else { field.to_ne_bytes() }, Checksum::Unverified)
+                    (if field == 0 { [0xff; 2] } else { field.to_le_bytes() }, Checksum::Unverified)
                 }
             }
         };
@@ -227,53 +230,15 @@ fn header_length(first: u8) -> Option<usize> {
     (PLAIN..0x50).contains(&first).then(|| usize::from(first & 0xf) * 4)
 }
 
-// Sums are those of RFC 1071 over numbers of 16 bits in the order of the machine: by its section 2 (B) the sum of swapped
+// Sums are those of RFC 1071 over numbers of 16 bits in little-endian order: by its section 2 (B) the sum of swapped
 // bytes is the swapped sum, so the bytes are turned nowhere. They are folded last.
 
 /// Two numbers.
 fn word(bytes: [u8; 4]) -> u64 {
-    u32::from_ne_bytes(bytes).into()
-}
-
-/// Completes the checksum of a packet of TCP or UDP, whose field is `offset` bytes behind `start` and holds the sum of the
-/// pseudo header. `None`, and nothing changes, where the frame ends before.
-pub(crate) fn complete(frame: &mut [u8], start: usize, offset: usize) -> Option<()> {
-    let packet = frame.get_mut(start..)?;
-    let sum = !fold(sum(packet));
-    let field: &mut [u8; 2] = packet.get_mut(offset..)?.first_chunk_mut()?;
-    // RFC 768: zero is none. To TCP the two are the same (RFC 1071).
-    *field = if sum == 0 { [0xff; 2] } else { sum.to_ne_bytes() };
-    Some(())
+    u32::from_le_bytes(bytes).into()
 }
 
 /// What UDP's checksum covers beside the datagram (RFC 768).
 fn pseudo_sum(peer: [u8; 4], host: &Host, length: [u8; 2]) -> u64 {
     word(peer) + word(host.address.octets()) + word([0, PROTOCOL_UDP, length[0], length[1]])
-}
-
-/// The sum of `bytes`, at most those of a packet, in 48 bits; an odd last byte counts as if a zero followed.
-fn sum(bytes: &[u8]) -> u64 {
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    let mut sum = 0;
-    for chunk in chunks {
-        // The carry has a place of its own.
-        sum += u128::from(u64::from_ne_bytes(*chunk));
-    }
-    let mut sum = (sum as u64 & 0xffff_ffff) + (sum as u64 >> 32) + (sum >> 64) as u64;
-    if !rest.is_empty() {
-        let mut last = [0; 8];
-        for (place, byte) in last.iter_mut().zip(rest) {
-            *place = *byte;
-        }
-        let last = u64::from_ne_bytes(last);
-        sum += (last & 0xffff_ffff) + (last >> 32);
-    }
-    sum
-}
-
-/// A sum of 48 bits in 16, with the carries brought round.
-fn fold(sum: u64) -> u16 {
-    let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    ((sum & 0xffff) + (sum >> 16)) as u16
 }

@@ -45,7 +45,7 @@ impl Stack {
             payload_len: tcp.buffer_len(),
             hop_limit: HOP_LIMIT,
         };
-        let (checksums, source) = (ChecksumCapabilities::default(), self.hardware_address);
+        let (checksums, source) = (ChecksumCapabilities::ignored(), self.hardware_address);
         let Some(slot) = self.link.transmit(smoltcp::time::Instant::ZERO) else { return };
         slot.consume(ETHERNET_HEADER + HEADERS, |bytes| {
             let mut frame = EthernetFrame::new_unchecked(bytes);

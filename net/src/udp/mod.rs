@@ -57,7 +57,8 @@ impl UdpSocket {
         let Some(bound) = stack.udp.find_mut(self.port) else { return Poll::Pending };
         let socket = bound.socket_mut();
         while let Ok((payload, sender)) = socket.recv() {
-            let IpEndpoint { addr: IpAddress::Ipv4(address), port } = sender.endpoint;
+            let port = sender.endpoint.port;
+            let IpAddr::V4(address) = sender.endpoint.addr.into() else { continue };
             if address.is_unspecified() || port == 0 {
                 stack.counters.udp_rx_unanswerable.increment();
                 continue;

@@ -11,7 +11,7 @@ use unik_sched::{
 use unik_virtio::{Buffer, Pool};
 
 use super::{Conditions, Tap, random::Random};
-use crate::nic::{Frame, Nic};
+use crate::nic::{Frame, Nic, Offloads};
 
 /// Buffers of each end.
 const BUFFERS: usize = 1024;
@@ -29,6 +29,8 @@ unik_sched::counters! {
         late,
         /// Frames refused because the queue was full.
         refused,
+        /// Frames dropped because they were to be cut into segments.
+        unsupported,
     }
 }
 
@@ -232,8 +234,12 @@ impl Nic for End {
         self.pool.allocate()
     }
 
-    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
+    fn transmit(&mut self, mut frame: Frame) -> Result<(), Frame> {
         let shared = &mut *self.shared.borrow_mut();
+        if !frame.settle(Offloads::default()) {
+            shared.ports[self.side].counters.unsupported.increment();
+            return Ok(());
+        }
         if shared.put(self.time.now(), self.side, &frame.buffer) {
             shared.ports[self.side].starved = false;
             Ok(())

@@ -217,13 +217,14 @@ fn a_reset_during_the_handshake_frees_its_place_in_the_backlog() {
 }
 
 #[test]
-fn a_corrupt_syn_leaves_no_socket() {
+fn a_corrupt_syn_makes_no_socket() {
     Listening::new(Limits::default()).run(async |_listener, peer, net| {
         let mut syn = tcp((RIGHT, 1000), (LEFT, 80), TcpControl::Syn, 5, None);
         *syn.last_mut().unwrap() ^= 1;
         peer.say(&syn);
         assert_eq!(peer.hear_within(Duration::from_secs(1)).await, None);
-        assert_eq!(net.counters().tcp_closed.get(), 1);
+        let counters = net.counters();
+        assert_eq!((counters.rx_spoilt.get(), counters.tcp_closed.get()), (1, 0));
     });
 }
 

@@ -14,6 +14,7 @@ mod driver;
 mod frames;
 mod icmp;
 mod listener;
+mod offload;
 mod sntp;
 mod sockets;
 mod tcp;

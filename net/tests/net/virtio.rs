@@ -13,16 +13,16 @@ use crate::{
     world::{LEFT, RIGHT, fixed},
 };
 
-type Card = VirtioNet<HostHal, FakeTransport>;
+pub(crate) type Card = VirtioNet<HostHal, FakeTransport>;
 
-const MAC: u64 = 1 << 5;
-const STATUS: u64 = 1 << 16;
-const EVENT_INDEX: u64 = 1 << 29;
-const ANY_LAYOUT: u64 = 1 << 27;
-const RECEIVE: usize = 0;
-const TRANSMIT: usize = 1;
+pub(crate) const MAC: u64 = 1 << 5;
+pub(crate) const STATUS: u64 = 1 << 16;
+pub(crate) const EVENT_INDEX: u64 = 1 << 29;
+pub(crate) const ANY_LAYOUT: u64 = 1 << 27;
+pub(crate) const RECEIVE: usize = 0;
+pub(crate) const TRANSMIT: usize = 1;
 
-fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     Setup {
         features: EVENT_INDEX | MAC | STATUS,
         configuration: [&STACK[..], &[1, 0]].concat(),
@@ -34,11 +34,11 @@ fn legacy(features: u64) -> Setup {
     Setup { features: MAC | features, legacy: true, ..setup() }
 }
 
-fn card(setup: Setup) -> (DeviceModel, Card) {
+pub(crate) fn card(setup: Setup) -> (DeviceModel, Card) {
     card_with(setup, 128)
 }
 
-fn card_with(setup: Setup, buffers: usize) -> (DeviceModel, Card) {
+pub(crate) fn card_with(setup: Setup, buffers: usize) -> (DeviceModel, Card) {
     let model = DeviceModel::new(setup);
     let pool = Pool::try_new::<HostHal>(buffers).expect("there is memory");
     let card = VirtioNet::try_new(model.transport(), pool, Event::new()).expect("the device is set up");
@@ -56,13 +56,13 @@ fn arrive(model: &DeviceModel, header: usize, frame: &[u8]) {
     model.give_back(RECEIVE, &chain, &with_header(header, frame));
 }
 
-fn send(card: &mut Card, frame: &[u8]) -> bool {
+pub(crate) fn send(card: &mut Card, frame: &[u8]) -> bool {
     let Some(mut buffer) = card.allocate(frame.len()) else { return false };
     buffer.copy_from(frame).unwrap();
     card.transmit(buffer.into()).is_ok()
 }
 
-fn count(card: &Card, name: &str) -> u64 {
+pub(crate) fn count(card: &Card, name: &str) -> u64 {
     let mut found = None;
     card.counters().visit(&mut |counter, value| {
         if counter == name {

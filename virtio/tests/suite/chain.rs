@@ -254,6 +254,8 @@ fn buffers_of_other_sizes_have_their_room_and_go_to_the_device_whole() {
             assert_eq!(model.take(0).unwrap().bytes(), vec![number; size]);
         }
     }
+    assert_eq!(Pool::heap_sized(1, usize::MAX).room(), 65472 - Buffer::HEADROOM);
+    assert_eq!(Pool::heap_sized(0, 0).room(), 64);
     assert_eq!(Pool::try_sized::<HostHal>(1, 190).unwrap().room(), 128 - Buffer::HEADROOM);
     for size in [0, 127, 65536, usize::MAX] {
         assert_eq!(Pool::try_sized::<HostHal>(1, size).err(), Some(Error::PoolSize));

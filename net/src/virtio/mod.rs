@@ -1,5 +1,8 @@
 //! The driver of virtio-net (virtio 1.2, 5.1).
 //!
+//! What device and driver do for each other is chosen in `features`; the header in front of each frame, which says what is
+//! left to do about it, is read and written in `header`. Any subset of the features serves.
+//!
 //! Receive buffers are posted before the device starts, so a frame that arrives with the first breath of the machine
 //! has somewhere to go; they are replaced in batches. The device's header goes into the headroom of a buffer, frames
 //! are never moved. Sent buffers are taken back lazily, when room is needed: the device raises no interrupt for
@@ -9,6 +12,9 @@
 //! sent frame if the driver was refused room before. A device that breaks the rules of its queues is left alone from
 //! then on: nothing is received, what is sent vanishes, one line in the log says so.
 
+mod features;
+mod header;
+
 use alloc::rc::Rc;
 
 use unik_sched::{counter::CounterSet, sync::Event};
@@ -17,30 +23,34 @@ use virtio_drivers::{Hal, transport::Transport};
 
 use crate::{
     error::Error,
-    nic::{Frame, Nic},
+    link::ETHERNET_HEADER,
+    nic::{Frame, Nic, Offload, Offloads},
+    segmentation::SEGMENTATION,
 };
+use header::Header;
 
-/// The device has a hardware address (virtio 1.2, 5.1.3).
-const FEATURE_MAC: u64 = 1 << 5;
-/// The device says whether its link is up.
-const FEATURE_STATUS: u64 = 1 << 16;
-/// The device follows the standard: its header is two bytes longer (virtio 1.2, 5.1.6.1).
-const FEATURE_VERSION_1: u64 = 1 << 32;
-
-/// Where the configuration space holds the link's status (virtio 1.2, 5.1.4).
+/// Where the configuration space holds the link's status and its MTU (virtio 1.2, 5.1.4).
 const CONFIG_STATUS: usize = 6;
 const STATUS_LINK_UP: u16 = 1;
+const CONFIG_MTU: usize = 10;
 
-/// Bytes of the header without and with the field `num_buffers`.
-const LEGACY_HEADER: usize = 10;
-const HEADER: usize = 12;
+/// The MTU of a device that names none, and the least there is (RFC 791, 3.1).
+const MTU: usize = 1500;
+const MTU_LEAST: usize = 68;
+/// The largest: a frame fits into a buffer.
+const MTU_MOST: usize = Buffer::CAPACITY - ETHERNET_HEADER;
 
 /// The queues (virtio 1.2, 5.1.2).
 const RECEIVE: usize = 0;
 const TRANSMIT: usize = 1;
 
 /// Entries asked for, each queue.
-const QUEUE_SIZE: u16 = 64;
+const QUEUE_SIZE: u16 = if SEGMENTATION { 128 } else { 64 };
+
+/// Bytes of the longest frame that is put together from several buffers: what one large buffer holds without headroom.
+const MERGED_LIMIT: usize = 65472;
+/// Buffers that such a frame takes.
+const MERGED_BUFFERS: usize = MERGED_LIMIT.div_ceil(Buffer::CAPACITY);
 
 /// Received buffers are replaced when so many are missing, or at the latest when the driver flushes.
 const REFILL: usize = 16;
@@ -53,7 +63,7 @@ unik_sched::counters! {
     pub struct VirtioNetCounters {
         /// Buffers posted to be received into.
         rx_posted,
-        /// Frames too short to be any, dropped.
+        /// Frames dropped because they or what the device said of them could not be.
         rx_malformed,
         /// Times that no buffer was left to post.
         rx_no_buffer,
@@ -63,6 +73,10 @@ unik_sched::counters! {
         tx_no_room,
         /// Frames dropped because the device had failed.
         tx_failed,
+        /// Frames dropped because the device does not do what was left to do about them.
+        tx_unsupported,
+        /// Times that the link went up or down.
+        link_changes,
         /// Failures of the device; it is used no more after the first.
         failures,
         /// Notifications of the device.
@@ -76,10 +90,17 @@ unik_sched::counters! {
 pub struct VirtioNet<H: Hal + 'static, T: Transport> {
     device: Device<H, T>,
     pool: Pool,
+    /// Buffers for frames that the device cuts.
+    large: Option<Pool>,
     event: Event,
     address: [u8; 6],
+    mtu: usize,
+    offloads: Offloads,
+    /// The device says which received checksums are right, or to be completed.
+    verifies: bool,
     /// Bytes in front of each frame.
     header: usize,
+    is_link_up: bool,
     /// Receive buffers that the device has, and how many it shall have.
     posted: usize,
     wanted: usize,
@@ -104,22 +125,40 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
     /// [`Error::Device`]: the device refuses its set-up, or memory is lacking.
     #[inline(never)]
     pub fn try_new(transport: T, pool: Pool, event: Event) -> Result<Self, Error> {
-        let device = Device::try_new(transport, FEATURE_MAC | FEATURE_STATUS, &[QUEUE_SIZE, QUEUE_SIZE])?;
-        let address = if device.features() & FEATURE_MAC == 0 {
+        // While the packet that fills them is being read, a second one can be received.
+        let mergeable = pool.capacity() / 2 > MERGED_BUFFERS;
+        let choose = |offered| features::choose(offered, mergeable);
+        let device = Device::try_choosing(transport, &choose, &[QUEUE_SIZE, QUEUE_SIZE])?;
+        let has = |feature| device.features() & feature != 0;
+        let address = if has(features::MAC) {
+            device.read_config(0)?
+        } else {
             log::warn!("the network device has no address of its own");
             FALLBACK_ADDRESS
-        } else {
-            device.read_config(0)?
         };
-        let header = if device.features() & FEATURE_VERSION_1 == 0 { LEGACY_HEADER } else { HEADER };
+        let mtu = if has(features::MTU) { usize::from(device.read_config::<u16>(CONFIG_MTU)?) } else { MTU };
+        let offloads = Offloads {
+            checksum: has(features::CSUM),
+            segment_ipv4: has(features::HOST_TSO4),
+            segment_ipv6: has(features::HOST_TSO6),
+            merge: has(features::GUEST_TSO),
+        };
+        let verifies = has(features::GUEST_CSUM);
+        let is_long = has(features::VERSION_1) || offloads.merge;
+        let header = if is_long { header::LENGTH } else { header::LEGACY_LENGTH };
         let entries = if device.any_layout() { 1 } else { 2 };
         let wanted = (device.queue_size(RECEIVE) / entries).min(pool.capacity() / 2).max(1);
         let mut card = VirtioNet {
             device,
             pool,
+            large: None,
             event,
             address,
+            mtu: mtu.clamp(MTU_LEAST, MTU_MOST),
+            offloads,
+            verifies,
             header,
+            is_link_up: true,
             posted: 0,
             wanted,
             unkicked: false,
@@ -128,12 +167,78 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
             failed: false,
             counters: Rc::new(VirtioNetCounters::new()),
         };
+        card.is_link_up = card.read_link();
         card.device.mask(RECEIVE);
         card.device.mask(TRANSMIT);
         card.refill();
         card.device.start();
         card.count_kicks();
         Ok(card)
+    }
+
+    /// Takes frames longer than the MTU into buffers of `pool`, if the device cuts them.
+    pub fn with_large(mut self, pool: Pool) -> Self {
+        self.large = Some(pool);
+        self
+    }
+
+    /// Whether the device says that its link is up; a device that does not say has it up.
+    fn read_link(&self) -> bool {
+        self.device.features() & features::STATUS == 0
+            || self.device.read_config::<u16>(CONFIG_STATUS).is_ok_and(|status| status & STATUS_LINK_UP != 0)
+    }
+
+    /// Looks at the link after the device said that its configuration changed.
+    #[cold]
+    fn reconfigure(&mut self) {
+        if self.read_link() != self.is_link_up {
+            self.is_link_up = !self.is_link_up;
+            self.counters.link_changes.increment();
+        }
+    }
+
+    /// The frame in a buffer that the device filled. `None` if it cannot be one.
+    #[inline]
+    fn unwrap(&mut self, mut buffer: Buffer) -> Option<Frame> {
+        let header = Header::of(&buffer)?;
+        let count = header::buffers(&buffer);
+        buffer.trim_front(self.header)?;
+        let mut offload = Offload::default();
+        if self.verifies {
+            offload = header.offload(&buffer, self.offloads.merge)?;
+        }
+        if SEGMENTATION && self.offloads.merge && count != 1 {
+            self.merge(&mut buffer, count)?;
+            // Only what is to be cut is longer than one buffer.
+            offload.segment?;
+        }
+        (!buffer.is_empty()).then_some(Frame { buffer, offload })
+    }
+
+    /// Takes the rest of a frame of `count` buffers. `None` if there is less, or more than a frame can have.
+    #[inline(never)]
+    fn merge(&mut self, first: &mut Buffer, count: u16) -> Option<()> {
+        if !(1..=MERGED_BUFFERS).contains(&usize::from(count)) {
+            return None;
+        }
+        let mut total = first.len();
+        for _ in 1..count {
+            let buffer = self.take_received()?;
+            total += buffer.len();
+            if buffer.is_empty() || total > MERGED_LIMIT {
+                return None;
+            }
+            first.append(buffer).ok()?;
+        }
+        Some(())
+    }
+
+    /// Takes a buffer that the device filled.
+    #[inline]
+    fn take_received(&mut self) -> Option<Buffer> {
+        let buffer = self.complete(RECEIVE)?;
+        self.posted = self.posted.saturating_sub(1);
+        Some(buffer)
     }
 
     /// Posts buffers to be received into.
@@ -160,7 +265,9 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
 
     /// Hands a buffer that begins with the header to the device.
     fn submit(&mut self, queue: usize, buffer: Buffer, direction: Direction) -> Result<(), Buffer> {
-        let submitted = if self.device.any_layout() {
+        let submitted = if SEGMENTATION && buffer.is_chained() {
+            self.device.submit_chain(queue, buffer)
+        } else if self.device.any_layout() {
             self.device.submit(queue, buffer, direction)
         } else {
             self.device.submit_split(queue, buffer, self.header, direction)
@@ -194,7 +301,8 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
     /// Whether the transmit queue takes another frame, after taking back what was sent if need be.
     fn has_room(&mut self) -> bool {
         let entries = if self.device.any_layout() { 1 } else { 2 };
-        if self.device.free(TRANSMIT) < entries || self.pool.available() == 0 {
+        let lacks_large = || SEGMENTATION && self.large.as_ref().is_some_and(|pool| pool.available() == 0);
+        if self.device.free(TRANSMIT) < entries || self.pool.available() == 0 || lacks_large() {
             self.reclaim();
         }
         self.failed || self.device.free(TRANSMIT) >= entries
@@ -220,30 +328,36 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
     }
 
     fn mtu(&self) -> usize {
-        1500
+        self.mtu
+    }
+
+    fn offloads(&self) -> Offloads {
+        self.offloads
     }
 
     fn is_link_up(&self) -> bool {
-        self.device.features() & FEATURE_STATUS == 0
-            || self.device.read_config::<u16>(CONFIG_STATUS).is_ok_and(|status| status & STATUS_LINK_UP != 0)
+        self.is_link_up
     }
 
     fn receive(&mut self) -> Option<Frame> {
         loop {
-            let mut frame = self.complete(RECEIVE)?;
-            self.posted = self.posted.saturating_sub(1);
+            let buffer = self.take_received()?;
+            let frame = self.unwrap(buffer);
             if self.posted + REFILL <= self.wanted {
                 self.refill();
             }
-            if frame.trim_front(self.header).is_some() && !frame.is_empty() {
-                return Some(frame.into());
+            if frame.is_some() {
+                return frame;
             }
             self.counters.rx_malformed.increment();
         }
     }
 
-    fn allocate(&mut self, _length: usize) -> Option<Buffer> {
-        let buffer = if self.has_room() { self.pool.allocate() } else { None };
+    fn allocate(&mut self, length: usize) -> Option<Buffer> {
+        let is_large = SEGMENTATION && length > Buffer::CAPACITY;
+        let has_room = self.has_room();
+        let pool = if is_large { self.large.as_ref() } else { Some(&self.pool) };
+        let buffer = pool.filter(|_| has_room).and_then(Pool::allocate);
         match buffer {
             Some(_) => self.starved = false,
             None => self.refuse_room(),
@@ -256,19 +370,34 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
             self.refuse_room();
             return Err(frame);
         }
-        let Some(header) = frame.buffer.grow_front(self.header) else { return Err(frame) };
-        header.fill(0);
         if self.failed {
             self.counters.tx_failed.increment();
             return Ok(());
         }
+        if frame.offload != Offload::default() && !frame.settle(self.offloads) {
+            self.counters.tx_unsupported.increment();
+            return Ok(());
+        }
+        let Some(header) = frame.buffer.grow_front(self.header) else { return Err(frame) };
+        let bytes = header::write(&frame.offload);
+        match header.first_chunk_mut() {
+            Some(header) => *header = bytes,
+            None => bytes.iter().zip(header).for_each(|(from, to)| *to = *from),
+        }
         self.unkicked = true;
-        self.submit(TRANSMIT, frame.buffer, Direction::ToDevice).map_err(|mut buffer| {
-            // It was as long before the header went in front.
-            let _ = buffer.trim_front(self.header);
-            self.refuse_room();
-            Frame { buffer, offload: frame.offload }
-        })
+        let Err(mut buffer) = self.submit(TRANSMIT, frame.buffer, Direction::ToDevice) else { return Ok(()) };
+        // It was as long before the header went in front.
+        let _ = buffer.trim_front(self.header);
+        if SEGMENTATION
+            && buffer.is_chained()
+            && self.device.free(TRANSMIT) == self.device.queue_size(TRANSMIT)
+        {
+            // It will never fit.
+            self.counters.tx_unsupported.increment();
+            return Ok(());
+        }
+        self.refuse_room();
+        Err(Frame { buffer, offload: frame.offload })
     }
 
     fn flush(&mut self) {
@@ -296,7 +425,9 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
     fn disarm(&mut self) {
         if self.event.is_set() {
             // A level-triggered line would stay up otherwise, and an edge-triggered one would never rise again.
-            self.device.acknowledge();
+            if self.device.acknowledge().configuration {
+                self.reconfigure();
+            }
         }
         if core::mem::take(&mut self.armed) {
             self.device.mask(RECEIVE);
