@@ -29,10 +29,14 @@ use unik_sched::time::{Duration, Instant, Platform, Time};
 use unik_virtio::{Buffer, Pool, RandomDevice};
 
 /// Packet buffers of a network device: its receive queue, what waits to be sent, and what sockets hold.
-const NIC_BUFFERS: usize = 128;
+const NIC_BUFFERS: usize = VirtioNet::<KernelHal, MachineTransport>::BUFFERS;
 /// In a small machine they take this part of the memory that is free, and are at least so many.
 const NIC_SHARE: usize = 8;
 const NIC_BUFFERS_LEAST: usize = 16;
+/// Buffers for TCP packets that a device cuts, and the bytes of each. They take as large a part of the memory, and if that
+/// holds less than two, there are none and packets are cut here.
+const LARGE_BUFFERS: usize = 8;
+const LARGE_BUFFER: usize = 65472;
 /// What is said where no card is left for ports.
 const NO_PORTS: &str = "this image needs network devices of its own: start it with --net, once for each";
 /// How long a random number device may take for the first seed, in nanoseconds. It takes microseconds, unless the host is
@@ -259,7 +263,19 @@ fn start_nic(backend: &Backend, device: bus::Device, pool: Pool) -> Result<Box<d
     backend.connect(opened.line, &event);
     let nic = VirtioNet::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)
         .map_err(|error| format!("the network device cannot be used: {error}"))?;
-    Ok(Box::new(nic))
+    Ok(Box::new(with_large(nic)))
+}
+
+/// Gives a network device buffers for TCP packets that it cuts, if it does and there is memory.
+fn with_large(nic: VirtioNet<KernelHal, MachineTransport>) -> VirtioNet<KernelHal, MachineTransport> {
+    let buffers = (heap_free().unwrap_or_default() / NIC_SHARE / LARGE_BUFFER).min(LARGE_BUFFERS);
+    if !cfg!(feature = "segmentation") || !nic.offloads().segment_ipv4 || buffers < 2 {
+        return nic;
+    }
+    match Pool::try_sized::<KernelHal>(buffers, LARGE_BUFFER) {
+        Ok(pool) => nic.with_large(pool),
+        Err(_) => nic,
+    }
 }
 
 /// The power button.
