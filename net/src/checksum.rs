@@ -53,11 +53,13 @@ pub(crate) fn sum(bytes: &[u8]) -> u64 {
     for word in words {
         add(u64::from(u32::from_le_bytes(*word)));
     }
-    let mut last = [0; 4];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
+    if !rest.is_empty() {
+        let mut last = [0; 4];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        add(u64::from(u32::from_le_bytes(last)));
     }
-    add(u64::from(u32::from_le_bytes(last)));
     low + high
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct Link {
     large_limit: usize,
     /// The one buffer for frames that came in several.
     merged: Option<Pool>,
-    offloads: Offloads,
+    pub(crate) offloads: Offloads,
     /// Where a frame is written that nobody will see.
     discarded: Box<[u8]>,
     counters: Rc<NetCounters>,

@@ -86,28 +86,30 @@ pub(super) fn buffers(bytes: &[u8]) -> u16 {
     bytes.get(LEGACY_LENGTH..).and_then(<[u8]>::first_chunk).map_or(0, |count| u16::from_le_bytes(*count))
 }
 
-/// The header of a frame to send.
+/// Writes the header of a frame to send.
 #[inline]
-pub(super) fn write(offload: &Offload) -> [u8; LENGTH] {
-    // Flags and kind, length of the headers, size of the segments, place and offset of the checksum, buffers.
-    let mut numbers = [0_u16; LENGTH / 2];
+pub(super) fn write(offload: &Offload, header: &mut [u8]) {
+    // Flags, kind, length of the headers, size of the segments, and where the checksum begins.
+    let (mut first, mut field) = (0, 0);
     if let Checksum::Partial { start, offset } = offload.checksum {
-        numbers[0] = u16::from(NEEDS_CSUM);
-        numbers[3] = start;
-        numbers[4] = offset;
+        first = u64::from(start) << 48 | u64::from(NEEDS_CSUM);
+        field = offset;
         if SEGMENTATION && let Some(segment) = offload.segment {
             let kind = match segment.kind {
                 SegmentKind::Ipv4 => GSO_TCPV4,
                 SegmentKind::Ipv6 => GSO_TCPV6,
             };
-            numbers[0] |= u16::from(kind) << 8;
-            numbers[1] = segment.headers;
-            numbers[2] = segment.size.get();
+            let size = u64::from(segment.size.get()) << 32 | u64::from(segment.headers) << 16;
+            first |= size | u64::from(kind) << 8;
         }
     }
-    let mut header = [0; LENGTH];
-    for (bytes, number) in header.as_chunks_mut().0.iter_mut().zip(numbers) {
-        *bytes = number.to_le_bytes();
+    if let Some((place, rest)) = header.split_first_chunk_mut() {
+        *place = first.to_le_bytes();
+        // No buffers are said of a frame to send, where there is a place for their number.
+        if let Some(place) = rest.first_chunk_mut() {
+            *place = u32::from(field).to_le_bytes();
+        } else if let Some(place) = rest.first_chunk_mut() {
+            *place = field.to_le_bytes();
+        }
     }
-    header
 }

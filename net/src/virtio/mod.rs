@@ -342,12 +342,11 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
     fn receive(&mut self) -> Option<Frame> {
         loop {
             let buffer = self.take_received()?;
-            let frame = self.unwrap(buffer);
             if self.posted + REFILL <= self.wanted {
                 self.refill();
             }
-            if frame.is_some() {
-                return frame;
+            if let Some(frame) = self.unwrap(buffer) {
+                return Some(frame);
             }
             self.counters.rx_malformed.increment();
         }
@@ -379,11 +378,7 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
             return Ok(());
         }
         let Some(header) = frame.buffer.grow_front(self.header) else { return Err(frame) };
-        let bytes = header::write(&frame.offload);
-        match header.first_chunk_mut() {
-            Some(header) => *header = bytes,
-            None => bytes.iter().zip(header).for_each(|(from, to)| *to = *from),
-        }
+        header::write(&frame.offload, header);
         self.unkicked = true;
         let Err(mut buffer) = self.submit(TRANSMIT, frame.buffer, Direction::ToDevice) else { return Ok(()) };
         // It was as long before the header went in front.
