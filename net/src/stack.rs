@@ -195,7 +195,9 @@ impl Stack {
         // Taken back only now, before the rings are looked at: a card may want to know whether it was set.
         self.event.try_take();
         self.tcp.expire(now);
-        self.advance_queued(now);
+        if self.tcp.queued() > 0 {
+            self.advance_queued(now);
+        }
         let mut received = 0;
         while received < self.limits.budget && self.ingress(now) {
             received += 1;
