@@ -49,13 +49,16 @@ fn the_commands_show_what_is_there_on_every_machine() {
         let mut vm = ready(server().machine(machine));
         let tasks = json(&mut vm, "ps");
         let named = |name: &str| tasks.iter().find(|task| task["name"] == name).cloned();
-        assert_eq!(named("main").unwrap()["waits_for"], "udp receive", "{tasks:?}");
-        assert!(named("net0").is_some() && named("monitor").is_some(), "{tasks:?}");
+        assert_eq!(named("dns-tcp").unwrap()["waits_for"], "tcp accept", "{tasks:?}");
+        assert!(["main", "net0", "monitor"].iter().all(|name| named(name).is_some()), "{tasks:?}");
         let before = counter(&mut vm, "net0.rx_frames");
         vm.ask(53, QUERY);
         assert!(counter(&mut vm, "net0.rx_frames") > before);
-        let sockets = vm.look("netstat");
-        assert!(sockets.contains("LISTEN") && sockets.contains("0.0.0.0:53"), "{sockets}");
+        assert!(counter(&mut vm, "net0.udp_answered") > 0, "it was answered in place");
+        let sockets = json(&mut vm, "netstat");
+        let has =
+            |state: &str| sockets.iter().any(|row| row["state"] == state && row["local"] == "0.0.0.0:53");
+        assert!(has("LISTEN") && has("OPEN"), "{sockets:?}");
         let log = vm.look("log");
         assert!(log.contains("example.org.zone: zone example.org."), "{log}");
         let facts = vm.look("sysinfo");
