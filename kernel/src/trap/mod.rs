@@ -87,21 +87,27 @@ pub(crate) fn start() {
 fn set_gates() {
     let exceptions = (&raw const exception_stubs).addr() as u64;
     let lines = (&raw const line_stubs).addr() as u64;
-    for (vector, gate) in GATES.iter().enumerate() {
+    let (own, strays) = GATES.split_at(SPURIOUS_VECTOR.into());
+    for (vector, gate) in own.iter().enumerate() {
         let (stub, stack) = match vector as u64 {
             2 => (exceptions + 2 * STUB_STRIDE, NMI_STACK),
             8 => (exceptions + 8 * STUB_STRIDE, DOUBLE_FAULT_STACK),
             vector @ 0..32 => (exceptions + vector * STUB_STRIDE, FAULT_STACK),
-            vector if vector < SPURIOUS_VECTOR.into() => (lines + (vector - 32) * STUB_STRIDE, 0),
-            _ => ((&raw const stray_stub).addr() as u64, 0),
+            vector => (lines + (vector - 32) * STUB_STRIDE, 0),
         };
-        // A 64-bit interrupt gate (Intel SDM 3A, 6.14.1): present, type 14, interrupts off inside.
-        const PRESENT_INTERRUPT: u64 = 0x8e << 40;
-        let selector = u64::from(CODE.0) << 16;
-        let low = (stub & 0xffff) | selector | stack << 32 | PRESENT_INTERRUPT | (stub >> 16 & 0xffff) << 48;
-        store(&gate[0], low);
-        store(&gate[1], stub >> 32);
+        store(&gate[0], gate_to(stub, stack));
     }
+    let stray = gate_to((&raw const stray_stub).addr() as u64, 0);
+    strays.iter().for_each(|gate| store(&gate[0], stray));
+}
+
+/// The lower half of a 64-bit interrupt gate (Intel SDM 3A, 6.14.1): present, type 14, interrupts off inside. The upper half is
+/// zero for a stub below 4 GiB, where the image is.
+#[inline(never)]
+fn gate_to(stub: u64, stack: u64) -> u64 {
+    const PRESENT_INTERRUPT: u64 = 0x8e << 40;
+    let selector = u64::from(CODE.0) << 16;
+    (stub & 0xffff) | selector | stack << 32 | PRESENT_INTERRUPT | (stub >> 16 & 0xffff) << 48
 }
 
 fn store(word: &AtomicU64, value: u64) {
