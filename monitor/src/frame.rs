@@ -20,57 +20,74 @@ pub fn encode<M: Serialize>(number: u32, message: &M, room: &mut [u8]) -> Option
 }
 
 /// A frame that is being written: bytes without a zero, each block of them behind its length. Most bytes come one by one,
-/// from many places, so what takes one stands in the image once.
-struct Stuffed<'a> {
+/// from many places, so what takes one stands in the image once, and whether all found room is said at the end.
+pub(crate) struct Stuffed<'a> {
     room: &'a mut [u8],
     length: usize,
     /// Where the length of the current block will stand.
     block: usize,
+    full: bool,
 }
 
 impl<'a> Stuffed<'a> {
     /// At the beginning of `room`. `None` where there is none.
-    fn new(room: &'a mut [u8]) -> Option<Self> {
+    pub(crate) fn new(room: &'a mut [u8]) -> Option<Self> {
         *room.first_mut()? = 0;
-        Some(Self { room, length: 1, block: 0 })
+        Some(Self { room, length: 1, block: 0, full: false })
     }
 
-    fn put(&mut self, byte: u8) -> Result<()> {
-        *self.room.get_mut(self.length).ok_or(Error::SerializeBufferFull)? = byte;
-        self.length += 1;
-        Ok(())
+    fn put(&mut self, byte: u8) {
+        match self.room.get_mut(self.length) {
+            Some(place) => {
+                *place = byte;
+                self.length += 1;
+            }
+            None => self.full = true,
+        }
     }
 
     /// Ends the current block. The zero behind it is where the next one's length will stand, or the end of the frame.
-    fn end_block(&mut self) -> Result<()> {
+    fn end_block(&mut self) {
         if let Some(place) = self.room.get_mut(self.block) {
             *place = (self.length - self.block) as u8;
         }
         self.block = self.length;
-        self.put(0)
+        self.put(0);
+    }
+
+    #[inline(never)]
+    pub(crate) fn byte(&mut self, byte: u8) {
+        if byte != 0 {
+            self.put(byte);
+        }
+        // A block has a zero behind it, unless it is of the greatest length.
+        if byte == 0 || self.length - self.block == 255 {
+            self.end_block();
+        }
+    }
+
+    #[inline(never)]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.byte(*byte));
+    }
+
+    /// Ends the frame; its length, if all of it found room.
+    pub(crate) fn finish(mut self) -> Option<usize> {
+        self.end_block();
+        (!self.full).then_some(self.length)
     }
 }
 
 impl Flavor for Stuffed<'_> {
     type Output = usize;
 
-    #[inline(never)]
     fn try_push(&mut self, byte: u8) -> Result<()> {
-        if byte != 0 {
-            self.put(byte)?;
-        }
-        // A block has a zero behind it, unless it is of the greatest length.
-        if byte == 0 || self.length - self.block == 255 { self.end_block() } else { Ok(()) }
+        self.byte(byte);
+        Ok(())
     }
 
-    #[inline(never)]
-    fn try_extend(&mut self, bytes: &[u8]) -> Result<()> {
-        bytes.iter().try_for_each(|byte| self.try_push(*byte))
-    }
-
-    fn finalize(mut self) -> Result<usize> {
-        self.end_block()?;
-        Ok(self.length)
+    fn finalize(self) -> Result<usize> {
+        self.finish().ok_or(Error::SerializeBufferFull)
     }
 }
 

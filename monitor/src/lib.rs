@@ -33,6 +33,8 @@ mod console;
 #[cfg(feature = "guest")]
 mod port;
 #[cfg(feature = "guest")]
+mod reply;
+#[cfg(feature = "guest")]
 mod request;
 #[cfg(feature = "guest")]
 mod session;

@@ -7,9 +7,9 @@
 
 use alloc::vec::Vec;
 
-use crate::frame::{self, Decoder, REPLY_LIMIT, REQUEST_LIMIT};
+use crate::frame::{Decoder, REPLY_LIMIT, REQUEST_LIMIT};
 use crate::message::{CAPTURE_LIMIT, Level, Refusal, Reply, Request, VERSION};
-use crate::request;
+use crate::{reply, request};
 
 /// Requests that are worked on at the same time.
 const JOB_LIMIT: usize = 8;
@@ -302,7 +302,7 @@ impl Writer<'_> {
     fn write(&mut self, number: u32, reply: &Reply<'_>) -> bool {
         let room = self.room.get_mut(self.length..).unwrap_or_default();
         // What fits nowhere is left out, or its list would never end.
-        match frame::encode(number, reply, room) {
+        match reply::write(number, reply, room) {
             Some(length) => {
                 self.length += length;
                 self.replies += 1;
