@@ -11,6 +11,8 @@ use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use lexopt::prelude::*;
+
 use crate::console::{Running, free_port};
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
@@ -21,6 +23,7 @@ use crate::workspace::Workspace;
 
 pub mod echo;
 pub mod first_frame;
+pub mod net;
 pub mod query;
 
 /// How often each guest is started for the ratio.
@@ -44,14 +47,39 @@ struct Images {
     zones: PathBuf,
 }
 
-/// Runs a benchmark: `boot`, which is the one without a name, `query` or `echo`.
+/// Reads the name of a benchmark, and the options that `net` has; `None` when help was asked for.
+///
+/// # Errors
+/// A sentence about the first word that makes no sense.
+pub fn parse(parser: &mut lexopt::Parser) -> Result<Option<(Option<String>, net::Options)>> {
+    let (mut what, mut options) = (None, net::Options::default());
+    while let Some(word) = parser.next()? {
+        match word {
+            Long("help") => return Ok(None),
+            Long("only") => {
+                let rows = parser.value()?.string()?;
+                options.only.extend(rows.split(',').map(str::to_owned));
+            }
+            Long("quick") => options.quick = true,
+            Long("no-peer") => options.no_peer = true,
+            Value(word) if what.is_none() => what = Some(word.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Some((what, options)))
+}
+
+/// Runs a benchmark: `boot`, which is the one without a name, `query`, `echo` or `net`; the options are for `net`.
 ///
 /// # Errors
 /// No such benchmark, or a guest that does not do its part.
-pub fn run(what: Option<&str>) -> Result<u8> {
+pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
     let what = what.unwrap_or("boot");
-    if !["boot", "query", "echo"].contains(&what) {
-        return Err(Error::usage(format!("there is no benchmark '{what}': choose boot, query or echo")));
+    if !["boot", "query", "echo", "net"].contains(&what) {
+        return Err(Error::usage(format!("there is no benchmark '{what}': choose boot, query, echo or net")));
+    }
+    if what != "net" && *options != net::Options::default() {
+        return Err(Error::usage(format!("'cargo unik bench {what}' has no options: they are for net")));
     }
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
@@ -60,6 +88,7 @@ pub fn run(what: Option<&str>) -> Result<u8> {
     match what {
         "query" => query(&workspace),
         "echo" => echo(&workspace),
+        "net" => net::run(&workspace, options),
         _ => boot(&workspace),
     }
 }

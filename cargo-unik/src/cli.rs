@@ -49,6 +49,10 @@ cargo unik gdb APP [OPTIONS] [-- GDB ARGS]        build it with types, and start
 cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
 cargo unik size [APP]                             where the bytes of the release image are
 cargo unik bench [boot | query | echo]            what a boot, a DNS query or an echo costs
+cargo unik bench net [OPTIONS]                    the network against a Linux guest (root)
+    --only ROW,ROW             these rows: bulk, iperf, udp-echo, tcp-rr, idle, connections, flood, loss, boot, soak
+    --quick                    fewer and shorter rounds
+    --no-peer                  without the Linux guest
 cargo unik new [FOLDER/]NAME                      begin a project of your own
 cargo unik pack APP [--data DIR]                  a folder with the release image and what boots it: a script, a
                                                   systemd unit, files for Firecracker and Cloud Hypervisor
@@ -102,7 +106,12 @@ pub enum Command {
     /// Show sizes.
     Size(Option<String>),
     /// Measure.
-    Bench(Option<String>),
+    Bench {
+        /// Which benchmark.
+        what: Option<String>,
+        /// What of it, where it is the network's.
+        options: bench::net::Options,
+    },
     /// Begin a project.
     New(String),
     /// Look into a machine that runs.
@@ -181,7 +190,8 @@ impl Command {
                 Ok(Command::Test(suites))
             }
             "size" => Ok(one_name(&mut parser)?.map_or(Command::Help, Command::Size)),
-            "bench" => Ok(one_name(&mut parser)?.map_or(Command::Help, Command::Bench)),
+            "bench" => Ok(bench::parse(&mut parser)?
+                .map_or(Command::Help, |(what, options)| Command::Bench { what, options })),
             "new" => match one_name(&mut parser)? {
                 None => Ok(Command::Help),
                 Some(Some(name)) => Ok(Command::New(name)),
@@ -224,7 +234,7 @@ impl Command {
             Command::Gdb(options) => gdb::run(*options),
             Command::Test(suites) => test::run(suites),
             Command::Size(app) => size::run(app.as_deref()),
-            Command::Bench(what) => bench::run(what.as_deref()),
+            Command::Bench { what, options } => bench::run(what.as_deref(), &options),
             Command::New(name) => new::run(&name),
             Command::Inspect { file, json } => inspect::run(&file, json),
             Command::Sbom { app, json } => sbom::run(app.as_deref(), json),
@@ -417,6 +427,20 @@ mod tests {
         assert_eq!(parse(&format!("inspect --json {file}")), inspect(true));
         assert_eq!(parse("sbom dns --json"), Ok(Command::Sbom { app: Some("dns".to_owned()), json: true }));
         assert_eq!(parse("sbom"), Ok(Command::Sbom { app: None, json: false }));
+    }
+
+    #[test]
+    fn the_network_is_measured_in_rows() {
+        let Ok(Command::Bench { what, options }) =
+            parse("bench net --only bulk,loss --only idle --quick --no-peer")
+        else {
+            panic!("no benchmark")
+        };
+        assert_eq!(what.as_deref(), Some("net"));
+        assert_eq!(options.only, ["bulk", "loss", "idle"]);
+        assert!(options.quick && options.no_peer);
+        let bare = Command::Bench { what: None, options: bench::net::Options::default() };
+        assert_eq!(parse("bench"), Ok(bare));
     }
 
     #[test]

@@ -1,0 +1,194 @@
+//! Measures the network of an image against a Linux guest that was tuned for the same job, over taps, with the same client.
+//!
+//! Each row is a question. Both sides are asked it alternately, so that a noisy computer disturbs both alike; the best, the median and
+//! the lowest of the rounds are told, and the ratios. What a request costs is counted in instructions, on the side of the image,
+//! and written to `bench/net.txt`: no noise reaches it. The guests, their machines and what was tuned are told in `bench/README.md`.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use crate::bench::write;
+use crate::error::{Error, Result};
+use crate::image::{self, Profile, Request};
+use crate::workspace::Workspace;
+
+mod client;
+mod connections;
+mod flood;
+mod frame;
+mod namespace;
+mod random;
+mod relay;
+mod requests;
+mod side;
+mod statistics;
+mod transfer;
+
+use client::CONGESTION;
+use namespace::Namespace;
+use side::{BUILD, Guests, RAM};
+use statistics::Comparison;
+
+/// How often each side is measured.
+const ROUNDS: usize = 7;
+/// The same, when there is no time.
+const ROUNDS_QUICK: usize = 3;
+
+/// What of it is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// These rows alone.
+    pub only: Vec<String>,
+    /// Fewer and shorter rounds.
+    pub quick: bool,
+    /// The image alone.
+    pub no_peer: bool,
+}
+
+/// A question.
+struct Row {
+    name: &'static str,
+    measure: fn(&Field) -> Result<()>,
+    /// Whether it is asked when nobody names it.
+    usual: bool,
+}
+
+const ROWS: [Row; 9] = [
+    Row { name: "bulk", measure: transfer::bulk, usual: true },
+    Row { name: "iperf", measure: transfer::iperf, usual: true },
+    Row { name: "udp-echo", measure: requests::datagrams, usual: true },
+    Row { name: "tcp-rr", measure: requests::kept, usual: true },
+    Row { name: "idle", measure: requests::idle, usual: true },
+    Row { name: "connections", measure: connections::many, usual: true },
+    Row { name: "flood", measure: flood::row, usual: true },
+    Row { name: "loss", measure: transfer::loss, usual: true },
+    Row { name: "boot", measure: transfer::boot, usual: true },
+];
+/// A row for nights.
+const SOAK: Row = Row { name: "soak", measure: connections::soak, usual: false };
+
+/// What the rows are measured with.
+struct Field {
+    guests: Guests,
+    rounds: usize,
+    quick: bool,
+    /// Instructions by what they were for.
+    counted: RefCell<Vec<(String, u64)>>,
+    /// Whether a side had no sample in a row.
+    failed: Cell<bool>,
+}
+
+impl Field {
+    /// So many seconds, or one when there is no time.
+    fn duration(&self, seconds: u64) -> Duration {
+        Duration::from_secs(if self.quick { seconds.div_ceil(3) } else { seconds })
+    }
+
+    fn show(&self, comparison: &Comparison) {
+        print!("{comparison}");
+        if !comparison.is_complete() {
+            self.failed.set(true);
+        }
+    }
+}
+
+/// Measures the rows that are wanted. The exit code tells whether each had a figure.
+///
+/// # Errors
+/// The user is not root, a row has no such name, an image does not build, or the Linux guest is not built.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
+    let rows = wanted(options)?;
+    namespace::require_root()?;
+    let guests = guests(workspace, options)?;
+    let namespace = Namespace::enter()?;
+    for side in guests.sides() {
+        namespace.lay(side.wire())?;
+    }
+    let rounds = if options.quick { ROUNDS_QUICK } else { ROUNDS };
+    println!(
+        "network, QEMU under TCG, one processor and {RAM} each, taps with offloads, {CONGESTION} on this side; \
+         {rounds} rounds a side, in turn"
+    );
+    let (counted, failed) = (RefCell::new(Vec::new()), Cell::new(false));
+    let field = Field { guests, rounds, quick: options.quick, counted, failed };
+    for row in &rows {
+        println!("\n[{}]", row.name);
+        if let Err(error) = (row.measure)(&field) {
+            println!("  not measured: {error}");
+            field.failed.set(true);
+        }
+    }
+    if options.only.is_empty() && !options.quick && !field.failed.get() {
+        write(workspace, "net.txt", &snapshot(&field.counted.borrow()))?;
+    }
+    Ok(u8::from(field.failed.get()))
+}
+
+/// The rows with these names, in their order here.
+fn wanted(options: &Options) -> Result<Vec<Row>> {
+    let rows = || ROWS.into_iter().chain([SOAK]);
+    if let Some(name) = options.only.iter().find(|name| !rows().any(|row| row.name == **name)) {
+        let known: Vec<&str> = rows().map(|row| row.name).collect();
+        return Err(Error::usage(format!("there is no row '{name}': choose of {}", known.join(", "))));
+    }
+    let named = |row: &Row| options.only.iter().any(|name| name == row.name);
+    Ok(rows().filter(|row| if options.only.is_empty() { row.usual } else { named(row) }).collect())
+}
+
+/// Builds the images and finds the Linux guest.
+fn guests(workspace: &Workspace, options: &Options) -> Result<Guests> {
+    let folder = workspace.target.join("peers/linux");
+    if !options.no_peer && !side::is_built(&folder) {
+        return Err(Error::failed(format!(
+            "the Linux guest to compare with is not built: '{BUILD}' does it, in ten minutes; --no-peer measures unik alone"
+        )));
+    }
+    let build = |name: &str| {
+        let app = workspace.app(Some(name), &workspace.root)?;
+        let request = Request::new(workspace, Profile::Release);
+        image::build(workspace, &app, &Request { output: request.output.join("bench"), ..request })
+    };
+    let linux = (!options.no_peer).then_some(folder);
+    Ok(Guests { echo: build("net_echo")?, bulk: build("bulk")?, linux })
+}
+
+fn snapshot(counted: &[(String, u64)]) -> String {
+    let mut text =
+        "instructions of a request (QEMU, -icount shift=0,sleep=off, q35, a tap), one after the other\n"
+            .to_owned();
+    for (what, instructions) in counted {
+        text += &format!("{what:48} {instructions:>8}\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(only: &[&str]) -> Result<Vec<&'static str>> {
+        let only = only.iter().map(|name| (*name).to_owned()).collect();
+        Ok(wanted(&Options { only, ..Options::default() })?.iter().map(|row| row.name).collect())
+    }
+
+    #[test]
+    fn all_rows_are_usual_but_the_one_for_nights() {
+        let usual = names(&[]).unwrap();
+        assert_eq!(usual.len(), ROWS.len());
+        assert!(!usual.contains(&"soak"));
+        assert_eq!(names(&["soak", "bulk"]).unwrap(), ["bulk", "soak"]);
+    }
+
+    #[test]
+    fn a_row_that_is_not_there_is_answered_with_those_that_are() {
+        let error = names(&["bulk", "ping"]).unwrap_err().to_string();
+        assert!(error.starts_with("there is no row 'ping': choose of bulk, iperf, udp-echo"), "{error}");
+    }
+
+    #[test]
+    fn the_snapshot_has_one_line_a_figure() {
+        let text = snapshot(&[("UDP echo".to_owned(), 4711)]);
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.ends_with("UDP echo                                             4711\n"), "{text}");
+    }
+}
