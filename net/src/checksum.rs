@@ -34,8 +34,8 @@ const UDP_FIELD: usize = 6;
 const UDP_HEADER: usize = 8;
 
 /// The sum of numbers of 16 bits, the first byte of each being the lower one: by RFC 1071, 2 (B), the bytes of the result
-/// are those of a field in a packet. It is not folded yet, and a last odd byte counts as if a zero followed. For fewer
-/// than 2^32 bytes it is below 2^63.
+/// are those of a field in a packet. It is not folded yet, and a last odd byte counts as if a zero followed. Of 2^17 bytes,
+/// more than a frame has, it is below 2^48.
 #[inline(never)]
 pub(crate) fn sum(bytes: &[u8]) -> u64 {
     let (mut low, mut high) = (0, 0);
@@ -63,10 +63,9 @@ pub(crate) fn sum(bytes: &[u8]) -> u64 {
     low + high
 }
 
-/// A sum of any size in 16 bits: the carries are added until none is left.
-#[inline(never)]
+/// A sum of 48 bits in 16: the carries are added until none is left.
+#[inline]
 pub(crate) fn fold(sum: u64) -> u16 {
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16);
     ((sum & 0xffff) + (sum >> 16)) as u16

@@ -197,22 +197,24 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         }
     }
 
-    /// The frame in a buffer that the device filled. `None` if it cannot be one.
+    /// Takes off the header that the device put in front of a frame, and what it says. `None` if it cannot be a frame.
     #[inline]
-    fn unwrap(&mut self, mut buffer: Buffer) -> Option<Frame> {
-        let header = Header::of(&buffer)?;
-        let count = header::buffers(&buffer);
-        buffer.trim_front(self.header)?;
-        let mut offload = Offload::default();
+    fn unwrap(&mut self, frame: &mut Frame) -> Option<()> {
+        let buffer = &mut frame.buffer;
         if self.verifies {
-            offload = header.offload(&buffer, self.offloads.merge)?;
+            let header = Header::of(buffer)?;
+            let count = header::buffers(buffer);
+            buffer.trim_front(self.header)?;
+            frame.offload = header.offload(buffer, self.offloads.merge)?;
+            if SEGMENTATION && self.offloads.merge && count != 1 {
+                self.merge(buffer, count)?;
+                // Only what is to be cut is longer than one buffer.
+                frame.offload.segment?;
+            }
+        } else {
+            buffer.trim_front(self.header)?;
         }
-        if SEGMENTATION && self.offloads.merge && count != 1 {
-            self.merge(&mut buffer, count)?;
-            // Only what is to be cut is longer than one buffer.
-            offload.segment?;
-        }
-        (!buffer.is_empty()).then_some(Frame { buffer, offload })
+        (!buffer.is_empty()).then_some(())
     }
 
     /// Takes the rest of a frame of `count` buffers. `None` if there is less, or more than a frame can have.
@@ -341,11 +343,11 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
 
     fn receive(&mut self) -> Option<Frame> {
         loop {
-            let buffer = self.take_received()?;
+            let mut frame = Frame::from(self.take_received()?);
             if self.posted + REFILL <= self.wanted {
                 self.refill();
             }
-            if let Some(frame) = self.unwrap(buffer) {
+            if self.unwrap(&mut frame).is_some() {
                 return Some(frame);
             }
             self.counters.rx_malformed.increment();
