@@ -71,6 +71,12 @@ pub(crate) fn fold(sum: u64) -> u16 {
     ((sum & 0xffff) + (sum >> 16)) as u16
 }
 
+/// The folded sum of `bytes` and what was summed before.
+#[inline(never)]
+fn sum_with(bytes: &[u8], before: u64) -> u16 {
+    fold(sum(bytes) + before)
+}
+
 /// What there is to be summed in a frame.
 #[derive(Default)]
 struct Packet {
@@ -158,12 +164,13 @@ impl Packet {
             return true;
         }
         let (start, end) = (usize::from(self.start), usize::from(self.end));
+        let pseudo = u64::from(self.pseudo);
         let sum = if SEGMENTATION && buffer.is_chained() {
-            sum_parts(buffer, start, end)
+            fold(sum_parts(buffer, start, end) + pseudo)
         } else {
-            sum(buffer.get(start..end).unwrap_or_default())
+            sum_with(buffer.get(start..end).unwrap_or_default(), pseudo)
         };
-        fold(sum + u64::from(self.pseudo)) == 0xffff
+        sum == 0xffff
     }
 }
 
@@ -189,7 +196,7 @@ impl Frame {
         let buffer = &self.buffer;
         let total = if SEGMENTATION { buffer.total_len() } else { buffer.len() };
         let Some(packet) = find(buffer, total) else { return false };
-        packet.header(buffer).is_none_or(|header| fold(sum(header)) == 0xffff)
+        packet.header(buffer).is_none_or(|header| sum_with(header, 0) == 0xffff)
             && (self.offload.checksum != Checksum::Unverified
                 || packet.place().is_none_or(|place| packet.is_right(buffer, place)))
     }
@@ -204,7 +211,7 @@ impl Frame {
         let Some(packet) = find(buffer, buffer.len()) else { return };
         if packet.header != 0 {
             store(buffer, ETHERNET + IPV4_FIELD, 0);
-            let value = packet.header(buffer).map_or(0, |header| !fold(sum(header)));
+            let value = packet.header(buffer).map_or(0, |header| !sum_with(header, 0));
             store(buffer, ETHERNET + IPV4_FIELD, value);
         }
         if let Some(place) = packet.place() {
@@ -239,7 +246,7 @@ impl Frame {
             return cuts && usize::from(segment.headers) <= length;
         }
         if !offloads.checksum {
-            let value = !fold(sum(self.buffer.get(start..).unwrap_or_default()));
+            let value = !sum_with(self.buffer.get(start..).unwrap_or_default(), 0);
             // Zero would say that there is none (RFC 768); the other zero is as good for TCP.
             store(&mut self.buffer, field, if value == 0 { !0 } else { value });
             self.offload.checksum = Checksum::Unverified;
