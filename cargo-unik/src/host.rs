@@ -58,6 +58,9 @@ fn command(
     };
     let mut command = Command::new(setup::cargo());
     command.current_dir(&workspace.root).args(["run", "--package", &app.package, kind, &app.target]);
+    if !app.defaults.features.is_empty() {
+        command.args(["--features", &app.defaults.features.join(",")]);
+    }
     if options.profile == Profile::Release {
         command.arg("--release");
     }

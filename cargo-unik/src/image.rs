@@ -260,6 +260,9 @@ fn command(workspace: &Workspace, app: &App, request: &Request) -> Result<Comman
         .args(["--message-format", "json-render-diagnostics"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
+    if !app.defaults.features.is_empty() {
+        command.args(["--features", &app.defaults.features.join(",")]);
+    }
     if request.profile == Profile::Release {
         command.arg("--release");
     }

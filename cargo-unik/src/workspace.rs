@@ -98,6 +98,8 @@ pub struct Defaults {
     pub networks: Option<Vec<Network>>,
     /// Words of configuration.
     pub cmdline: Option<String>,
+    /// Features of its package that it is built with.
+    pub features: Vec<String>,
 }
 
 impl Workspace {
@@ -282,9 +284,10 @@ impl Defaults {
                         several()?.into_iter().map(options::network).collect::<Result<Vec<_>>>()?;
                     defaults.networks = Some(networks.into_iter().flatten().collect());
                 }
+                "features" => defaults.features = several()?.into_iter().map(str::to_owned).collect(),
                 "examples" => {}
                 _ => {
-                    let known = "data, memory, machine, cmdline, forward, net";
+                    let known = "data, memory, machine, cmdline, forward, net, features";
                     return Err(Error::usage(format!("there is no wish '{key}': choose {known}")));
                 }
             }

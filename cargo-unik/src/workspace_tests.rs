@@ -75,7 +75,7 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
 fn wishes_are_read_from_the_manifest() {
     let wishes = json!({
         "data": "zones", "forward": ["udp:5300:53", "tcp:5300:53"], "memory": "8M", "machine": "q35",
-        "net": ["user"], "cmdline": "log=debug",
+        "net": ["user"], "cmdline": "log=debug", "features": ["one", "other"],
     });
     let defaults = dns(&wishes).unwrap().defaults;
     assert_eq!(defaults.data.as_deref(), Some(Path::new("/w/apps/dns/zones")));
@@ -84,6 +84,7 @@ fn wishes_are_read_from_the_manifest() {
     assert_eq!(defaults.machine, Some(Machine::Q35));
     assert_eq!(defaults.networks, Some(vec![Network::User]));
     assert_eq!(defaults.cmdline.as_deref(), Some("log=debug"));
+    assert_eq!(defaults.features, ["one", "other"]);
 }
 
 #[test]
@@ -93,7 +94,7 @@ fn a_mistake_in_the_manifest_names_the_manifest_and_the_key() {
         (json!({ "machine": "vax" }), "there is no machine 'vax': choose microvm, q35 or pc"),
         (
             json!({ "memmory": "8M" }),
-            "there is no wish 'memmory': choose data, memory, machine, cmdline, forward, net",
+            "there is no wish 'memmory': choose data, memory, machine, cmdline, forward, net, features",
         ),
     ] {
         let error = dns(&wishes).unwrap_err().to_string();

@@ -66,6 +66,7 @@ impl<'a> Stuffed<'a> {
         }
     }
 
+    #[cfg(feature = "guest")]
     #[inline(never)]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|byte| self.byte(*byte));
