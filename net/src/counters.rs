@@ -13,6 +13,14 @@ unik_sched::counters! {
         tx_frames,
         /// Bytes of these frames.
         tx_bytes,
+        /// Frames dropped whose headers are cut off or make no sense.
+        rx_malformed,
+        /// Frames dropped whose sender is nobody, everybody, or this host.
+        rx_martian,
+        /// Frames dropped that are for somebody else, or for a group in a way that does not concern this host.
+        rx_elsewhere,
+        /// Frames dropped that hold a piece of a packet: those are not put together.
+        rx_fragments,
         /// Turns of the driver task.
         turns,
         /// Turns that ended with received frames left for the next one.
@@ -25,9 +33,15 @@ unik_sched::counters! {
         captured,
         /// Frames that a capture had no room for.
         capture_dropped,
+        /// Answers about hardware addresses dropped because nobody had asked.
+        arp_unasked,
+        /// Frames in which another host says that it has our address.
+        arp_conflicts,
+        /// Messages of ICMP dropped that are no echo requests: answers to no question of ours, and errors.
+        icmp_unheeded,
         /// Datagrams dropped because the queue of their socket was full.
         udp_rx_dropped,
-        /// Datagrams dropped because nobody could answer their sender (address 0.0.0.0 or port 0).
+        /// Datagrams dropped because nobody could answer their sender: no port, or to a handler from no other host.
         udp_rx_unanswerable,
         /// Datagrams to a handler dropped because a length or a checksum is wrong.
         udp_rx_malformed,
@@ -63,6 +77,8 @@ unik_sched::counters! {
         tcp_closed,
         /// TCP connections that a peer reset.
         tcp_resets,
+        /// TCP segments that belong to no connection; the sender is told, but for a reset.
+        tcp_strays,
         /// Connection attempts not answered because the listener's backlog was full.
         tcp_backlog_full,
         /// Connections given up during the handshake to make room for newer ones.
@@ -79,5 +95,7 @@ unik_sched::counters! {
         dhcp_leases,
         /// DHCP leases lost.
         dhcp_lost,
+        /// Datagrams to the DHCP client dropped: no answers to what it has asked.
+        dhcp_unasked,
     }
 }

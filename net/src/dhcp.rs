@@ -42,12 +42,17 @@ impl Dhcp {
 }
 
 impl Stack {
-    /// Lets the client have the frame in hand. False when there is no client.
-    pub(crate) fn hear_dhcp(&mut self, now: Instant) -> bool {
-        let Some(dhcp) = &mut self.dhcp else { return false };
+    /// Lets the client have the frame in hand, and counts it where the client has no use for it: only what it has asked
+    /// for changes what it does next.
+    pub(crate) fn hear_dhcp(&mut self, now: Instant) {
+        let Some(dhcp) = &mut self.dhcp else { return };
+        let before = self.interface.poll_at(instant(now), &dhcp.set);
         self.interface.poll_ingress_single(instant(now), &mut self.link, &mut dhcp.set);
+        if self.interface.poll_at(instant(now), &dhcp.set) == before {
+            self.counters.dhcp_unasked.increment();
+            return;
+        }
         dhcp.due = Some(now);
-        true
     }
 
     /// Lets the client send what is due, and takes what it has learned.

@@ -44,6 +44,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod asked;
 mod cable;
 mod capture;
 mod checksum;
@@ -52,6 +53,7 @@ mod counters;
 pub mod datagram;
 mod dhcp;
 mod error;
+mod gate;
 mod glance;
 mod link;
 mod net;

@@ -20,8 +20,11 @@ use smoltcp::{
 use unik_virtio::{Buffer, Pool};
 
 use crate::{
+    asked::Asked,
     capture::{Direction, Witness},
     counters::NetCounters,
+    datagram::packet::Host,
+    gate::{self, Refusal},
     glance::Segment,
     nic::{self, Frame, Nic, Offloads, SegmentKind},
     segmentation::{self, SEGMENTATION},
@@ -52,6 +55,8 @@ pub(crate) struct Link {
     pub(crate) witness: Option<Box<dyn Witness>>,
     /// What measures the connection in hand by the segments that it sends.
     pub(crate) meter: Option<Meter>,
+    /// Whose hardware addresses were asked for.
+    pub(crate) asked: Asked,
     /// The received frame to be handled next.
     incoming: Option<Frame>,
     /// It was checked.
@@ -88,6 +93,7 @@ impl Link {
             now: unik_sched::time::Instant::ZERO,
             witness: None,
             meter: None,
+            asked: Asked::new(),
             incoming: None,
             is_checked: true,
             spare: None,
@@ -158,6 +164,12 @@ impl Link {
     /// Drops the received frame in hand.
     pub(crate) fn ignore(&mut self) {
         self.incoming = None;
+    }
+
+    /// Holds the received frame in hand against the rules of the gate.
+    pub(crate) fn judge(&mut self, host: &Host, is_lease: bool) -> Result<(), Refusal> {
+        let Some(frame) = &self.incoming else { return Ok(()) };
+        gate::judge(&frame.buffer, host, is_lease, &mut self.asked, self.now)
     }
 
     /// Who has sent the received frame in hand: the hardware address.
@@ -252,6 +264,9 @@ impl Link {
     /// Seals a new frame, which is to be cut into segments with `size` bytes of payload if that is said, and sends it.
     #[inline(never)]
     fn finish(&mut self, buffer: Buffer, size: Option<NonZeroU16>) {
+        if let Some(target) = gate::question(&buffer) {
+            self.asked.note(target, self.now);
+        }
         let mut frame = Frame::from(buffer);
         frame.seal(self.offloads);
         if SEGMENTATION && let Some(size) = size {

@@ -25,6 +25,7 @@ use crate::{
     counters::NetCounters,
     datagram::{InPlace, packet::Host},
     dhcp::{CLIENT_PORT, Dhcp},
+    gate::Refusal,
     glance::Glance,
     link::Link,
     net::Random,
@@ -70,6 +71,8 @@ pub(crate) struct Stack {
     unconfigured: Vec<Waker>,
     /// When to say next that connections are refused.
     complaint: Pace,
+    /// When to say next that another host has the address.
+    conflict: Pace,
     /// What the card sets.
     event: Event,
     driver: Option<Waker>,
@@ -123,6 +126,7 @@ impl Stack {
             counters,
             unconfigured: Vec::new(),
             complaint: Pace::new(COMPLAINT),
+            conflict: Pace::new(COMPLAINT),
             event,
             driver: None,
             requested: false,
@@ -249,24 +253,57 @@ impl Stack {
         match Glance::of(frame) {
             Glance::Tcp(segment) => self.hear_segment(&segment, now),
             Glance::Udp(port) if self.answer_in_place(port) => {}
-            Glance::Udp(CLIENT_PORT) if self.hear_dhcp(now) => {}
+            beside => self.hear_beside(beside, now),
+        }
+        true
+    }
+
+    /// Handles a frame that is neither a segment nor answered in place, if the gate lets it in.
+    #[inline(never)]
+    fn hear_beside(&mut self, glance: Glance, now: Instant) {
+        let is_lease = matches!(glance, Glance::Udp(CLIENT_PORT)) && self.dhcp.is_some();
+        if !self.admits(is_lease) {
+            return;
+        }
+        match glance {
+            Glance::Udp(_) if is_lease => self.hear_dhcp(now),
             Glance::Udp(port) => self.hear_datagram(port, now),
             Glance::Arp => {
                 self.hear_nobody(now);
                 self.neighbor_answered = true;
             }
-            Glance::Other => self.hear_nobody(now),
+            Glance::Tcp(_) | Glance::Other => self.hear_nobody(now),
         }
-        true
+    }
+
+    /// Whether the gate lets the frame in hand in. Drops and counts it otherwise.
+    pub(crate) fn admits(&mut self, is_lease: bool) -> bool {
+        let host = self.host();
+        let Err(refusal) = self.link.judge(&host, is_lease) else { return true };
+        refusal.count(&self.counters);
+        if refusal == Refusal::Conflict
+            && let Some(held_back) = self.conflict.admit(self.link.now)
+        {
+            log::warn!("{}: another host has our address, and said so {held_back} times more", self.name);
+        }
+        self.link.ignore();
+        false
+    }
+
+    /// This host, as frames see it. Without an address nothing is for it.
+    fn host(&self) -> Host {
+        let (address, prefix) = self.address.unwrap_or((Ipv4Addr::UNSPECIFIED, 32));
+        Host { hardware: self.hardware_address, address, prefix }
     }
 
     /// Shows the frame in hand, a datagram to `port`, to its handler. True when it is done with.
     #[inline]
     fn answer_in_place(&mut self, port: u16) -> bool {
-        let (Some(in_place), Some((address, prefix))) = (&mut self.in_place, self.address) else {
-            return false;
-        };
-        in_place.receive(port, &mut self.link, &Host { hardware: self.hardware_address, address, prefix })
+        let host = self.host();
+        match &mut self.in_place {
+            Some(in_place) if self.address.is_some() => in_place.receive(port, &mut self.link, &host),
+            _ => false,
+        }
     }
 
     /// Handles the frame in hand, which belongs to no socket.

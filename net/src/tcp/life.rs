@@ -46,9 +46,25 @@ impl Stack {
         if let Some(number) = self.tcp.find(&segment.flow) {
             return self.hear(number, segment, now);
         }
+        self.hear_unconnected(segment, now);
+    }
+
+    /// Handles a segment that belongs to no open connection.
+    #[inline(never)]
+    fn hear_unconnected(&mut self, segment: &Segment, now: Instant) {
+        if !self.admits(false) {
+            return;
+        }
         match self.tcp.time_wait.hear(segment) {
             Heard::Unknown if segment.is_opening() => self.hear_opening(segment, now),
-            Heard::Unknown => self.hear_nobody(now),
+            Heard::Unknown => {
+                self.counters.tcp_strays.increment();
+                if segment.flags & RST != 0 {
+                    // It is never answered (RFC 9293, 3.10.7.1).
+                    return self.link.ignore();
+                }
+                self.hear_nobody(now);
+            }
             Heard::Nothing => self.link.ignore(),
             Heard::Repeated(waiting) => {
                 self.acknowledge(&waiting);

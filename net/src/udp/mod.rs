@@ -59,7 +59,8 @@ impl UdpSocket {
         while let Ok((payload, sender)) = socket.recv() {
             let port = sender.endpoint.port;
             let IpAddr::V4(address) = sender.endpoint.addr.into() else { continue };
-            if address.is_unspecified() || port == 0 {
+            // RFC 768: a source port of zero is none.
+            if port == 0 {
                 stack.counters.udp_rx_unanswerable.increment();
                 continue;
             }

@@ -33,9 +33,6 @@ const IPV4_HEADER: usize = 20;
 const ATTEMPTS: u8 = 3;
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Neighbours that are asked for in a second: whoever forges addresses makes us send no more.
-const ASKED: usize = 16;
-
 /// A broadcast ARP request for an IPv4 address over Ethernet (RFC 826), but for the addresses.
 const ARP_REQUEST: [u8; 42] = [
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0x08, 0x06, // to all, from, ARP
@@ -51,8 +48,6 @@ pub(crate) struct Outbox {
     parked: Vec<Parked>,
     /// An ARP frame came in: parked datagrams may be sendable now.
     answered: bool,
-    /// The neighbours that were asked for last, and when.
-    asked: [Option<(Ipv4Addr, Instant)>; ASKED],
     /// Tasks that wait for the card to have room.
     waiting: Vec<Waker>,
 }
@@ -73,14 +68,7 @@ impl Outbox {
         let unused = PacketBuffer::new(Vec::new(), Vec::new());
         let one = PacketBuffer::new(vec![PacketMetadata::EMPTY], vec![0; limit]);
         let carrier = set.add(Socket::new(unused, one));
-        Outbox {
-            set,
-            carrier,
-            parked: Vec::new(),
-            answered: false,
-            asked: [None; ASKED],
-            waiting: Vec::new(),
-        }
+        Outbox { set, carrier, parked: Vec::new(), answered: false, waiting: Vec::new() }
     }
 
     /// When a parked datagram is to be tried again.
@@ -224,13 +212,9 @@ impl Stack {
     /// smoltcp asks too, but for all neighbours together at most once a second.
     pub(crate) fn ask(&mut self, destination: Ipv4Addr, now: Instant) {
         let (Some(target), Some((address, _))) = (self.next_hop(destination), self.address) else { return };
-        let asked = &mut self.outbox.asked;
-        let recent = |last: &Option<(Ipv4Addr, Instant)>| last.filter(|(_, at)| *at + RETRY > now);
-        if asked.iter().filter_map(recent).any(|(known, _)| known == target) {
+        if !self.link.asked.may_ask(target, now) {
             return;
         }
-        let Some(place) = asked.iter_mut().find(|last| recent(last).is_none()) else { return };
-        *place = Some((target, now));
         let Some(slot) = self.link.transmit(smoltcp::time::Instant::ZERO) else { return };
         let mut request = ARP_REQUEST;
         request[6..12].copy_from_slice(&self.hardware_address);

@@ -21,6 +21,10 @@ struct Manners {
     lease_seconds: u32,
     address: Ipv4Addr,
     mask: Ipv4Addr,
+    /// Where the answers come from.
+    server: Ipv4Addr,
+    /// How far they miss the number of the question.
+    off: u32,
 }
 
 impl Default for Manners {
@@ -31,6 +35,8 @@ impl Default for Manners {
             lease_seconds: 600,
             address: LEASED,
             mask: Ipv4Addr::new(255, 255, 255, 0),
+            server: RIGHT,
+            off: 0,
         }
     }
 }
@@ -47,7 +53,7 @@ fn answer(request: &DhcpRepr<'_>, manners: Manners) -> Option<Vec<u8>> {
     };
     let repr = DhcpRepr {
         message_type,
-        transaction_id: request.transaction_id,
+        transaction_id: request.transaction_id.wrapping_add(manners.off),
         secs: 0,
         client_hardware_address: request.client_hardware_address,
         client_ip: Ipv4Addr::UNSPECIFIED,
@@ -70,7 +76,7 @@ fn answer(request: &DhcpRepr<'_>, manners: Manners) -> Option<Vec<u8>> {
     };
     let mut bytes = vec![0; repr.buffer_len()];
     repr.emit(&mut DhcpPacket::new_unchecked(&mut bytes[..])).expect("there is room");
-    Some(udp((RIGHT, 67), (Ipv4Addr::BROADCAST, 68), &bytes))
+    Some(udp((manners.server, 67), (Ipv4Addr::BROADCAST, 68), &bytes))
 }
 
 async fn serve(mut peer: Peer, manners: Rc<RefCell<Manners>>, log: Log) {
@@ -191,5 +197,37 @@ fn addresses_that_no_host_can_have_are_not_taken() {
             assert!(time.timeout(Duration::from_secs(100), net.configured()).await.is_err());
         });
         assert_eq!(net.address(), None);
+    }
+}
+
+#[test]
+fn answers_to_somebody_elses_question_are_dropped_and_counted() {
+    let (mut world, net, manners, log) = client_and_server(Manners { off: 1, ..Manners::default() });
+    let time = world.time.clone();
+    world.run(async {
+        assert!(time.timeout(Duration::from_secs(100), net.configured()).await.is_err());
+        let asked = log.borrow().len() as u64;
+        assert!(asked > 2);
+        assert_eq!(net.counters().dhcp_unasked.get(), asked);
+        manners.borrow_mut().off = 0;
+        net.configured().await;
+        assert_eq!(net.counters().dhcp_unasked.get(), asked);
+    });
+}
+
+#[test]
+fn a_server_without_an_address_leases_none() {
+    for server in [Ipv4Addr::UNSPECIFIED, Ipv4Addr::LOCALHOST, Ipv4Addr::BROADCAST] {
+        let (mut world, net, manners, log) = client_and_server(Manners { server, ..Manners::default() });
+        let time = world.time.clone();
+        world.run(async {
+            assert!(time.timeout(Duration::from_secs(1000), net.configured()).await.is_err());
+            assert_eq!(net.counters().rx_martian.get(), log.borrow().len() as u64);
+            manners.borrow_mut().server = RIGHT;
+            net.configured().await;
+            // The lease is renewed at an address.
+            time.sleep(Duration::from_secs(3600)).await;
+        });
+        assert_eq!(net.counters().dhcp_leases.get(), 1);
     }
 }

@@ -12,6 +12,7 @@ mod datagram;
 mod dhcp;
 mod driver;
 mod frames;
+mod gate;
 mod icmp;
 mod listener;
 mod offload;

@@ -1,0 +1,91 @@
+//! Whose hardware addresses were asked for last (RFC 826): nobody is asked for too often, and only who was asked for is
+//! believed when it answers.
+
+use core::net::Ipv4Addr;
+
+use unik_sched::time::{Duration, Instant};
+
+/// Neighbours that are asked for in a second: whoever forges addresses makes us send no more.
+const PLACES: usize = 16;
+/// How often one of them is asked for.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// The neighbours that were asked for last, and when.
+pub(crate) struct Asked {
+    places: [Option<(Ipv4Addr, Instant)>; PLACES],
+}
+
+impl Asked {
+    /// Nobody.
+    pub(crate) const fn new() -> Self {
+        Asked { places: [None; PLACES] }
+    }
+
+    /// Whether it is time to ask for `target`.
+    pub(crate) fn may_ask(&self, target: Ipv4Addr, now: Instant) -> bool {
+        let recent = || self.places.iter().flatten().filter(|(_, at)| *at + AGAIN > now);
+        recent().count() < PLACES && !recent().any(|(known, _)| *known == target)
+    }
+
+    /// Notes that `target` is asked for, in the place of who was asked for before all others.
+    pub(crate) fn note(&mut self, target: Ipv4Addr, now: Instant) {
+        // Nothing is smaller than something.
+        let oldest = self.places.iter_mut().min_by_key(|place| place.map(|(_, at)| at));
+        if let Some(place) = oldest {
+            *place = Some((target, now));
+        }
+    }
+
+    /// Takes note of an answer. False when nobody has asked, or somebody else has answered already.
+    pub(crate) fn answered(&mut self, target: Ipv4Addr, now: Instant) -> bool {
+        let mut is_awaited = false;
+        for place in &mut self.places {
+            if let Some((known, at)) = *place
+                && known == target
+            {
+                is_awaited |= at + ANSWER > now;
+                *place = None;
+            }
+        }
+        is_awaited
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Asked, Instant, Ipv4Addr, PLACES};
+
+    fn host(number: usize) -> Ipv4Addr {
+        Ipv4Addr::new(10, 0, 0, number as u8)
+    }
+
+    #[test]
+    fn an_answer_is_believed_once_and_not_for_long() {
+        let (mut asked, at) = (Asked::new(), Instant::from_millis);
+        assert!(!asked.answered(host(1), at(0)));
+        asked.note(host(1), at(0));
+        asked.note(host(1), at(1000));
+        assert!(!asked.answered(host(2), at(1500)));
+        assert!(asked.answered(host(1), at(1500)));
+        assert!(!asked.answered(host(1), at(1500)), "somebody else is later");
+        asked.note(host(1), at(2000));
+        assert!(!asked.answered(host(1), at(5000)));
+    }
+
+    #[test]
+    fn few_are_asked_for_in_a_second_and_each_once() {
+        let (mut asked, at) = (Asked::new(), Instant::from_millis);
+        for number in 0..PLACES {
+            assert!(asked.may_ask(host(number), at(number as u64)));
+            asked.note(host(number), at(number as u64));
+            assert!(!asked.may_ask(host(number), at(500)));
+        }
+        assert!(!asked.may_ask(host(100), at(999)));
+        assert!(asked.may_ask(host(100), at(1000)), "the first one is a second old");
+        asked.note(host(100), at(1000));
+        assert!(!asked.answered(host(0), at(1000)), "the oldest gave its place");
+        assert!(asked.answered(host(1), at(1000)));
+    }
+}
