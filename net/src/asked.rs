@@ -12,41 +12,50 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// The neighbours that were asked for last, and when.
+/// The neighbours that were asked for last, a ring.
 pub(crate) struct Asked {
-    places: [Option<(Ipv4Addr, Instant)>; PLACES],
+    /// Each with the time from which on it may be asked for again.
+    places: [(Ipv4Addr, Instant); PLACES],
+    /// The place of who was asked for before all others.
+    oldest: usize,
 }
 
 impl Asked {
     /// Nobody.
     pub(crate) const fn new() -> Self {
-        Asked { places: [None; PLACES] }
+        Asked { places: [(Ipv4Addr::UNSPECIFIED, Instant::ZERO); PLACES], oldest: 0 }
     }
 
     /// Whether it is time to ask for `target`.
+    #[inline(never)]
     pub(crate) fn may_ask(&self, target: Ipv4Addr, now: Instant) -> bool {
-        let recent = || self.places.iter().flatten().filter(|(_, at)| *at + AGAIN > now);
-        recent().count() < PLACES && !recent().any(|(known, _)| *known == target)
+        let mut has_room = false;
+        for (known, again) in &self.places {
+            if *again <= now {
+                has_room = true;
+            } else if *known == target {
+                return false;
+            }
+        }
+        has_room
     }
 
-    /// Notes that `target` is asked for, in the place of who was asked for before all others.
+    /// Notes that `target` is asked for.
     pub(crate) fn note(&mut self, target: Ipv4Addr, now: Instant) {
-        // Nothing is smaller than something.
-        let oldest = self.places.iter_mut().min_by_key(|place| place.map(|(_, at)| at));
-        if let Some(place) = oldest {
-            *place = Some((target, now));
+        if let Some(place) = self.places.get_mut(self.oldest) {
+            *place = (target, now + AGAIN);
         }
+        self.oldest = (self.oldest + 1) % PLACES;
     }
 
     /// Takes note of an answer. False when nobody has asked, or somebody else has answered already.
+    #[inline(never)]
     pub(crate) fn answered(&mut self, target: Ipv4Addr, now: Instant) -> bool {
         let mut is_awaited = false;
-        for place in &mut self.places {
-            if let Some((known, at)) = *place
-                && known == target
-            {
-                is_awaited |= at + ANSWER > now;
-                *place = None;
+        for (known, again) in &mut self.places {
+            if *known == target {
+                is_awaited |= *again + (ANSWER - AGAIN) > now;
+                *known = Ipv4Addr::UNSPECIFIED;
             }
         }
         is_awaited

@@ -21,6 +21,12 @@ unik_sched::counters! {
         rx_elsewhere,
         /// Frames dropped that hold a piece of a packet: those are not put together.
         rx_fragments,
+        /// Answers about hardware addresses dropped because nobody had asked.
+        arp_unasked,
+        /// Frames in which another host says that it has our address.
+        arp_conflicts,
+        /// Messages of ICMP dropped that are no echo requests: answers to no question of ours, and errors.
+        icmp_unheeded,
         /// Turns of the driver task.
         turns,
         /// Turns that ended with received frames left for the next one.
@@ -33,12 +39,6 @@ unik_sched::counters! {
         captured,
         /// Frames that a capture had no room for.
         capture_dropped,
-        /// Answers about hardware addresses dropped because nobody had asked.
-        arp_unasked,
-        /// Frames in which another host says that it has our address.
-        arp_conflicts,
-        /// Messages of ICMP dropped that are no echo requests: answers to no question of ours, and errors.
-        icmp_unheeded,
         /// Datagrams dropped because the queue of their socket was full.
         udp_rx_dropped,
         /// Datagrams dropped because nobody could answer their sender: no port, or to a handler from no other host.

@@ -36,12 +36,12 @@ pub(crate) enum Refusal {
     Elsewhere,
     /// A piece of a packet: they are not put together here.
     Fragment,
-    /// A message of ICMP that asks for nothing: an answer to no question of ours, or an error.
-    Unheeded,
     /// An answer about a hardware address that was not asked for.
     Unasked,
     /// Another host has our address.
     Conflict,
+    /// A message of ICMP that asks for nothing: an answer to no question of ours, or an error.
+    Unheeded,
 }
 
 impl Refusal {
@@ -52,9 +52,9 @@ impl Refusal {
             Refusal::Martian => &counters.rx_martian,
             Refusal::Elsewhere => &counters.rx_elsewhere,
             Refusal::Fragment => &counters.rx_fragments,
-            Refusal::Unheeded => &counters.icmp_unheeded,
             Refusal::Unasked => &counters.arp_unasked,
             Refusal::Conflict => &counters.arp_conflicts,
+            Refusal::Unheeded => &counters.icmp_unheeded,
         };
         counter.increment();
     }

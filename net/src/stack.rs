@@ -164,10 +164,16 @@ impl Stack {
         register(&mut self.unconfigured, waker);
     }
 
-    /// Says, not too often, that connections are refused for want of `what`.
+    /// Says, not too often, that a connection is refused, and why.
     pub(crate) fn complain(&self, what: &str) {
-        if let Some(held_back) = self.complaint.admit(self.link.now) {
-            log::warn!("{}: a connection is refused for want of {what}, after {held_back} others", self.name);
+        self.say(&self.complaint, what);
+    }
+
+    /// Warns of something that strangers cause, as often as `pace` admits.
+    #[inline(never)]
+    fn say(&self, pace: &Pace, what: &str) {
+        if let Some(held_back) = pace.admit(self.link.now) {
+            log::warn!("{}: {what}, after {held_back} times without a word", self.name);
         }
     }
 
@@ -281,10 +287,8 @@ impl Stack {
         let host = self.host();
         let Err(refusal) = self.link.judge(&host, is_lease) else { return true };
         refusal.count(&self.counters);
-        if refusal == Refusal::Conflict
-            && let Some(held_back) = self.conflict.admit(self.link.now)
-        {
-            log::warn!("{}: another host has our address, and said so {held_back} times more", self.name);
+        if refusal == Refusal::Conflict {
+            self.say(&self.conflict, "another host has our address");
         }
         self.link.ignore();
         false

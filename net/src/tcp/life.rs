@@ -167,6 +167,13 @@ impl Stack {
                     self.remove_connection(number);
                     return false;
                 }
+                if state == State::Closed {
+                    // It is out of time, and its reset goes to somebody whose hardware address nobody may know.
+                    let (stage, until) = (connection.stage, now + RESET_TIMEOUT);
+                    connection.stage = Stage::Parting(until);
+                    self.forget_arrival(stage, number);
+                    self.tcp.set_timer(number, until);
+                }
             }
             Stage::Parting(until) => {
                 // With its last acknowledgement sent, it only waits.
@@ -257,7 +264,7 @@ impl Stack {
     /// Counts a connection that found no memory, and says so, not too often.
     pub(crate) fn count_no_memory(&mut self) {
         self.counters.tcp_no_memory.increment();
-        self.complain("memory");
+        self.complain("a connection is refused for want of memory");
     }
 
     /// Whether one more connection may exist. One that is half open gives way.
@@ -270,7 +277,7 @@ impl Stack {
             }
             if !self.evict_half_open() {
                 self.counters.tcp_limit_reached.increment();
-                self.complain("room: the limit on connections is reached");
+                self.complain("a connection is refused for want of room");
                 return false;
             }
         }
@@ -298,7 +305,7 @@ impl Stack {
     #[inline(never)]
     pub(crate) fn remove_connection(&mut self, number: u32) -> Option<Connection> {
         let connection = self.tcp.remove(number)?;
-        self.forget_arrival(&connection, number);
+        self.forget_arrival(connection.stage, number);
         self.counters.tcp_closed.increment();
         Some(connection)
     }

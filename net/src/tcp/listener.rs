@@ -22,7 +22,7 @@ use crate::{
     glance::Segment,
     stack::{Shared, Stack, duration},
     tcp::{
-        connection::{Arrival, Buffers, Connection, Stage},
+        connection::{Arrival, Buffers, Stage},
         life::RESET_TIMEOUT,
         list::List,
         stream::TcpStream,
@@ -219,8 +219,8 @@ impl Stack {
     }
 
     /// Forgets a connection that ended before it was accepted.
-    pub(crate) fn forget_arrival(&mut self, connection: &Connection, number: u32) {
-        let Stage::Arriving(arrival) = connection.stage else { return };
+    pub(crate) fn forget_arrival(&mut self, stage: Stage, number: u32) {
+        let Stage::Arriving(arrival) = stage else { return };
         let id = arrival.listener;
         let Some(listener) = self.tcp.listeners.iter_mut().find(|listener| listener.id == id) else { return };
         let list = if arrival.ready { &mut listener.ready } else { &mut listener.half_open };

@@ -350,3 +350,30 @@ fn a_connection_waits_for_its_neighbour_no_longer_than_the_answer_takes() {
     });
     assert!(world.time.now() < Instant::from_millis(400));
 }
+
+#[test]
+fn who_asks_for_a_connection_and_cannot_be_found_leaves_nothing_behind() {
+    let mut world = World::new(Conditions::default(), 1);
+    let net = world.left();
+    let mut peer = Peer { end: world.right.take().unwrap(), time: world.time.clone() };
+    let time = world.time.clone();
+    world.run(async {
+        let _listener = net.listen(80).await.unwrap();
+        for port in 1..=10 {
+            peer.say(&tcp((RIGHT, port), (LEFT, 80), TcpControl::Syn, 1, None));
+        }
+        time.sleep(Duration::from_secs(1)).await;
+        let count = || {
+            let mut count = 0;
+            net.sockets(0, &mut |_, _| {
+                count += 1;
+                true
+            });
+            count
+        };
+        assert_eq!(count(), 11);
+        time.sleep(Duration::from_secs(25)).await;
+        assert_eq!(count(), 1, "only the listener");
+    });
+    assert_eq!(net.counters().tcp_closed.get(), 10);
+}
