@@ -14,7 +14,7 @@ unik_sched::counters! {
         /// Bytes of these frames.
         tx_bytes,
         /// Frames dropped whose headers are cut off or make no sense.
-        rx_malformed,
+        rx_bad_headers,
         /// Frames dropped whose sender is nobody, everybody, or this host.
         rx_martian,
         /// Frames dropped that are for somebody else, or for a group in a way that does not concern this host.

@@ -48,7 +48,7 @@ impl Refusal {
     /// Counts it.
     pub(crate) fn count(self, counters: &NetCounters) {
         let counter = match self {
-            Refusal::Malformed => &counters.rx_malformed,
+            Refusal::Malformed => &counters.rx_bad_headers,
             Refusal::Martian => &counters.rx_martian,
             Refusal::Elsewhere => &counters.rx_elsewhere,
             Refusal::Fragment => &counters.rx_fragments,

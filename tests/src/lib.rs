@@ -15,11 +15,13 @@
 mod crowd;
 mod image;
 mod qtest;
+mod storm;
 mod vm;
 mod wire;
 
 pub use crowd::Crowd;
 pub use image::{Image, workspace};
 pub use qtest::Qtest;
+pub use storm::Storm;
 pub use vm::{PATIENCE, Setup, Vm};
 pub use wire::Wire;

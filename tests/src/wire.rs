@@ -25,6 +25,8 @@ const ARP: u16 = 0x0806;
 pub(crate) const IPV4: u16 = 0x0800;
 /// How long a frame is waited for before the question is repeated.
 const REPEAT: Duration = Duration::from_millis(200);
+/// How long a frame is waited for that need not be there.
+const AT_ONCE: Duration = Duration::from_micros(1);
 /// The most that is read from the cable at once, in bytes.
 const CHUNK: usize = 65_536;
 /// QEMU's `stream` back end puts the length of a frame before it, as 32 bits, the highest first.
@@ -118,6 +120,21 @@ impl Wire {
                 Err(error) => panic!("the wire is broken: {error}"),
             }
         }
+    }
+
+    /// Drops what the guest has said so far, without waiting for more.
+    ///
+    /// # Panics
+    /// The machine has ended.
+    #[track_caller]
+    pub fn ignore(&mut self) {
+        let patience = |wire: &mut Wire, patience| {
+            let set = wire.stream().set_read_timeout(Some(patience));
+            set.unwrap_or_else(|error| panic!("the wire is broken: {error}"));
+        };
+        patience(self, AT_ONCE);
+        while self.receive().is_some() {}
+        patience(self, REPEAT);
     }
 
     /// The connection; QEMU makes it before it starts the guest.

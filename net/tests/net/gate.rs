@@ -138,7 +138,7 @@ fn frames_whose_headers_are_cut_are_counted() {
         frames.push(frame);
     }
     world.run(unanswered(&mut peer, &frames));
-    assert_eq!(net.counters().rx_malformed.get(), frames.len() as u64);
+    assert_eq!(net.counters().rx_bad_headers.get(), frames.len() as u64);
 }
 
 #[test]
