@@ -8,11 +8,14 @@ mod capture;
 #[path = "../checks/mod.rs"]
 mod checks;
 mod config;
+mod corpus;
 mod datagram;
 mod dhcp;
 mod driver;
 mod frames;
 mod gate;
+#[path = "../hostile/mod.rs"]
+mod hostile;
 mod icmp;
 mod listener;
 mod offload;
