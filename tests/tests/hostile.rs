@@ -25,7 +25,8 @@ fn level(vm: &mut Vm) -> u64 {
     while vm.look("netstat").to_lowercase().lines().filter(|line| line.contains("tcp")).count() > 1 {
         assert!(Instant::now() < deadline, "{}", vm.look("netstat"));
     }
-    numbers(vm, "sysinfo")["heap-used"].as_u64().unwrap()
+    let facts = numbers(vm, "sysinfo");
+    facts["heap-used"].as_u64().unwrap_or_else(|| panic!("{facts}"))
 }
 
 #[test]

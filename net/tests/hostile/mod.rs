@@ -1,8 +1,8 @@
 //! A stack and everything that may happen to it, as the bytes of an input say: for the tests and for the fuzz target.
 //!
-//! An input is one byte for the kind of stack, and steps: frames, the application's doings, and time. See [`World::step`].
-//! After each step the stack must be at rest within few turns, its tables within their limits, and what it has sent in
-//! order; at the end everything is given back, and the stack still answers.
+//! An input is one byte for the kind of stack, and steps: frames, the application's doings, and time (see
+//! [`World::step`]). After each step the stack must be at rest within few turns, its tables within their limits, and what
+//! it has sent in order; at the end everything is given back, and the stack still answers.
 
 mod application;
 mod card;
