@@ -38,10 +38,6 @@ pub(crate) const ETHERNET_HEADER: usize = 14;
 const IPV4_HEADER: usize = 20;
 const TCP_LENGTH: usize = ETHERNET_HEADER + IPV4_HEADER + 12;
 
-/// Where the protocol of an IPv4 packet is in a frame, and that of datagrams (RFC 791, 3.1).
-const IPV4_PROTOCOL: usize = ETHERNET_HEADER + 9;
-const UDP: u8 = 17;
-
 /// The longest frame that is asked for where the card cuts TCP packets, and the size of a buffer for a merged one.
 const LARGE: usize = 65408;
 const MERGED: usize = 65472;
@@ -110,31 +106,30 @@ impl Link {
         }
     }
 
-    /// Takes the next frame from the card and shows it. It is then handled by `receive`. One that is spoilt is seen as an
-    /// empty one, and not handled. Datagrams alone are looked at later: their handlers judge them by themselves.
+    /// Takes the next frame from the card and shows it. It is then handled by `receive`, or answered in place. One that
+    /// is cut off is seen as an empty one, and not handled. Whether it is intact is found out later: most of what is
+    /// dropped is dropped for less.
     pub(crate) fn take_in(&mut self) -> Option<&[u8]> {
         let mut frame = self.nic.receive()?;
         self.counters.rx_frames.increment();
         let is_whole = !SEGMENTATION || !frame.buffer.is_chained() || self.make_whole(&mut frame.buffer);
         self.counters.rx_bytes.add(frame.buffer.len() as u64);
         self.show(Direction::Received, &frame.buffer);
-        let is_datagram = frame.buffer.get(IPV4_PROTOCOL) == Some(&UDP);
         self.incoming = Some(frame);
         self.is_checked = false;
         if !is_whole {
             self.drop_spoilt();
-        } else if !is_datagram {
-            self.check();
         }
         Some(self.incoming.as_ref().map_or(&[], |frame| &frame.buffer))
     }
 
-    /// Drops the received frame in hand, and counts it, if it is spoilt.
-    fn check(&mut self) {
+    /// Drops the received frame in hand, and counts it, if its checksums are wrong. False when there is none any more.
+    pub(crate) fn check(&mut self) -> bool {
         if !self.is_checked && self.incoming.as_ref().is_some_and(|frame| !frame.is_intact()) {
             self.drop_spoilt();
         }
         self.is_checked = true;
+        self.incoming.is_some()
     }
 
     #[cold]

@@ -43,16 +43,17 @@ impl Stack {
     /// Handles a received segment.
     #[inline]
     pub(crate) fn hear_segment(&mut self, segment: &Segment, now: Instant) {
-        if let Some(number) = self.tcp.find(&segment.flow) {
-            return self.hear(number, segment, now);
+        match self.tcp.find(&segment.flow) {
+            Some(number) if self.link.check() => self.hear(number, segment, now),
+            Some(_) => {}
+            None => self.hear_unconnected(segment, now),
         }
-        self.hear_unconnected(segment, now);
     }
 
     /// Handles a segment that belongs to no open connection.
     #[inline(never)]
     fn hear_unconnected(&mut self, segment: &Segment, now: Instant) {
-        if !self.admits(false) {
+        if !self.admits(false) || !self.link.check() {
             return;
         }
         match self.tcp.time_wait.hear(segment) {
