@@ -91,6 +91,8 @@ unik_sched::counters! {
         tcp_time_wait_evicted,
         /// Connections cut because they did not finish closing in time.
         tcp_close_overdue,
+        /// Connections that waited for an acknowledgement without a timer, and were helped on.
+        tcp_unstuck,
         /// DHCP leases taken or changed.
         dhcp_leases,
         /// DHCP leases lost.

@@ -125,6 +125,13 @@ impl Glance {
     }
 }
 
+/// Changes the number of a TCP segment that this end sends: behind an IPv4 header without options, and not sealed yet.
+pub(crate) fn renumber(frame: &mut [u8], sequence: u32) {
+    if let Some(place) = frame.get_mut(HEAD + 4..HEAD + 8) {
+        place.copy_from_slice(&sequence.to_be_bytes());
+    }
+}
+
 #[inline]
 fn short(bytes: &[u8], at: usize) -> u16 {
     bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u16::from_be_bytes(*bytes))

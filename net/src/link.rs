@@ -25,7 +25,7 @@ use crate::{
     counters::NetCounters,
     datagram::packet::Host,
     gate::{self, Refusal},
-    glance::Segment,
+    glance::{Segment, renumber},
     nic::{self, Frame, Nic, Offloads, SegmentKind},
     segmentation::{self, SEGMENTATION},
     tcp::meter::Meter,
@@ -263,6 +263,7 @@ impl Link {
             self.asked.note(target, self.now);
         }
         let mut frame = Frame::from(buffer);
+        self.note(&mut frame.buffer);
         frame.seal(self.offloads);
         if SEGMENTATION && let Some(size) = size {
             let tcp = frame.buffer.get(TCP_LENGTH).map_or(0, |length| length >> 4) * 4;
@@ -273,15 +274,28 @@ impl Link {
         self.send(frame);
     }
 
+    /// Notes an answer that was dropped: smoltcp believes that the peer was told.
+    fn miss(&mut self, length: usize) {
+        if let Some(meter) = &mut self.meter
+            && let Some(segment) = self.discarded.get(..length).and_then(Segment::of)
+        {
+            meter.told(segment.acknowledgement, segment.window);
+        }
+    }
+
+    /// Lets the meter know of a new segment, and gives it the number that it says.
+    fn note(&mut self, frame: &mut [u8]) {
+        let Some((meter, segment)) = self.meter.as_mut().zip(Segment::of(frame)) else { return };
+        match meter.renumbered(&segment, frame) {
+            Some(sequence) => renumber(frame, sequence),
+            None => meter.sent(segment.sequence, segment.length, self.now),
+        }
+        meter.told(segment.acknowledgement, segment.window);
+    }
+
     /// Sends a new frame, or holds it until the card has room.
     fn send(&mut self, frame: Frame) {
         self.show(Direction::Sent, &frame.buffer);
-        if let Some(meter) = &mut self.meter
-            && let Some(segment) = Segment::of(&frame.buffer)
-        {
-            meter.sent(segment.sequence, segment.length, self.now);
-            meter.told(segment.acknowledgement);
-        }
         self.transmit(frame);
     }
 
@@ -364,8 +378,9 @@ impl TxToken for Slot<'_> {
             None => self.link.discarded.get_mut(..length).unwrap_or_default(),
         };
         let result = fill(bytes);
-        if let Some(frame) = frame {
-            self.link.finish(frame, self.size);
+        match frame {
+            Some(frame) => self.link.finish(frame, self.size),
+            None => self.link.miss(length),
         }
         result
     }

@@ -9,7 +9,10 @@ use smoltcp::{
     iface::{SocketHandle, SocketSet, SocketStorage},
     socket::tcp::{CongestionControl, Socket, SocketBuffer, State},
 };
-use unik_sched::{TimerKey, time::Instant};
+use unik_sched::{
+    TimerKey,
+    time::{Duration, Instant},
+};
 
 use crate::{glance::Flow, stack::filled, tcp::meter::Meter};
 
@@ -31,6 +34,13 @@ pub(crate) struct Connection {
     pub(crate) work: Work,
     /// When it is looked after at the latest.
     pub(crate) timer: Option<(Instant, TimerKey)>,
+    /// After how long a silence the peer is asked whether it is alive.
+    pub(crate) keep_alive: Option<Duration>,
+    /// When something was heard from it, and when it was asked.
+    pub(crate) heard: Instant,
+    pub(crate) asked: Instant,
+    /// Until when smoltcp leaves it silent because it did not know the hardware address of its next hop.
+    pub(crate) silent: Option<Instant>,
     /// What was taken from the socket in TIME-WAIT, whose end would drop it, and was not read yet.
     pub(crate) leftover: Vec<u8>,
     /// Memory that it takes, in bytes.
@@ -102,6 +112,10 @@ impl Connection {
             finished: false,
             work: Work::None,
             timer: None,
+            keep_alive: None,
+            heard: now,
+            asked: now,
+            silent: None,
             leftover: Vec::new(),
             bytes: buffers.bytes(),
         })

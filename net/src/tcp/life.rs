@@ -6,7 +6,7 @@
 
 use core::net::SocketAddrV4;
 
-use smoltcp::{iface::PollResult, socket::tcp::State};
+use smoltcp::socket::tcp::State;
 use unik_sched::time::{Duration, Instant};
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     stack::{PAUSE, Stack, deadline, duration, instant},
     tcp::{
         connection::{Buffers, Connection, Stage, has_fin},
+        recovery::{due, egress},
         time_wait::{Heard, Waiting},
     },
     udp::{endpoint, table::free_port},
@@ -56,7 +57,7 @@ impl Stack {
         if !self.admits(false) || !self.link.check() {
             return;
         }
-        match self.tcp.time_wait.hear(segment) {
+        match self.tcp.time_wait.hear(segment, now) {
             Heard::Unknown if segment.is_opening() => self.hear_opening(segment, now),
             Heard::Unknown => {
                 self.counters.tcp_strays.increment();
@@ -78,13 +79,27 @@ impl Stack {
     #[inline(never)]
     pub(crate) fn hear(&mut self, number: u32, segment: &Segment, now: Instant) {
         let Some(connection) = self.tcp.get_mut(number) else { return self.link.ignore() };
-        if segment.flags & ACK != 0 {
-            connection.meter.acknowledged(segment.acknowledgement, segment.window, now);
+        if connection.state() == State::TimeWait && segment.flags & RST != 0 {
+            // RFC 1337, as for those that only wait: all was received and acknowledged, by both.
+            return self.link.ignore();
         }
+        if connection.ends_beyond_window(segment) {
+            return self.link.ignore();
+        }
+        connection.heard = now;
+        // The meter decides when something is sent again: it hears what smoltcp accepts.
+        let turns = connection.meter.turns(segment.window);
+        let before = (connection.socket().send_queue(), connection.state());
         let was_open = connection.state() != State::Closed;
         self.link.meter = Some(connection.meter);
         self.interface.poll_ingress_single(instant(now), &mut self.link, &mut connection.set);
         connection.meter = self.link.meter.take().unwrap_or_default();
+        if turns {
+            connection.meter.turned(now);
+        }
+        if segment.flags & ACK != 0 && before != (connection.socket().send_queue(), connection.state()) {
+            connection.meter.acknowledged(segment.acknowledgement, now);
+        }
         if was_open && segment.flags & RST != 0 && connection.state() == State::Closed {
             connection.reset = true;
             self.counters.tcp_resets.increment();
@@ -124,20 +139,28 @@ impl Stack {
         self.link.meter = Some(connection.meter);
         let (at, mut sent) = (instant(now), 0);
         let due = loop {
-            let result = self.interface.poll_egress(at, &mut self.link, &mut connection.set);
-            let due = self.interface.poll_at(at, &connection.set).map(deadline);
-            sent += usize::from(result != PollResult::None);
-            let goes_on = due.is_some_and(|due| due <= now) && result != PollResult::None;
+            // smoltcp forgets that it was about to send a lost segment again when it finds no room then.
+            let goes_on =
+                self.link.reserve() && egress(&mut self.interface, &mut self.link, &mut connection.set, at);
+            let due = due(&mut self.interface, &connection.set, at);
+            sent += usize::from(goes_on);
+            let goes_on = goes_on && due.is_some_and(|due| due <= now);
             if !goes_on || sent == FRAMES {
                 break due;
             }
         };
+        let due = connection.help(due, &mut self.interface, &mut self.link, now);
         connection.meter = self.link.meter.take().unwrap_or_default();
         let silent = sent == 0 && self.counters.tx_frames.get() == frames;
-        if sent == 0 && due == Some(now + SILENCE) {
-            let peer = *connection.flow.peer().ip();
+        let peer = *connection.flow.peer().ip();
+        // From now on, or since an earlier turn that smoltcp does not make it repeat.
+        let begins = due == Some(deadline(at + duration(SILENCE)));
+        if begins {
+            connection.silent = due;
+        }
+        if sent == 0 && due.is_some() && due == connection.silent {
             self.tcp.await_neighbor(number);
-            if silent && !self.link.is_blocked() {
+            if begins && silent && !self.link.is_blocked() {
                 self.ask(peer, now);
             }
         }

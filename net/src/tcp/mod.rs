@@ -6,7 +6,8 @@
 //! there are. [`listener`] is the way in, [`life`] what becomes of a connection, [`time_wait`] what is left of it.
 //!
 //! What smoltcp knows of a connection's quality it keeps to itself: a [`meter`] per connection measures it anew, from
-//! the segments that pass the card.
+//! the segments that pass the card. With that, [`recovery`] lets a connection go on where smoltcp would wait for long, or
+//! for ever.
 
 pub(crate) mod connection;
 pub(crate) mod index;
@@ -14,6 +15,7 @@ pub(crate) mod life;
 pub(crate) mod list;
 pub(crate) mod listener;
 pub(crate) mod meter;
+mod recovery;
 pub(crate) mod segment;
 pub(crate) mod stream;
 pub(crate) mod table;

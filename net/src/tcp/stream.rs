@@ -65,7 +65,10 @@ impl TcpStream {
 
     /// Probes the peer after so long a silence (RFC 9293, 3.8.4). `None`, the default, does not.
     pub fn set_keep_alive(&mut self, interval: Option<Duration>) {
-        self.end.with(|socket| socket.set_keep_alive(interval.map(duration)));
+        if let Some(connection) = self.end.stack.borrow_mut().tcp.get_mut(self.end.number) {
+            connection.keep_alive = interval;
+        }
+        self.end.with(|_| {});
     }
 
     /// Holds back small segments while others are unacknowledged (RFC 896), which costs time and saves packets. Off

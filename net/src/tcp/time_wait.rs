@@ -18,6 +18,9 @@ use crate::{
 /// for the networks of today.
 const TIME_WAIT: Duration = Duration::from_secs(10);
 
+/// A wait does not begin anew more often than this: each time takes a place of the ring.
+const RESTART: Duration = Duration::from_secs(1);
+
 /// The connections that wait, a ring.
 pub(crate) struct TimeWait {
     /// By number.
@@ -107,7 +110,7 @@ impl TimeWait {
     }
 
     /// Takes note of a segment (RFC 9293, 3.10.7.4).
-    pub(crate) fn hear(&mut self, segment: &Segment) -> Heard {
+    pub(crate) fn hear(&mut self, segment: &Segment, now: Instant) -> Heard {
         let Some(number) = self.index.find(&segment.flow) else { return Heard::Unknown };
         let Some(Some(waiting)) = self.records.get(number as usize).copied() else { return Heard::Unknown };
         if segment.flags & RST != 0 {
@@ -116,16 +119,25 @@ impl TimeWait {
         }
         if segment.is_opening() && is_after(segment.sequence, waiting.acknowledgement) {
             // Numbers that are beyond all old ones begin a new connection (RFC 9293, 3.6.1).
-            self.index.remove(number);
-            if let Some(record) = self.records.get_mut(number as usize) {
-                *record = None;
-            }
+            self.forget(number);
             return Heard::Unknown;
         }
         if segment.flags & (FIN | SYN) == 0 && segment.length == 0 {
             return Heard::Nothing;
         }
+        if segment.flags & (FIN | SYN) == FIN && waiting.since + RESTART <= now {
+            // The wait begins anew: the peer has not heard of its end yet.
+            self.forget(number);
+            self.keep(Waiting { since: now, ..waiting });
+        }
         Heard::Repeated(waiting)
+    }
+
+    fn forget(&mut self, number: u32) {
+        self.index.remove(number);
+        if let Some(record) = self.records.get_mut(number as usize) {
+            *record = None;
+        }
     }
 
     fn wrap(&self, position: usize) -> usize {
@@ -134,10 +146,7 @@ impl TimeWait {
     }
 
     fn forget_oldest(&mut self) {
-        self.index.remove(self.first as u32);
-        if let Some(record) = self.records.get_mut(self.first) {
-            *record = None;
-        }
+        self.forget(self.first as u32);
         self.first = self.wrap(1);
         self.count -= 1;
     }
@@ -161,7 +170,7 @@ mod tests {
     }
 
     fn is_known(table: &mut TimeWait, port: u16) -> bool {
-        !matches!(table.hear(&segment(port, ACK, 500, 0)), Heard::Unknown)
+        !matches!(table.hear(&segment(port, ACK, 500, 0), Instant::ZERO), Heard::Unknown)
     }
 
     #[test]
@@ -198,7 +207,8 @@ mod tests {
     fn what_was_sent_again_is_acknowledged_again() {
         let mut table = TimeWait::new(8, [1, 2]);
         table.keep(waiting(1, 0));
-        let answered = |table: &mut TimeWait, segment| matches!(table.hear(&segment), Heard::Repeated(_));
+        let answered =
+            |table: &mut TimeWait, segment| matches!(table.hear(&segment, Instant::ZERO), Heard::Repeated(_));
         assert!(answered(&mut table, segment(1, FIN | ACK, 499, 1)));
         assert!(answered(&mut table, segment(1, ACK, 480, 20)));
         assert!(!answered(&mut table, segment(1, ACK, 500, 0)), "an acknowledgement asks for nothing");
@@ -210,12 +220,30 @@ mod tests {
         let mut table = TimeWait::new(8, [1, 2]);
         table.keep(waiting(1, 0));
         table.keep(waiting(2, 1));
-        assert!(matches!(table.hear(&segment(1, RST, 500, 0)), Heard::Nothing));
-        assert!(matches!(table.hear(&segment(1, SYN, 400, 1)), Heard::Repeated(_)), "an old SYN");
-        assert!(matches!(table.hear(&segment(1, SYN, 501, 1)), Heard::Unknown));
+        assert!(matches!(table.hear(&segment(1, RST, 500, 0), Instant::ZERO), Heard::Nothing));
+        assert!(
+            matches!(table.hear(&segment(1, SYN, 400, 1), Instant::ZERO), Heard::Repeated(_)),
+            "an old SYN"
+        );
+        assert!(matches!(table.hear(&segment(1, SYN, 501, 1), Instant::ZERO), Heard::Unknown));
         assert!(!is_known(&mut table, 1) && is_known(&mut table, 2));
         assert_eq!(table.due(), Some(Instant::ZERO), "the gap is closed at once");
         table.expire(Instant::ZERO + Duration::from_millis(1));
         assert_eq!(table.due(), Some(Instant::from_millis(10_001)));
+    }
+
+    #[test]
+    fn the_wait_begins_anew_with_a_repeated_fin() {
+        let mut table = TimeWait::new(2, [1, 2]);
+        table.keep(waiting(1, 0));
+        table.keep(waiting(2, 1));
+        let fin = segment(1, FIN | ACK, 499, 1);
+        for millis in [5, 999, 7000, 7999] {
+            assert!(matches!(table.hear(&fin, Instant::from_millis(millis)), Heard::Repeated(_)));
+        }
+        table.expire(Instant::from_millis(16_999));
+        assert!(is_known(&mut table, 1) && !is_known(&mut table, 2));
+        table.expire(Instant::from_millis(17_000));
+        assert_eq!((table.due(), table.positions()), (None, 0));
     }
 }

@@ -27,6 +27,8 @@ unik_sched::counters! {
         doubled,
         /// Frames that came late.
         late,
+        /// Frames that came with a bit flipped.
+        corrupted,
         /// Frames refused because the queue was full.
         refused,
         /// Frames dropped because they were to be cut into segments.
@@ -135,11 +137,21 @@ impl Shared {
         }
         let doubled = self.random.happens(conditions.duplication);
         counters.doubled.add(u64::from(doubled));
+        let mut frame = frame.to_vec();
+        if self.random.happens(conditions.corruption) {
+            if is_arp(&frame) {
+                counters.lost.increment();
+                return true;
+            }
+            counters.corrupted.increment();
+            let bit = self.random.below(frame.len() * 8);
+            frame[bit / 8] ^= 1 << (bit % 8);
+        }
         let receiver = &mut self.ports[1 - side];
         for _ in 0..=usize::from(doubled) {
             let number = receiver.next_number;
             receiver.next_number += 1;
-            receiver.arriving.push(Arrival { due, number, frame: frame.to_vec() });
+            receiver.arriving.push(Arrival { due, number, frame: frame.clone() });
         }
         true
     }
@@ -151,6 +163,11 @@ impl Shared {
             arriving.iter().enumerate().min_by_key(|(_, arrival)| (arrival.due, arrival.number))?;
         (first.due <= now).then(|| arriving.remove(index).frame)
     }
+}
+
+/// Whether an Ethernet frame carries address resolution (RFC 826).
+fn is_arp(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&[0x08, 0x06])
 }
 
 /// The task of a wire.

@@ -1,7 +1,7 @@
 //! A simulated wire with two ends, for tests and experiments in virtual time.
 //!
-//! Each [`End`] is a [`Nic`]. Frames travel with a delay and, by seed, get lost, are doubled or overtake each other, as
-//! [`Conditions`] say; the same seed gives the same wire. A [`Tap`] records what is put onto the wire as a pcap file.
+//! Each [`End`] is a [`Nic`]. Frames travel with a delay and, by seed, get lost, are doubled, overtake each other or come
+//! with a bit flipped, as [`Conditions`] say; the same seed gives the same wire. A [`Tap`] records what is put onto the wire as a pcap file.
 //! Spawn [`Wire::run`] as a task: it announces frames to their end when they are due.
 
 mod end;
@@ -30,6 +30,9 @@ pub struct Conditions {
     pub reordering: u32,
     /// How much longer a reordered frame takes.
     pub lateness: Duration,
+    /// Frames of 1000 that arrive with one bit flipped, anywhere in them. An ARP frame is lost instead: no checksum of
+    /// its own protects it, only that of Ethernet, which this wire does not have.
+    pub corruption: u32,
     /// Time that each frame occupies the wire: the bandwidth in frames. Zero does not limit it.
     pub interval: Duration,
     /// Frames that wait at an end for their turn on the wire before it refuses more.
@@ -47,6 +50,7 @@ impl Default for Conditions {
             duplication: 0,
             reordering: 0,
             lateness: Duration::from_millis(5),
+            corruption: 0,
             interval: Duration::ZERO,
             queue: 64,
             mtu: 1500,

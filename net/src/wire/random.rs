@@ -18,6 +18,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number below `limit`, which is not zero.
+    pub(super) fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
     /// True `share` times of 1000. Draws a number only when the answer is open.
     pub(super) fn happens(&mut self, share: u32) -> bool {
         share > 0 && self.next() % 1000 < u64::from(share)

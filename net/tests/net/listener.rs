@@ -322,6 +322,8 @@ fn thousands_of_connections_come_and_go_through_a_small_backlog() {
 #[test]
 fn a_connection_waits_for_its_neighbour_no_longer_than_the_answer_takes() {
     let mut world = World::new(Conditions::default(), 1);
+    // Clocks count nanoseconds, and smoltcp microseconds.
+    world.clock.advance(Duration::from_nanos(1_234_567));
     let net = world.left();
     let mut peer = Peer { end: world.right.take().unwrap(), time: world.time.clone() };
     let clients = net.clone();

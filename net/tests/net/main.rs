@@ -8,6 +8,7 @@ mod capture;
 #[path = "../checks/mod.rs"]
 mod checks;
 mod config;
+mod conversations;
 mod corpus;
 mod datagram;
 mod dhcp;

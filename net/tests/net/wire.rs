@@ -82,3 +82,20 @@ fn a_tap_records_what_is_put_onto_the_wire() {
     assert_eq!(frames[0].1, [9; 60]);
     assert_eq!(world.tap.file()[..4], [0x4d, 0x3c, 0xb2, 0xa1]);
 }
+
+#[test]
+fn a_corrupted_frame_arrives_with_one_bit_flipped() {
+    let mut world = World::new(Conditions { corruption: 500, ..Conditions::default() }, 1);
+    let mut flipped = 0;
+    for _ in 0..100 {
+        assert!(send(&mut world, 0));
+        world.clock.advance(Duration::from_millis(1));
+        let frame = world.right.as_mut().unwrap().receive().expect("none is lost").buffer;
+        let bits: u32 = frame.iter().map(|byte| byte.count_ones()).sum();
+        assert!(bits <= 1);
+        flipped += bits;
+    }
+    let counters = world.left.as_ref().unwrap().wire_counters();
+    assert_eq!(u64::from(flipped), counters.corrupted.get());
+    assert!((30..70).contains(&flipped), "{flipped} of 100");
+}
