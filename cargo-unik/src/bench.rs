@@ -69,20 +69,25 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Option<(Option<String>, net:
     Ok(Some((what, options)))
 }
 
-/// Runs a benchmark: `boot`, which is the one without a name, `query`, `echo` or `net`; the options are for `net`.
+/// Runs a benchmark: `boot`, which is the one without a name, `query`, `echo`, `loss` or `net`; the options are for `net`.
 ///
 /// # Errors
 /// No such benchmark, or a guest that does not do its part.
 pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
     let what = what.unwrap_or("boot");
-    if !["boot", "query", "echo", "net"].contains(&what) {
-        return Err(Error::usage(format!("there is no benchmark '{what}': choose boot, query, echo or net")));
+    if !["boot", "query", "echo", "loss", "net"].contains(&what) {
+        return Err(Error::usage(format!(
+            "there is no benchmark '{what}': choose boot, query, echo, loss or net"
+        )));
     }
     if what != "net" && *options != net::Options::default() {
         return Err(Error::usage(format!("'cargo unik bench {what}' has no options: they are for net")));
     }
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
+    if what == "loss" {
+        return loss(&workspace);
+    }
     setup::qemu()?;
     setup::check_compiler()?;
     match what {
@@ -104,6 +109,21 @@ fn echo(workspace: &Workspace) -> Result<u8> {
     }
     print!("{text}");
     write(workspace, "echo.txt", &text)
+}
+
+/// How fast TCP is over wires that lose frames: an example of unik-net, which no machine is needed for.
+fn loss(workspace: &Workspace) -> Result<u8> {
+    let arguments = ["run", "--quiet", "--package", "unik-net", "--example", "loss"];
+    let mut command = std::process::Command::new(setup::cargo());
+    let output =
+        command.args(arguments).current_dir(&workspace.root).stderr(std::process::Stdio::inherit()).output();
+    let output = output.or_cannot(|| "start cargo".to_owned())?;
+    if !output.status.success() {
+        return Err(Error::failed("the example loss of unik-net failed".to_owned()));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    write(workspace, "loss.txt", &text)
 }
 
 /// What a query costs, with and without the inspection channel.
