@@ -89,6 +89,15 @@ impl Qmp {
         self.execute("inject-nmi", None).map(drop)
     }
 
+    /// Takes the link of a network down, or up again.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or has no such network.
+    pub fn set_link(&mut self, network: &str, up: bool) -> Result<()> {
+        self.open()?;
+        self.execute("set_link", Some(json!({ "name": network, "up": up }))).map(drop)
+    }
+
     /// Reads eight bytes of the guest's memory.
     ///
     /// # Errors

@@ -77,6 +77,8 @@ pub(crate) struct Stack {
     event: Event,
     driver: Option<Waker>,
     requested: bool,
+    /// What the card last said of its link.
+    is_link_up: bool,
 }
 
 /// What the driver task does after a turn.
@@ -130,6 +132,7 @@ impl Stack {
             event,
             driver: None,
             requested: false,
+            is_link_up: true,
         };
         match config.address() {
             Some(address) => stack.configure(Some(address), config.gateway()),
@@ -204,6 +207,9 @@ impl Stack {
         self.link.nic.disarm();
         // Taken back only now, before the rings are looked at: a card may want to know whether it was set.
         self.event.try_take();
+        if self.link.nic.is_link_up() != self.is_link_up {
+            self.note_link();
+        }
         self.tcp.expire(now);
         if self.tcp.queued() > 0 {
             self.advance_queued(now);
@@ -234,6 +240,17 @@ impl Stack {
         }
         self.link.flush();
         if is_more { Next::Again } else { self.rest(now) }
+    }
+
+    /// Says that the link has gone down or come back. Sockets are left alone: their own timers tell what is lost.
+    #[cold]
+    fn note_link(&mut self) {
+        self.is_link_up = !self.is_link_up;
+        if self.is_link_up {
+            log::info!("{}: the link is up", self.name);
+        } else {
+            log::warn!("{}: the link is down", self.name);
+        }
     }
 
     /// Decides between another turn and sleep.

@@ -273,6 +273,18 @@ impl Vm {
         }
     }
 
+    /// Takes the link of the first network of a machine that was [`Setup::controlled`] down, or up again.
+    ///
+    /// # Panics
+    /// QEMU does not obey.
+    #[track_caller]
+    pub fn set_link(&mut self, up: bool) {
+        let Some(qmp) = &mut self.qmp else { panic!("the machine was started without a control channel") };
+        if let Err(error) = qmp.set_link("net0", up) {
+            self.fail(&error.to_string());
+        }
+    }
+
     /// Waits for the machine to be reset, or to be switched off other than through the exit port, where an image that
     /// ends in order leaves its code.
     ///

@@ -31,6 +31,20 @@ fn datagrams_are_echoed_on_pc() {
 }
 
 #[test]
+fn a_link_that_goes_down_and_comes_back_is_told_of() {
+    for machine in [Machine::Microvm, Machine::Q35] {
+        let setup = Vm::of(&Image::release("echo")).machine(machine).network(ECHO);
+        let mut vm = setup.controlled().boot();
+        vm.line("ready: echo");
+        vm.set_link(false);
+        vm.line("net0: the link is down");
+        vm.set_link(true);
+        vm.line("net0: the link is up");
+        assert_eq!(vm.ask(7, b"back"), b"back");
+    }
+}
+
+#[test]
 fn datagrams_are_echoed_over_the_transport_of_old() {
     let legacy = ["-global", "virtio-mmio.force-legacy=true"];
     echoes(Vm::of(&Image::release("echo")).network(ECHO).qemu(legacy).boot(), "ready: echo");

@@ -40,6 +40,8 @@ pub struct Device<H: Hal + 'static, T: Transport> {
     started: bool,
     /// Completions there had been when an interrupt was acknowledged that may be about something else.
     interrupted_at: Option<u64>,
+    /// An interrupt came that no completion explains.
+    is_unexplained: bool,
     hal: PhantomData<fn() -> H>,
 }
 
@@ -83,6 +85,7 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
             legacy,
             started: false,
             interrupted_at: None,
+            is_unexplained: false,
             hal: PhantomData,
         };
         // virtio 1.2, 3.1.1 gives the order of the steps.
@@ -294,12 +297,20 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
     #[inline(never)]
     fn has_given_up(&mut self) -> bool {
         let is_unexplained = self.interrupted_at.take() == Some(self.completions());
+        self.is_unexplained |= is_unexplained;
         let given_up =
             is_unexplained && self.transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET);
         if given_up {
             self.queues.iter_mut().for_each(|queue| queue.end(Error::NeedsReset));
         }
         given_up
+    }
+
+    /// Whether there was an interrupt, since this was last asked, that no completion explains. A device with messages of
+    /// its own (MSI-X) does not say that its configuration has changed: this is how it can be told.
+    #[inline]
+    pub fn take_unexplained(&mut self) -> bool {
+        mem::take(&mut self.is_unexplained)
     }
 
     #[inline(never)]

@@ -188,13 +188,15 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
             || self.device.read_config::<u16>(CONFIG_STATUS).is_ok_and(|status| status & STATUS_LINK_UP != 0)
     }
 
-    /// Looks at the link after the device said that its configuration changed.
+    /// Looks at the link after the device said that its configuration changed. True if the link did.
     #[cold]
-    fn reconfigure(&mut self) {
-        if self.read_link() != self.is_link_up {
+    fn reconfigure(&mut self) -> bool {
+        let has_changed = self.read_link() != self.is_link_up;
+        if has_changed {
             self.is_link_up = !self.is_link_up;
             self.counters.link_changes.increment();
         }
+        has_changed
     }
 
     /// Takes off the header that the device put in front of a frame, and what it says. `None` if it cannot be a frame.
@@ -416,7 +418,8 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
         self.armed = true;
         let received = self.device.unmask(RECEIVE);
         let sent = self.starved && self.device.unmask(TRANSMIT);
-        received || sent
+        let has_changed = self.device.take_unexplained() && self.reconfigure();
+        received || sent || has_changed
     }
 
     fn disarm(&mut self) {
