@@ -3,12 +3,14 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
+use unik_monitor::Reply;
+
 use super::Field;
 use super::client::{self, Until};
-use super::side::{ECHO, Role, Server, Side, Start};
+use super::side::{ECHO, ECHO_IN_PLACE, Role, Server, Side, Start};
 use super::statistics::Comparison;
-use crate::bench::PATIENCE;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
+use crate::monitor::Connection;
 
 /// Bytes of a datagram.
 const DATAGRAM: usize = 64;
@@ -16,24 +18,28 @@ const DATAGRAM: usize = 64;
 const REQUEST: usize = 100;
 /// Datagrams that are under way at the same time, in the second row.
 const WINDOW: usize = 16;
-/// Requests of the two series whose difference is counted.
-const SHORT: u64 = 100;
-const LONG: u64 = 1100;
+/// Requests before the first that counts, and those that count.
+const WARM: u64 = 100;
+const COUNTED: u64 = 1000;
 /// Connections that are open and idle in the row about them.
 const IDLE: usize = 1000;
 /// How long a datagram is waited for before it is repeated, against the clock and against instructions.
 const REPEAT: Duration = Duration::from_millis(200);
 const REPEAT_COUNTED: Duration = Duration::from_secs(3);
-/// What the image says at its end, before the number.
-const SPENT: &str = "tasks took ";
+/// The task of the image that tells what tasks took: it is not counted.
+const TELLER: &str = "monitor";
 
 /// Datagrams that come back.
 pub(crate) fn datagrams(field: &Field) -> Result<()> {
-    let cost = field.instructions(&|server, count| {
-        client::datagrams(server.port(ECHO), DATAGRAM, 1, Until::Count(count), REPEAT_COUNTED)?;
-        Ok(Vec::new())
-    })?;
-    field.count("UDP echo, 64 bytes", cost);
+    for (what, port) in [("UDP echo, 64 bytes", ECHO), ("UDP echo, 64 bytes, in place", ECHO_IN_PLACE)] {
+        let cost = field.instructions(&|server| {
+            let address = server.port(port);
+            Ok(Box::new(move |count| {
+                client::datagrams(address, DATAGRAM, 1, Until::Count(count), REPEAT_COUNTED).map(drop)
+            }))
+        })?;
+        field.count(what, cost);
+    }
     let mut servers = field.start_all(Role::Echo)?;
     for window in [1, WINDOW] {
         let title = format!("UDP echo, 64 bytes, {window} at a time (1/s)");
@@ -54,11 +60,7 @@ pub(crate) fn datagrams(field: &Field) -> Result<()> {
 
 /// Requests over a connection that is kept.
 pub(crate) fn kept(field: &Field) -> Result<()> {
-    let cost = field.instructions(&|server, count| {
-        let mut stream = client::connect(server.port(ECHO))?;
-        client::requests(&mut stream, REQUEST, Until::Count(count))?;
-        Ok(vec![stream])
-    })?;
+    let cost = field.instructions(&|server| requests_beside(server, Vec::new()))?;
     field.count("TCP request of 100 bytes, connection kept", cost);
     let mut servers = field.start_all(Role::Echo)?;
     let title = "TCP requests of 100 bytes, connection kept (1/s)";
@@ -74,22 +76,12 @@ pub(crate) fn kept(field: &Field) -> Result<()> {
 /// The same with many idle connections beside it.
 pub(crate) fn idle(field: &Field) -> Result<()> {
     let opened = std::cell::Cell::new(0);
-    let crowded = field.instructions(&|server, count| {
-        let mut streams = open(server, IDLE);
-        opened.set(streams.len());
-        let mut stream = match streams.pop() {
-            Some(stream) => stream,
-            None => client::connect(server.port(ECHO))?,
-        };
-        client::requests(&mut stream, REQUEST, Until::Count(count))?;
-        streams.push(stream);
-        Ok(streams)
+    let crowded = field.instructions(&|server| {
+        let streams = open(server, IDLE - 1);
+        opened.set(streams.len() + 1);
+        requests_beside(server, streams)
     })?;
-    let alone = field.instructions(&|server, count| {
-        let mut stream = client::connect(server.port(ECHO))?;
-        client::requests(&mut stream, REQUEST, Until::Count(count))?;
-        Ok(vec![stream])
-    })?;
+    let alone = field.instructions(&|server| requests_beside(server, Vec::new()))?;
     let opened = opened.get();
     field.count(&format!("TCP request, {opened} of {IDLE} connections open"), crowded);
     field.count("TCP request, 1 connection open", alone);
@@ -122,30 +114,38 @@ fn open(server: &Server, count: usize) -> Vec<TcpStream> {
     (0..count).map_while(|_| connected()).collect()
 }
 
-/// What the requests of a series are made by: its connections live until the image has ended, so that their tasks are counted.
-pub(crate) type Series<'a> = dyn Fn(&Server, u64) -> Result<Vec<TcpStream>> + 'a;
+/// Requests over a connection of its own, beside those that are open.
+fn requests_beside(server: &Server, open: Vec<TcpStream>) -> Result<Asking> {
+    let mut stream = client::connect(server.port(ECHO))?;
+    Ok(Box::new(move |count| {
+        // They live as long as this.
+        let _ = &open;
+        client::requests(&mut stream, REQUEST, Until::Count(count)).map(drop)
+    }))
+}
+
+/// Makes so many requests.
+type Asking = Box<dyn FnMut(u64) -> Result<()>>;
 
 impl Field {
-    /// The instructions of one request, as the middle of a few measurements.
-    fn instructions(&self, series: &Series<'_>) -> Result<u64> {
+    /// The instructions of one request, as the middle of a few measurements. `prepare` says how an image is asked.
+    fn instructions(&self, prepare: &dyn Fn(&Server) -> Result<Asking>) -> Result<u64> {
         let mut costs = Vec::new();
         for _ in 0..if self.quick { 1 } else { 3 } {
-            let (short, long) = (self.spent(series, SHORT)?, self.spent(series, LONG)?);
-            costs.push(long.saturating_sub(short) / (LONG - SHORT));
+            let start = Start { counted: true, ..Start::default() };
+            let mut server = self.guests.start(Side::Unik, Role::Echo, &start)?;
+            let counted = || {
+                let mut ask = prepare(&server)?;
+                ask(WARM)?;
+                let before = spent(&server)?;
+                ask(COUNTED)?;
+                Ok(spent(&server)?.saturating_sub(before) / COUNTED)
+            };
+            let cost: Result<u64> = counted();
+            costs.push(cost.map_err(|error| server.report(&error))?);
         }
         costs.sort_unstable();
         Ok(costs.get(costs.len() / 2).copied().unwrap_or_default())
-    }
-
-    /// What the tasks of an image took that was asked so often.
-    fn spent(&self, series: &Series<'_>, count: u64) -> Result<u64> {
-        let start = Start { counted: true, ..Start::default() };
-        let mut server = self.guests.start(Side::Unik, Role::Echo, &start)?;
-        let _open = series(&server, count).map_err(|error| server.report(&error))?;
-        // A guest may end before QEMU has said that the button was pressed; one that does not end is seen in the next line.
-        let _ = server.qmp.power_down();
-        let line = server.running.line(SPENT, PATIENCE)?;
-        read_spent(&line).or_cannot(|| format!("read '{line}'"))
     }
 
     /// Tells instructions, and keeps them for the snapshot.
@@ -173,19 +173,14 @@ impl Field {
     }
 }
 
-fn read_spent(line: &str) -> std::result::Result<u64, &'static str> {
-    let number = line.split_once(SPENT).and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
-    number.ok_or("it holds no number")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_of_the_tasks_is_read_out_of_the_log() {
-        assert_eq!(read_spent("[0.1] info net_echo: tasks took 1234567 ns"), Ok(1_234_567));
-        assert!(read_spent("tasks took no time").is_err());
-        assert!(read_spent("ready: net_echo").is_err());
-    }
+/// What the tasks of an image took so far, in nanoseconds of its time: under `-icount`, instructions.
+fn spent(server: &Server) -> Result<u64> {
+    let mut guest = Connection::open(&server.monitor, crate::monitor::PATIENCE)?;
+    let mut spent = 0;
+    guest.list(&unik_monitor::Request::Tasks, "tell its tasks", &mut |reply| {
+        let Reply::Task(task) = reply else { return Ok(false) };
+        spent += if task.name == TELLER { 0 } else { task.run_time };
+        Ok(true)
+    })?;
+    Ok(spent)
 }

@@ -12,10 +12,11 @@ use crate::error::{Error, Result};
 use crate::guest::Guest;
 use crate::image::Image;
 use crate::options::{Accelerator, Machine, Memory, Network};
-use crate::qmp::Qmp;
 
 /// The port that echoes, for datagrams and for connections.
 pub(crate) const ECHO: u16 = 7;
+/// The port of the image that echoes datagrams in the buffer that they came in.
+pub(crate) const ECHO_IN_PLACE: u16 = 8;
 /// The port that throws away what it is sent.
 pub(crate) const SINK: u16 = 5001;
 /// The port that sends without end.
@@ -68,7 +69,6 @@ pub(crate) struct Start {
 pub(crate) struct Server {
     pub(crate) side: Side,
     pub(crate) running: Running,
-    pub(crate) qmp: Qmp,
     /// The socket of the inspection channel of an image.
     pub(crate) monitor: PathBuf,
     wire: Wire,
@@ -150,8 +150,6 @@ impl Guests {
         };
         guest.machine = side.machine();
         if start.counted {
-            // The one with a power button: it ends an image in order. Its channel would only add to the count.
-            (guest.machine, guest.monitor) = (Machine::Q35, None);
             guest.extra.extend(["-icount", "shift=0,sleep=off"].map(Into::into));
         }
         match &start.device {
@@ -159,8 +157,8 @@ impl Guests {
             Some(words) => guest.extra.extend(words.iter().map(Into::into)),
         }
         let monitor = guest.monitor.clone().unwrap_or_default();
-        let (running, qmp) = Running::start_controlled(&guest.command()?)?;
-        Ok(Server { side, running, qmp, monitor, wire })
+        let running = Running::start(&guest.command()?)?;
+        Ok(Server { side, running, monitor, wire })
     }
 
     /// A program of the Linux guest, started here with the libraries it came with; the words before its own arguments.
