@@ -177,9 +177,10 @@ pub struct Driver {
 impl Driver {
     /// Runs the stack for ever.
     pub async fn run(self) {
-        let mut timer = None;
+        let (mut timer, mut passed) = (None, Instant::ZERO);
         loop {
-            let now = self.time.recent();
+            // A deadline that has passed since this poll began is later than that beginning.
+            let now = self.time.recent().max(passed);
             let next = self.stack.borrow_mut().turn(now);
             match next {
                 Next::Again => let_others_run().await,
@@ -189,27 +190,31 @@ impl Driver {
                         |set: &(Instant, Sleep)| set.0 > now && until.is_some_and(|until| set.0 <= until);
                     timer =
                         timer.filter(is_early).or(until.map(|until| (until, self.time.sleep_until(until))));
-                    self.sleep(&mut timer).await;
+                    if self.sleep(&mut timer).await
+                        && let Some((set, _)) = timer.take()
+                    {
+                        passed = set;
+                    }
                 }
             }
         }
     }
 
-    /// Waits for a request of a socket, the card's event, or the timer.
-    fn sleep(&self, timer: &mut Option<(Instant, Sleep)>) -> impl Future<Output = ()> {
+    /// Waits for a request of a socket, the card's event, or the timer. True when it was the timer.
+    fn sleep(&self, timer: &mut Option<(Instant, Sleep)>) -> impl Future<Output = bool> {
         poll_fn(move |context| {
             // The turn takes the event.
             if self.event.is_set() || self.stack.borrow_mut().await_request(context.waker()) {
-                return Poll::Ready(());
+                return Poll::Ready(false);
             }
             // It has not happened: this asks to be woken when it does.
             if self.event.poll_wait(context).is_ready() {
                 self.event.set();
-                return Poll::Ready(());
+                return Poll::Ready(false);
             }
             self.time.waiting("network");
             match timer {
-                Some((_, timer)) => Pin::new(timer).poll(context),
+                Some((_, timer)) => Pin::new(timer).poll(context).map(|()| true),
                 None => Poll::Pending,
             }
         })

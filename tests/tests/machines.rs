@@ -91,7 +91,7 @@ fn a_card_and_a_channel_on_one_pin_are_both_heard() {
         let mut vm = server(machine, |setup| cards(setup).qemu(PINS));
         for _ in 0..20 {
             assert!(vm.ask(53, QUERY).len() > QUERY.len());
-            assert!(vm.look("ps").contains("udp receive"));
+            assert!(vm.look("ps").contains("tcp accept"));
         }
         assert_eq!(counter(&mut vm, "interrupts.storms"), 0);
         assert!(counter(&mut vm, "interrupts.taken") >= 20);
@@ -161,7 +161,7 @@ fn a_card_that_gives_itself_up_fails_alone() {
         socket.send_to(QUERY, address).unwrap();
         vm.line("a network device has failed and is used no more: the device says that it must be reset");
         assert_eq!(counter(&mut vm, "net0.failures"), 1);
-        assert!(vm.look("ps").contains("udp receive"), "the appliance and its channel go on");
+        assert!(vm.look("ps").contains("tcp accept"), "the appliance and its channel go on");
         assert_eq!(vm.log().matches("has failed").count(), 1);
     }
 }

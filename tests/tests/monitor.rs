@@ -167,7 +167,8 @@ fn a_tool_that_asks_and_never_reads_stops_nobody() {
     assert!(vm.look("ps").contains("main"), "the next tool is served");
     // While nothing could be done the processor slept: a turn without end takes some ten thousand a second.
     let (turns, idles) = (counter(&mut vm, "sched.turns"), counter(&mut vm, "sched.idles"));
-    assert!(turns < 4 * idles + 1_000, "{turns} turns, {idles} of them before sleep");
+    // Each request that it took may have cost one.
+    assert!(turns < 4 * idles + sent + 1_000, "{turns} turns, {idles} of them before sleep, {sent} requests");
 }
 
 #[test]

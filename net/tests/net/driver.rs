@@ -2,13 +2,20 @@
 
 use std::{cell::Cell, rc::Rc};
 
+use embedded_io_async::{Read as _, Write as _};
 use smoltcp::wire::ArpOperation;
-use unik_net::wire::Conditions;
-use unik_sched::time::Duration;
+use unik_net::{
+    Net,
+    wire::{Conditions, numbers, wire},
+};
+use unik_sched::{
+    Executor,
+    time::{Duration, Instant, Platform, Time},
+};
 
 use crate::{
     frames::{BROADCAST, PEER, Peer, arp, ping},
-    world::{LEFT, RIGHT, World, at, two},
+    world::{LEFT, RIGHT, World, at, fixed, two},
 };
 
 #[test]
@@ -82,4 +89,41 @@ fn a_flood_of_frames_lets_other_tasks_run() {
     assert_eq!(net.counters().rx_frames.get(), 1001);
     assert!(net.counters().rx_budget_spent.get() >= 15);
     assert_eq!(net.counters().tx_frames.get(), 1001);
+}
+
+/// A clock that goes on while it is read, as that of a machine does.
+struct Running(Cell<Instant>);
+
+impl Platform for Running {
+    fn now(&self) -> Instant {
+        self.0.set(self.0.get() + Duration::from_millis(3));
+        self.0.get()
+    }
+
+    fn idle(&self, until: Option<Instant>) {
+        self.0.set(self.0.get().max(until.expect("something is due")));
+    }
+}
+
+#[test]
+fn a_deadline_that_passes_during_a_turn_does_not_hold_the_driver() {
+    let time = Time::new(Rc::new(Running(Cell::new(Instant::ZERO))));
+    let mut executor = Executor::new(&time, 8);
+    let (near, far, line) = wire(&time, Conditions { loss: 100, ..Conditions::default() }, 1);
+    let spawner = executor.spawner();
+    spawner.spawn("wire", line.run()).unwrap();
+    let [left, right] = [(LEFT, near), (RIGHT, far)].map(|(address, end)| {
+        let (net, driver) = Net::new("net", Box::new(end), fixed(address), time.clone(), numbers(1));
+        spawner.spawn("net", driver.run()).unwrap();
+        net
+    });
+    executor.block_on("test", async {
+        let mut listener = right.listen(80).await.unwrap();
+        let mut client = left.connect(at(RIGHT, 80)).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        for _ in 0..300 {
+            client.write_all(&[1; 100]).await.unwrap();
+            server.read_exact(&mut [0; 100]).await.unwrap();
+        }
+    });
 }
