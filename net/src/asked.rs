@@ -26,18 +26,19 @@ impl Asked {
         Asked { places: [(Ipv4Addr::UNSPECIFIED, Instant::ZERO); PLACES], oldest: 0 }
     }
 
-    /// Whether it is time to ask for `target`.
+    /// Whether it is time to ask for `target`. Of the places, strangers who want to be answered get half, so that they
+    /// hold up nobody whom the application wants to reach.
     #[inline(never)]
-    pub(crate) fn may_ask(&self, target: Ipv4Addr, now: Instant) -> bool {
-        let mut has_room = false;
+    pub(crate) fn may_ask(&self, target: Ipv4Addr, is_stranger: bool, now: Instant) -> bool {
+        let mut free = 0;
         for (known, again) in &self.places {
             if *again <= now {
-                has_room = true;
+                free += 1;
             } else if *known == target {
                 return false;
             }
         }
-        has_room
+        free > if is_stranger { PLACES / 2 } else { 0 }
     }
 
     /// Notes that `target` is asked for.
@@ -87,12 +88,13 @@ mod tests {
     fn few_are_asked_for_in_a_second_and_each_once() {
         let (mut asked, at) = (Asked::new(), Instant::from_millis);
         for number in 0..PLACES {
-            assert!(asked.may_ask(host(number), at(number as u64)));
+            assert!(asked.may_ask(host(number), false, at(number as u64)));
             asked.note(host(number), at(number as u64));
-            assert!(!asked.may_ask(host(number), at(500)));
+            assert!(!asked.may_ask(host(number), false, at(500)));
         }
-        assert!(!asked.may_ask(host(100), at(999)));
-        assert!(asked.may_ask(host(100), at(1000)), "the first one is a second old");
+        assert!(!asked.may_ask(host(100), false, at(999)));
+        assert!(!asked.may_ask(host(100), true, at(1005)), "strangers get half of the places");
+        assert!(asked.may_ask(host(100), false, at(1000)), "the first one is a second old");
         asked.note(host(100), at(1000));
         assert!(!asked.answered(host(0), at(1000)), "the oldest gave its place");
         assert!(asked.answered(host(1), at(1000)));

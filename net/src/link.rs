@@ -25,7 +25,7 @@ use crate::{
     counters::NetCounters,
     datagram::packet::Host,
     gate::{self, Refusal},
-    glance::{Segment, renumber},
+    glance::{RST, Segment, renumber},
     nic::{self, Frame, Nic, Offloads, SegmentKind},
     segmentation::{self, SEGMENTATION},
     tcp::meter::Meter,
@@ -53,6 +53,8 @@ pub(crate) struct Link {
     pub(crate) meter: Option<Meter>,
     /// Whose hardware addresses were asked for.
     pub(crate) asked: Asked,
+    /// smoltcp is told that there is no room: it then forgets what it was about to send.
+    pub(crate) refuses: bool,
     /// The received frame to be handled next.
     incoming: Option<Frame>,
     /// It was checked.
@@ -90,6 +92,7 @@ impl Link {
             witness: None,
             meter: None,
             asked: Asked::new(),
+            refuses: false,
             incoming: None,
             is_checked: true,
             spare: None,
@@ -290,7 +293,9 @@ impl Link {
             Some(sequence) => renumber(frame, sequence),
             None => meter.sent(segment.sequence, segment.length, self.now),
         }
-        meter.told(segment.acknowledgement, segment.window);
+        if segment.flags & RST == 0 {
+            meter.told(segment.acknowledgement, segment.window);
+        }
     }
 
     /// Sends a new frame, or holds it until the card has room.
@@ -333,7 +338,7 @@ impl Device for Link {
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Slot<'_>> {
-        self.reserve().then_some(Slot { link: self, size: None })
+        (!self.refuses && self.reserve()).then_some(Slot { link: self, size: None })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -312,7 +312,7 @@ impl Stack {
     }
 
     /// This host, as frames see it. Without an address nothing is for it.
-    fn host(&self) -> Host {
+    pub(crate) fn host(&self) -> Host {
         let (address, prefix) = self.address.unwrap_or((Ipv4Addr::UNSPECIFIED, 32));
         Host { hardware: self.hardware_address, address, prefix }
     }

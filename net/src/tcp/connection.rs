@@ -30,6 +30,8 @@ pub(crate) struct Connection {
     pub(crate) reset: bool,
     /// The peer has sent FIN, and everything before it was taken from the socket.
     pub(crate) finished: bool,
+    /// It is to be closed once everything that was written is acknowledged.
+    pub(crate) closing: bool,
     /// What it waits to be looked after for.
     pub(crate) work: Work,
     /// When it is looked after at the latest.
@@ -110,6 +112,7 @@ impl Connection {
             stage,
             reset: false,
             finished: false,
+            closing: false,
             work: Work::None,
             timer: None,
             keep_alive: None,
@@ -134,6 +137,15 @@ impl Connection {
     #[inline]
     pub(crate) fn state(&self) -> State {
         self.socket().state()
+    }
+
+    /// Closes this half: FIN after everything that was written. Where the peer has closed its half, smoltcp would look at
+    /// no window any more from then on, and what finds no room in it would never be sent: there the FIN waits for that.
+    pub(crate) fn close(&mut self) {
+        self.closing = self.state() == State::CloseWait && self.socket().send_queue() > 0;
+        if !self.closing {
+            self.socket_mut().close();
+        }
     }
 
     /// Closed, and no reset waits to be sent.

@@ -86,9 +86,12 @@ impl Stack {
         if connection.ends_beyond_window(segment) {
             return self.link.ignore();
         }
-        connection.heard = now;
-        // The meter decides when something is sent again: it hears what smoltcp accepts.
-        let turns = connection.meter.turns(segment.window);
+        // The meter decides when something is sent again: it hears what smoltcp accepts, and nothing that anybody may say.
+        let is_plausible = connection.state() == State::SynSent || connection.meter.is_plausible(segment);
+        if is_plausible {
+            connection.heard = now;
+        }
+        let turns = is_plausible && connection.meter.turns(segment.window);
         let before = (connection.socket().send_queue(), connection.state());
         let was_open = connection.state() != State::Closed;
         self.link.meter = Some(connection.meter);
@@ -135,6 +138,9 @@ impl Stack {
                 connection.socket_mut().abort();
             }
         }
+        if connection.closing {
+            connection.close();
+        }
         let frames = self.counters.tx_frames.get();
         self.link.meter = Some(connection.meter);
         let (at, mut sent) = (instant(now), 0);
@@ -152,7 +158,8 @@ impl Stack {
         let due = connection.help(due, &mut self.interface, &mut self.link, now);
         connection.meter = self.link.meter.take().unwrap_or_default();
         let silent = sent == 0 && self.counters.tx_frames.get() == frames;
-        let peer = *connection.flow.peer().ip();
+        let (peer, is_stranger) =
+            (*connection.flow.peer().ip(), matches!(connection.stage, Stage::Arriving(_)));
         // From now on, or since an earlier turn that smoltcp does not make it repeat.
         let begins = due == Some(deadline(at + duration(SILENCE)));
         if begins {
@@ -161,7 +168,7 @@ impl Stack {
         if sent == 0 && due.is_some() && due == connection.silent {
             self.tcp.await_neighbor(number);
             if begins && silent && !self.link.is_blocked() {
-                self.ask(peer, now);
+                self.ask(peer, is_stranger, now);
             }
         }
         if self.move_on(number, due, now) {
@@ -245,6 +252,11 @@ impl Stack {
         let Some((address, _)) = self.address else {
             return Err(Error::NotConfigured);
         };
+        // RFC 1122, 4.2.3.10, and 3.2.1.3: one host, and another one.
+        if peer.ip().is_loopback() || *peer.ip() == address || self.host().is_broadcast(u32::from(*peer.ip()))
+        {
+            return Err(Error::InvalidAddress);
+        }
         if self.next_hop(*peer.ip()).is_none() {
             return Err(Error::Unreachable);
         }
@@ -316,8 +328,8 @@ impl Stack {
     /// Takes over a connection that its stream has dropped: FIN after what is still to be sent.
     pub(crate) fn part(&mut self, number: u32, now: Instant) {
         let Some(connection) = self.tcp.get_mut(number) else { return };
+        connection.close();
         let socket = connection.socket_mut();
-        socket.close();
         // Nothing is written any more that an acknowledgement could go with.
         socket.set_ack_delay(None);
         let patience = if socket.state() == State::Closed { RESET_TIMEOUT } else { PARTING_TIMEOUT };

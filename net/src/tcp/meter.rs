@@ -2,11 +2,12 @@
 //!
 //! A [`Meter`] is told of the segments as they pass the card. One segment at a time is timed (RFC 6298, 3), and what
 //! is on its way while something is sent again gives no sample, since nobody knows which copy is acknowledged (Karn's
-//! rule). Nothing but figures for people depends on it: a forged acknowledgement can spoil those and nothing else.
+//! rule). When something is sent again depends on it ([`crate::tcp::recovery`]), so it hears only what smoltcp accepts or what
+//! is near the numbers that are expected.
 
 use unik_sched::time::Instant;
 
-use crate::glance::{ACK, Segment};
+use crate::glance::{ACK, RST, Segment};
 
 /// How long a peer may hold an acknowledgement back (RFC 8985, 7.2: WCDelAckT), and how long one that has more than two
 /// segments to acknowledge, which it does at once (RFC 9293, 3.8.6.3); in nanoseconds.
@@ -16,9 +17,12 @@ const PROMPT: u64 = 10_000_000;
 /// Two segments, in bytes.
 const SEVERAL: u32 = 2 * 1460;
 
-/// The longest wait before it is doubled, in nanoseconds, and how often it is: smoltcp then comes first.
+/// The longest wait before it is doubled, in nanoseconds, and how often it is.
 const WAIT_LIMIT: u64 = 60_000_000_000;
 const BACKOFF_LIMIT: u32 = 8;
+
+/// How far the numbers of a segment may be from those that are expected: the largest window in use, and more.
+const NEAR: u32 = 1 << 20;
 
 /// Measures one connection. Numbers are those of TCP, which wrap around: two of them are compared by their distance.
 #[derive(Clone, Copy, Default)]
@@ -77,7 +81,7 @@ impl Meter {
     ///
     /// * One that takes no numbers has the next one (RFC 9293, 3.10.7.4: SND.NXT). While smoltcp sends something again it
     ///   gives it the number of that, which the peer has long received. Two ends that do so at once would each drop what
-    ///   the other acknowledges, for ever.
+    ///   the other acknowledges, for ever. A reset has the number that it answers (RFC 9293, 3.10.7).
     /// * A question has one that the peer is done with: see [`Meter::question`].
     pub(crate) fn renumbered(&mut self, segment: &Segment, bytes: &[u8]) -> Option<u32> {
         if !self.begun {
@@ -87,7 +91,25 @@ impl Meter {
             self.questions -= 1;
             return Some(self.next.wrapping_sub(self.distance));
         }
-        (segment.length == 0 && is_after(self.next, segment.sequence)).then_some(self.next)
+        let is_old = segment.length == 0 && is_after(self.next, segment.sequence);
+        (is_old && segment.flags & RST == 0).then_some(self.next)
+    }
+
+    /// Since when nothing new was acknowledged, and nothing was sent again.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Whether the peer takes no more at present.
+    pub(crate) fn is_window_closed(&self) -> bool {
+        self.window_closed
+    }
+
+    /// Whether a segment can be the peer's: its numbers are near those that are expected (RFC 5961, 5).
+    pub(crate) fn is_plausible(&self, segment: &Segment) -> bool {
+        let is_near = |one: u32, other: u32| one.wrapping_sub(other).cast_signed().unsigned_abs() <= NEAR;
+        is_near(segment.sequence, self.expected)
+            && (segment.flags & ACK == 0 || is_near(segment.acknowledgement, self.next))
     }
 
     /// When what is on its way is to be sent again.
@@ -161,8 +183,11 @@ impl Meter {
 
     /// A segment came, and was accepted, that expects `number` next.
     pub(crate) fn acknowledged(&mut self, number: u32, now: Instant) {
-        if !is_after(number, self.oldest) || is_after(number, self.next) {
+        if !is_after(number, self.oldest) {
             return;
+        }
+        if is_after(number, self.next) {
+            self.next = number;
         }
         self.oldest = number;
         self.since = now;
@@ -289,11 +314,11 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgements_of_what_was_never_sent_or_long_ago_give_no_sample() {
+    fn acknowledgements_of_long_ago_give_no_sample() {
         let mut meter = Meter::default();
         meter.acknowledged(1, at(1));
         meter.sent(1000, 1, at(10));
-        for number in [999, 1000, 1002, 1000 + (1 << 31), 0] {
+        for number in [999, 1000, 1000 + (1 << 31), 0] {
             meter.acknowledged(number, at(20));
         }
         assert_eq!(millis(&meter), None);

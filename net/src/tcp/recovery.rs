@@ -69,19 +69,20 @@ impl Connection {
         if due.is_some() && !self.only_times_out(interface, at) {
             return self.hurry(due, interface, link, now);
         }
-        let (questions, wait) = match (self.lack(), self.keep_alive) {
-            (Lack::Acknowledgement, _) => (QUESTIONS, PATIENCE),
-            (Lack::Sign, Some(interval)) => (1, interval),
+        let progress = link.meter.as_ref().map_or(Instant::ZERO, Meter::since);
+        let (questions, since, wait) = match (self.lack(), self.keep_alive) {
+            (Lack::Acknowledgement, _) => (QUESTIONS, progress, PATIENCE),
+            (Lack::Sign, Some(interval)) => (1, self.heard, interval),
             _ => return due,
         };
-        if self.heard.max(self.asked) + wait <= now {
+        if since.max(self.asked) + wait <= now {
             if questions > 1 {
                 link.counters().tcp_unstuck.increment();
             }
             self.asked = now;
             self.ask(questions, interface, link, at);
         }
-        earlier(due, Some(self.heard.max(self.asked) + wait))
+        earlier(due, Some(since.max(self.asked) + wait))
     }
 
     /// Sends again what smoltcp would send again at `next`, if that is too late: when it is to be looked after next.
@@ -94,7 +95,7 @@ impl Connection {
     ) -> Option<Instant> {
         let overdue = link.meter.as_ref().and_then(Meter::overdue_at);
         let (Some(later), Some(overdue)) = (next, overdue) else { return next };
-        if later <= now || self.silent == next {
+        if later <= now || self.silent == next || self.state() == State::TimeWait {
             return next;
         }
         if overdue > now || !link.reserve() {
@@ -105,7 +106,13 @@ impl Connection {
         }
         let timeout = self.socket().timeout();
         self.socket_mut().set_timeout(None);
+        // smoltcp is shown the later time only to rewind: what it sends then goes out now, or the neighbours of the whole
+        // stack would be as old as that. A probe of a closed window it sends at that time alone.
+        link.refuses = !link.meter.as_ref().is_some_and(Meter::is_window_closed);
         egress(interface, link, &mut self.set, instant(later));
+        if core::mem::take(&mut link.refuses) {
+            egress(interface, link, &mut self.set, instant(now));
+        }
         self.socket_mut().set_timeout(timeout);
         earlier(due(interface, &self.set, instant(now)), link.meter.as_ref().and_then(Meter::overdue_at))
     }

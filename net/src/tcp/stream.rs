@@ -209,6 +209,9 @@ impl End {
 
     fn poll_write(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Error>> {
         self.poll(|connection, touched| {
+            if self.closed.get() {
+                return Poll::Ready(Err(None));
+            }
             let socket = connection.socket_mut();
             match socket.send_slice(bytes) {
                 Ok(0) if !bytes.is_empty() => {
@@ -242,15 +245,22 @@ impl End {
 
     fn begin_close(&self) {
         self.closed.set(true);
-        self.with(Socket::close);
+        let stack = &mut *self.stack.borrow_mut();
+        if let Some(connection) = stack.tcp.get_mut(self.number) {
+            connection.close();
+        }
+        stack.touch(self.number);
     }
 
     fn poll_closed(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll(|connection, _| {
             let reset = connection.reset;
+            let closing = connection.closing;
             let socket = connection.socket_mut();
             match socket.state() {
-                State::FinWait1 | State::Closing | State::LastAck => {
+                State::FinWait1 | State::Closing | State::LastAck | State::CloseWait
+                    if closing || socket.state() != State::CloseWait =>
+                {
                     socket.register_send_waker(context.waker());
                     self.time.waiting("tcp close");
                     Poll::Pending

@@ -168,7 +168,7 @@ impl Stack {
         self.counters.udp_tx_parked.increment();
         self.outbox.parked.push(Parked { port, destination, payload, attempts: 1, retry_at: now + RETRY });
         if !asked {
-            self.ask(*destination.ip(), now);
+            self.ask(*destination.ip(), false, now);
         }
     }
 
@@ -193,7 +193,7 @@ impl Stack {
                     parked.attempts += 1;
                     parked.retry_at = now + RETRY;
                     if !asked {
-                        self.ask(*destination.ip(), now);
+                        self.ask(*destination.ip(), false, now);
                     }
                 }
                 given_up => {
@@ -210,9 +210,9 @@ impl Stack {
 
     /// Asks who has the next hop towards `destination` (RFC 826), the same one at most once a second, and few of them.
     /// smoltcp asks too, but for all neighbours together at most once a second.
-    pub(crate) fn ask(&mut self, destination: Ipv4Addr, now: Instant) {
+    pub(crate) fn ask(&mut self, destination: Ipv4Addr, is_stranger: bool, now: Instant) {
         let (Some(target), Some((address, _))) = (self.next_hop(destination), self.address) else { return };
-        if !self.link.asked.may_ask(target, now) {
+        if !self.link.asked.may_ask(target, is_stranger, now) {
             return;
         }
         let Some(slot) = self.link.transmit(smoltcp::time::Instant::ZERO) else { return };

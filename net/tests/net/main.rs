@@ -13,6 +13,7 @@ mod corpus;
 mod datagram;
 mod dhcp;
 mod driver;
+mod forgery;
 mod frames;
 mod gate;
 #[path = "../hostile/mod.rs"]
