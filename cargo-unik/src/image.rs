@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
@@ -342,13 +343,15 @@ impl Linked {
     }
 }
 
-/// Replaces a file in one step, so that a guest that is being started reads the old one or the new one.
+/// Replaces a file in one step, so that a guest that is being started reads the old one or the new one. Several may do so
+/// at once, also several threads of one process.
 fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
     let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}", std::process::id()));
+    draft.push(format!(".{}.{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     fs::write(&draft, bytes).or_cannot(|| format!("write {}", path.display()))?;
     fs::rename(&draft, path).or_cannot(|| format!("write {}", path.display()))
 }
@@ -391,5 +394,23 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
         write_if_changed(&path, b"other").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"other");
+    }
+
+    #[test]
+    fn a_file_is_replaced_by_several_at_once() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("file");
+        std::thread::scope(|scope| {
+            for number in 0..8_u8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for round in 0..50_u8 {
+                        write_if_changed(path, &[number, round]).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read(&path).unwrap().len(), 2);
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1, "no draft is left");
     }
 }
