@@ -99,6 +99,10 @@ SOCKETS = [
                     end(it["endpoint"]), "-", "OPEN"),
     ),
     (
+        re.compile(r"unik_net::datagram::(\w+::)*Entry"),
+        lambda it: ("udp", 0, 0, "0.0.0.0:%d" % int(it["port"]), "-", "OPEN"),
+    ),
+    (
         re.compile(r"unik_net::tcp::(\w+::)*Listener"),
         lambda it: ("tcp", 0, 0, "0.0.0.0:%d" % int(it["port"]), "-", "LISTEN"),
     ),

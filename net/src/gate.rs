@@ -8,7 +8,7 @@ use core::net::Ipv4Addr;
 
 use unik_sched::time::Instant;
 
-use crate::{asked::Asked, counters::NetCounters, datagram::packet::Host, link::ETHERNET_HEADER};
+use crate::{asked::Asked, counters::NetCounters, host::Host, link::ETHERNET_HEADER};
 
 /// The bytes that every packet of IPv4 has in its frame.
 const HEAD: usize = ETHERNET_HEADER + 20;

@@ -55,6 +55,7 @@ mod dhcp;
 mod error;
 mod gate;
 mod glance;
+mod host;
 mod link;
 mod net;
 mod nic;

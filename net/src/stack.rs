@@ -23,10 +23,11 @@ use unik_sched::{
 use crate::{
     config::{Config, Limits, mask},
     counters::NetCounters,
-    datagram::{InPlace, packet::Host},
+    datagram::InPlace,
     dhcp::{CLIENT_PORT, Dhcp},
     gate::Refusal,
     glance::Glance,
+    host::Host,
     link::Link,
     net::Random,
     nic::Nic,

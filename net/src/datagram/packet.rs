@@ -4,7 +4,9 @@
 //! Addresses are those of `core::net`, so that IPv6 changes no signature. Nothing that is in the frame is trusted, and
 //! no bytes make any of this panic.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
+
+pub use crate::host::Host;
 
 use crate::{
     checksum::{fold, sum},
@@ -30,17 +32,6 @@ const TIME_TO_LIVE: u8 = 64;
 /// What is the same in the header of every answer, for its sum: no identification and the flag "don't fragment" (RFC 791,
 /// 3.1; RFC 6864, 4.1), and the rest.
 const FIXED: [[u8; 4]; 2] = [[0, 0, 0x40, 0], [PLAIN + TIME_TO_LIVE, PROTOCOL_UDP, 0, 0]];
-
-/// The host that a frame is held against.
-#[derive(Clone, Copy, Debug)]
-pub struct Host {
-    /// Its Ethernet address.
-    pub hardware: [u8; 6],
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// Bits of the prefix of its network.
-    pub prefix: u8,
-}
 
 /// Why a datagram is not shown to its handler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -198,29 +189,6 @@ impl Packet {
         head[38..40].copy_from_slice(&size);
         head[40..42].copy_from_slice(&field);
         Some(Answer { skipped, checksum })
-    }
-}
-
-impl Host {
-    /// Whether somebody at `source` can be answered through the Ethernet address `hardware`: it is one host, another one,
-    /// and no address that stands for itself alone or for none (RFC 1122, 3.2.1.3; RFC 6890, 2.2.2).
-    #[inline]
-    pub(crate) fn can_answer(&self, source: [u8; 4], hardware: [u8; 6]) -> bool {
-        let [first, ..] = source;
-        let source = u32::from_be_bytes(source);
-        let is_group = matches!(first, 0 | 127 | 224..);
-        let is_one = hardware[0] & 1 == 0 && hardware != [0; 6] && hardware != self.hardware;
-        is_one && !is_group && !self.is_broadcast(source) && source != u32::from(self.address)
-    }
-
-    /// Whether an address stands for all hosts of the network: its last address, and of old its first. A network of two
-    /// addresses or one has neither (RFC 3021).
-    pub(crate) fn is_broadcast(&self, address: u32) -> bool {
-        let host_bits = u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
-        let within = address & host_bits;
-        host_bits > 1
-            && (within == 0 || within == host_bits)
-            && address | host_bits == u32::from(self.address) | host_bits
     }
 }
 
