@@ -273,6 +273,17 @@ impl Vm {
         }
     }
 
+    /// A counter, as the inspection channel tells it.
+    ///
+    /// # Panics
+    /// There is no such counter.
+    #[track_caller]
+    pub fn counter(&mut self, name: &str) -> u64 {
+        let shown = self.look("counters --all --json");
+        let counters: serde_json::Value = serde_json::from_str(&shown).unwrap_or_default();
+        counters[name].as_u64().unwrap_or_else(|| panic!("no counter {name} in {shown}"))
+    }
+
     /// Takes the link of the first network of a machine that was [`Setup::controlled`] down, or up again.
     ///
     /// # Panics

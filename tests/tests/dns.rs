@@ -126,7 +126,7 @@ fn two_hundred_connections_at_once_are_served_or_refused_and_then_all_is_as_befo
     let answered = crowd.ask(&framed);
     assert!(answered > 0 && answered < 200, "{answered} of 200 connections are served in four mebibytes");
     let counted = ["tcp_half_open_evicted", "tcp_backlog_full", "tcp_limit_reached", "tcp_no_memory"]
-        .map(|name| counter(&mut vm, &format!("net0.{name}")));
+        .map(|name| vm.counter(&format!("net0.{name}")));
     let turned_away = 200 - answered as u64;
     assert!(counted.iter().sum::<u64>() >= turned_away, "{turned_away} turned away, but counted {counted:?}");
     crowd.leave();
@@ -138,13 +138,6 @@ fn two_hundred_connections_at_once_are_served_or_refused_and_then_all_is_as_befo
     assert_eq!(addresses(&checked(&mut vm, &crowd.datagram(&question))).len(), 2);
     assert_eq!(crowd.connect(50_000..50_001), (1, 0));
     assert_eq!(crowd.ask(&framed), 1);
-}
-
-#[track_caller]
-fn counter(vm: &mut Vm, name: &str) -> u64 {
-    let shown = vm.look("counters --all --json");
-    let counters: serde_json::Value = serde_json::from_str(&shown).unwrap_or_default();
-    counters[name].as_u64().unwrap_or_else(|| panic!("no counter {name} in {shown}"))
 }
 
 #[test]

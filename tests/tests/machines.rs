@@ -5,7 +5,6 @@
 use std::net::UdpSocket;
 
 use cargo_unik::options::{Machine, Network, Protocol};
-use serde_json::Value;
 use unik_tests::{Image, Qtest, Setup, Vm};
 
 const ECHO: &[(Protocol, u16)] = &[(Protocol::Udp, 7)];
@@ -49,13 +48,6 @@ fn server(machine: Machine, change: impl FnOnce(Setup) -> Setup) -> Vm {
     vm
 }
 
-#[track_caller]
-fn counter(vm: &mut Vm, name: &str) -> u64 {
-    let shown = vm.look("counters --all --json");
-    let counters: Value = serde_json::from_str(&shown).unwrap_or_default();
-    counters[name].as_u64().unwrap_or_else(|| panic!("no counter {name} in {shown}"))
-}
-
 #[test]
 fn nine_cards_four_disks_and_more_processors_do_no_harm() {
     for (machine, processors) in ALL.into_iter().zip(["2", "4", "2"]) {
@@ -93,8 +85,8 @@ fn a_card_and_a_channel_on_one_pin_are_both_heard() {
             assert!(vm.ask(53, QUERY).len() > QUERY.len());
             assert!(vm.look("ps").contains("tcp accept"));
         }
-        assert_eq!(counter(&mut vm, "interrupts.storms"), 0);
-        assert!(counter(&mut vm, "interrupts.taken") >= 20);
+        assert_eq!(vm.counter("interrupts.storms"), 0);
+        assert!(vm.counter("interrupts.taken") >= 20);
     }
 }
 
@@ -102,12 +94,12 @@ fn a_card_and_a_channel_on_one_pin_are_both_heard() {
 fn interrupts_that_are_nobodys_are_counted_and_do_no_harm() {
     for machine in ALL {
         let mut vm = server(machine, Setup::qtest);
-        let before = counter(&mut vm, "interrupts.spurious");
+        let before = vm.counter("interrupts.spurious");
         // The last line, which no device has; the vector of interrupts that vanished; and one beyond.
         for vector in [63, 64, 200] {
             vm.hand().interrupt(vector);
         }
-        assert_eq!(counter(&mut vm, "interrupts.spurious"), before + 3);
+        assert_eq!(vm.counter("interrupts.spurious"), before + 3);
         assert!(vm.ask(53, QUERY).len() > QUERY.len());
     }
 }
@@ -124,7 +116,7 @@ fn a_line_that_storms_is_kept_quiet_and_its_card_goes_on() {
     for _ in 0..20 {
         assert!(vm.ask(53, QUERY).len() > QUERY.len());
     }
-    assert!(counter(&mut vm, "interrupts.storms") > 0);
+    assert!(vm.counter("interrupts.storms") > 0);
     let log = vm.look("log");
     assert!(log.contains(" storms: its device is looked at every 10 ms"), "{log}");
 }
@@ -160,7 +152,7 @@ fn a_card_that_gives_itself_up_fails_alone() {
         let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
         socket.send_to(QUERY, address).unwrap();
         vm.line("a network device has failed and is used no more: the device says that it must be reset");
-        assert_eq!(counter(&mut vm, "net0.failures"), 1);
+        assert_eq!(vm.counter("net0.failures"), 1);
         assert!(vm.look("ps").contains("tcp accept"), "the appliance and its channel go on");
         assert_eq!(vm.log().matches("has failed").count(), 1);
     }

@@ -36,13 +36,6 @@ fn json(vm: &mut Vm, command: &str) -> Vec<Value> {
     }
 }
 
-#[track_caller]
-fn counter(vm: &mut Vm, name: &str) -> u64 {
-    let shown = vm.look("counters --all --json");
-    let counters: Value = serde_json::from_str(&shown).unwrap_or_default();
-    counters[name].as_u64().unwrap_or_else(|| panic!("no counter {name} in {shown}"))
-}
-
 #[test]
 fn the_commands_show_what_is_there_on_every_machine() {
     for machine in [Machine::Microvm, Machine::Q35, Machine::Pc] {
@@ -51,10 +44,10 @@ fn the_commands_show_what_is_there_on_every_machine() {
         let named = |name: &str| tasks.iter().find(|task| task["name"] == name).cloned();
         assert_eq!(named("dns-tcp").unwrap()["waits_for"], "tcp accept", "{tasks:?}");
         assert!(["main", "net0", "monitor"].iter().all(|name| named(name).is_some()), "{tasks:?}");
-        let before = counter(&mut vm, "net0.rx_frames");
+        let before = vm.counter("net0.rx_frames");
         vm.ask(53, QUERY);
-        assert!(counter(&mut vm, "net0.rx_frames") > before);
-        assert!(counter(&mut vm, "net0.udp_answered") > 0, "it was answered in place");
+        assert!(vm.counter("net0.rx_frames") > before);
+        assert!(vm.counter("net0.udp_answered") > 0, "it was answered in place");
         let sockets = json(&mut vm, "netstat");
         let has =
             |state: &str| sockets.iter().any(|row| row["state"] == state && row["local"] == "0.0.0.0:53");
@@ -166,7 +159,7 @@ fn a_tool_that_asks_and_never_reads_stops_nobody() {
     drop(greedy);
     assert!(vm.look("ps").contains("main"), "the next tool is served");
     // While nothing could be done the processor slept: a turn without end takes some ten thousand a second.
-    let (turns, idles) = (counter(&mut vm, "sched.turns"), counter(&mut vm, "sched.idles"));
+    let (turns, idles) = (vm.counter("sched.turns"), vm.counter("sched.idles"));
     // Each request that it took may have cost one.
     assert!(turns < 4 * idles + sent + 1_000, "{turns} turns, {idles} of them before sleep, {sent} requests");
 }
@@ -188,7 +181,7 @@ fn bytes_that_are_no_requests_are_refused_and_the_next_tool_is_served() {
     assert!(noise.read(&mut answer).unwrap() > 0);
     drop(noise);
     vm.ask(53, QUERY);
-    assert!(counter(&mut vm, "monitor.malformed") > 10);
+    assert!(vm.counter("monitor.malformed") > 10);
 }
 
 #[test]
