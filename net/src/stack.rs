@@ -231,10 +231,10 @@ impl Stack {
         if self.link.reserve() {
             self.outbox.wake_senders();
         }
-        if received == self.limits.budget {
+        let is_more = received == self.limits.budget;
+        if is_more {
             self.counters.rx_budget_spent.increment();
         }
-        let is_more = received == self.limits.budget;
         if !is_more && self.tcp.queued() > 0 && self.link.is_settled() {
             // The card hears of this turn and of the next one together.
             return Next::Again;

@@ -113,7 +113,7 @@ impl Stack {
         self.tcp.enqueue(number);
     }
 
-    /// Looks after the connections in the queue. False when the card has no room for what they send.
+    /// Looks after the connections in the queue, as long as the card has room for what they send.
     #[inline(never)]
     pub(crate) fn advance_queued(&mut self, now: Instant) {
         // Those that come into the queue meanwhile have their turn in the next one.
@@ -277,8 +277,7 @@ impl Stack {
         Ok(number)
     }
 
-    /// A connection with its buffers, for which there is room in all tables. `None`, and counted, when the limits or
-    /// memory forbid it.
+    /// A connection with its buffers, for which there is a place in all tables. `None`, and counted, when memory lacks.
     pub(crate) fn new_connection(
         &mut self,
         buffers: Buffers,
@@ -286,9 +285,6 @@ impl Stack {
         stage: Stage,
         now: Instant,
     ) -> Option<Connection> {
-        if !self.make_room(buffers) {
-            return None;
-        }
         let connection =
             if self.tcp.try_reserve() { Connection::try_new(buffers, flow, stage, now) } else { None };
         if connection.is_none() {
@@ -304,7 +300,7 @@ impl Stack {
     }
 
     /// Whether one more connection may exist. One that is half open gives way.
-    fn make_room(&mut self, buffers: Buffers) -> bool {
+    pub(crate) fn make_room(&mut self, buffers: Buffers) -> bool {
         loop {
             let limits = &self.limits;
             let bytes = self.tcp.bytes.saturating_add(buffers.bytes());

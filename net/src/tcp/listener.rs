@@ -171,9 +171,12 @@ impl Stack {
             self.evict(oldest);
         }
         let arriving = Stage::Arriving(Arrival { listener: id, ready: false });
-        let Some(mut connection) = self.new_connection(buffers, &segment.flow, arriving, now) else {
-            return self.hear_nobody(now);
+        let connection = if self.make_room(buffers) {
+            self.new_connection(buffers, &segment.flow, arriving, now)
+        } else {
+            None
         };
+        let Some(mut connection) = connection else { return self.hear_nobody(now) };
         let socket = connection.socket_mut();
         socket.set_timeout(Some(duration(ARRIVAL_TIMEOUT)));
         // A closed socket can listen on any port but 0, which nobody listens on.
