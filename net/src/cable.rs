@@ -10,7 +10,7 @@ use core::{future::poll_fn, task::Poll};
 use unik_sched::{sync::Event, yield_now};
 
 use crate::{
-    link::ETHERNET_HEADER,
+    glance::ETHERNET,
     nic::{Checksum, Frame, Nic},
 };
 
@@ -122,7 +122,7 @@ fn carry(from: &mut dyn Nic, to: &mut dyn Nic, counters: &CableCounters) -> bool
 
 /// Makes a received frame one that `card` can send, or says that it is none.
 fn fits(frame: &mut Frame, card: &dyn Nic) -> bool {
-    let is_short = frame.buffer.total_len() <= ETHERNET_HEADER + TAG + card.mtu();
+    let is_short = frame.buffer.total_len() <= ETHERNET + TAG + card.mtu();
     if frame.offload.checksum == Checksum::Verified {
         // For the card that sends it: it is complete.
         frame.offload.checksum = Checksum::Unverified;

@@ -22,6 +22,7 @@ const IPV4: [u8; 2] = [0x08, 0x00];
 const IPV6: [u8; 2] = [0x86, 0xdd];
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 /// Bytes of an IPv6 header, and of an IPv4 header without options.
 const IPV6_HEADER: usize = 40;
@@ -31,6 +32,8 @@ const IPV4_FIELD: usize = 10;
 /// Where it is in the header of a TCP segment and of a datagram (RFC 9293, 3.1; RFC 768).
 pub(crate) const TCP_FIELD: usize = 16;
 const UDP_FIELD: usize = 6;
+/// And in that of a message of ICMP, of either version (RFC 792, RFC 4443).
+const ICMP_FIELD: usize = 2;
 const UDP_HEADER: usize = 8;
 
 /// The sum of numbers of 16 bits, the first byte of each being the lower one: by RFC 1071, 2 (B), the bytes of the result
@@ -134,6 +137,8 @@ fn find(head: &[u8], total: usize) -> Option<Packet> {
             end = start + length;
             UDP_FIELD
         }
+        ICMPV6 if header == 0 => ICMP_FIELD,
+        ICMP if header != 0 => ICMP_FIELD,
         _ => return Some(Packet { header: header as u16, ..Packet::default() }),
     };
     if start + field + 2 > end.min(head.len()) {
@@ -143,6 +148,8 @@ fn find(head: &[u8], total: usize) -> Option<Packet> {
     let length = (end - start) as u16;
     let pseudo =
         sum(addresses) + u64::from(u16::from(protocol).swap_bytes()) + u64::from(length.swap_bytes());
+    // RFC 792: of IPv4, the message alone is summed.
+    let pseudo = if protocol == ICMP { 0 } else { pseudo };
     let (header, start, field) = (header as u16, start as u16, field as u16); // 60, 74 and 16 at most
     Some(Packet { header, start, end: u16::try_from(end).ok()?, field, pseudo: fold(pseudo) })
 }
@@ -160,7 +167,8 @@ impl Packet {
 
     /// Whether that is right, or left out where it may be.
     fn is_right(&self, buffer: &Buffer, place: usize) -> bool {
-        if usize::from(self.field) == UDP_FIELD && buffer.get(place..place + 2) == Some(&[0; 2]) {
+        let may_lack = usize::from(self.field) == UDP_FIELD && self.header != 0;
+        if may_lack && buffer.get(place..place + 2) == Some(&[0; 2]) {
             return true;
         }
         let (start, end) = (usize::from(self.start), usize::from(self.end));

@@ -1,11 +1,19 @@
-//! How an interface is configured: the words `net0.ip=`, `net0.gateway=` and `net0.nat=`, or the same by hand.
+//! How an interface is configured: the words `net0.ip=`, `net0.gateway=`, `net0.ip6=` and their siblings, or the same by
+//! hand.
 
-use alloc::string::String;
-use core::{fmt, net::Ipv4Addr};
+use alloc::{string::String, vec::Vec};
+use core::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
-use crate::tcp::connection::OVERHEAD;
+use crate::{
+    address::{Address, Network},
+    tcp::connection::OVERHEAD,
+    text::{parse_address, parse_any, parse_network},
+};
 
-/// Configuration of one stack. The default takes its address from DHCP.
+/// Configuration of one stack. The default takes its addresses from DHCP, and from the routers of IPv6.
 ///
 /// ```
 /// use unik_net::Config;
@@ -19,8 +27,23 @@ use crate::tcp::connection::OVERHEAD;
 pub struct Config {
     address: Option<(Ipv4Addr, u8)>,
     gateway: Option<Ipv4Addr>,
+    six: Option<Six>,
+    gateway_of_six: Option<Ipv6Addr>,
+    routes: Vec<(Network, Address)>,
     nat: bool,
     limits: Limits,
+}
+
+/// Where addresses of IPv6 come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Six {
+    /// There are none: packets of IPv6 are for nobody here.
+    Off,
+    /// One for this link, and what its routers advertise (RFC 4861, RFC 4862).
+    Auto,
+    /// This one, with the length of its network prefix in bits, and one for this link. What routers say is heard only if no
+    /// gateway is configured.
+    Fixed(Ipv6Addr, u8),
 }
 
 /// The limits of one stack; reaching one is counted in [`crate::NetCounters`].
@@ -100,13 +123,13 @@ impl Limits {
 }
 
 impl Config {
-    /// An address from DHCP (RFC 2131).
+    /// An address from DHCP (RFC 2131), and those that the routers of IPv6 advertise.
     pub fn dhcp() -> Self {
         Self::default()
     }
 
-    /// A fixed address with the length of its network prefix in bits. `None` when the address is not one that a
-    /// host can have, or the prefix is longer than 32 bits.
+    /// A fixed address with the length of its network prefix in bits, and none of IPv6. `None` when the address is not one
+    /// that a host can have, or the prefix is longer than 32 bits.
     pub fn fixed(address: Ipv4Addr, prefix: u8) -> Option<Self> {
         is_network((address, prefix)).then(|| Config { address: Some((address, prefix)), ..Self::default() })
     }
@@ -118,14 +141,38 @@ impl Config {
         self.gateway.is_some().then_some(self)
     }
 
+    /// Takes addresses of IPv6 from somewhere else. `None` for one that no host can have.
+    pub fn with_six(mut self, six: Six) -> Option<Self> {
+        self.six = Some(six).filter(Six::is_possible);
+        self.six.is_some().then_some(self)
+    }
+
+    /// Sends what leaves the networks of IPv6 to `gateway`, whatever routers say. `None` when no host can have that.
+    pub fn with_gateway_of_six(mut self, gateway: Ipv6Addr) -> Option<Self> {
+        self.gateway_of_six = Some(gateway).filter(|gateway| Address::from(*gateway).is_host());
+        self.gateway_of_six.is_some().then_some(self)
+    }
+
+    /// Sends what is for a network to a router of the same version. `None` when no host can have its address, or there are
+    /// too many.
+    pub fn with_route(mut self, network: (IpAddr, u8), via: IpAddr) -> Option<Self> {
+        let (network, via) = (Network::try_new(network.0, network.1)?, Address::from(via));
+        let is_possible = via.is_host() && via.is_v4() == network.address.is_v4();
+        if !is_possible || self.routes.len() >= ROUTE_LIMIT {
+            return None;
+        }
+        self.routes.push((network, via));
+        Some(self)
+    }
+
     /// Replaces the limits.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Reads `PREFIX.ip`, `PREFIX.gateway` and `PREFIX.nat` (for example `net0.ip`) by asking `get` for each.
-    /// Without an address, DHCP is used.
+    /// Reads `PREFIX.ip`, `PREFIX.gateway`, `PREFIX.ip6`, `PREFIX.gateway6`, `PREFIX.route` and `PREFIX.nat` (for example
+    /// `net0.ip`) by asking `get` for each. Without an address, DHCP is used, and IPv6 as routers say.
     ///
     /// # Errors
     /// A word that is not understood; the error's text names it and what was expected.
@@ -147,7 +194,12 @@ impl Config {
     }
 
     fn take_network(&mut self, value: &str) -> Result<(), &'static str> {
-        let network = parse_network(value).filter(|network| is_network(*network));
+        let network = match parse_network(value) {
+            Some((IpAddr::V4(address), prefix)) => {
+                Some((address, prefix)).filter(|network| is_network(*network))
+            }
+            _ => None,
+        };
         self.address = Some(network.ok_or("an IPv4 address with a prefix length, like 10.0.2.15/24")?);
         Ok(())
     }
@@ -159,6 +211,43 @@ impl Config {
             return Err("an address of another host in the network of ip=");
         }
         self.gateway = Some(gateway);
+        Ok(())
+    }
+
+    fn take_six(&mut self, value: &str) -> Result<(), &'static str> {
+        self.six = match value {
+            "off" => Some(Six::Off),
+            "auto" => Some(Six::Auto),
+            fixed => match parse_network(fixed) {
+                Some((IpAddr::V6(address), prefix)) => Some(Six::Fixed(address, prefix)),
+                _ => None,
+            },
+        };
+        self.six = self.six.filter(Six::is_possible);
+        let expected = "an IPv6 address with a prefix length, like 2001:db8::15/64, or auto, or off";
+        self.six.is_some().then_some(()).ok_or(expected)
+    }
+
+    fn take_gateway_of_six(&mut self, value: &str) -> Result<(), &'static str> {
+        if self.six() == Six::Off {
+            return Err("an IPv6 gateway only together with addresses of IPv6 (ip6=)");
+        }
+        self.gateway_of_six = match parse_any(value) {
+            Some(IpAddr::V6(gateway)) if Address::from(gateway).is_host() => Some(gateway),
+            _ => return Err("the IPv6 address of a router, like fe80::1"),
+        };
+        Ok(())
+    }
+
+    fn take_routes(&mut self, value: &str) -> Result<(), &'static str> {
+        for word in value.split(';') {
+            let cut = word.bytes().position(|byte| byte == b',');
+            let (network, via) = cut.and_then(|cut| Some((word.get(..cut)?, word.get(cut + 1..)?))).unzip();
+            let route = network.and_then(parse_network).zip(via.and_then(parse_any));
+            let with = route.and_then(|(network, via)| core::mem::take(self).with_route(network, via));
+            let expected = "a network and a router of it, like 10.1.0.0/16,10.0.2.3, and ; before the next";
+            *self = with.ok_or(expected)?;
+        }
         Ok(())
     }
 
@@ -180,6 +269,31 @@ impl Config {
         self.gateway
     }
 
+    /// Where addresses of IPv6 come from: from routers, unless the address of IPv4 is fixed and nothing was said.
+    pub fn six(&self) -> Six {
+        let unsaid = if self.address.is_some() { Six::Off } else { Six::Auto };
+        self.six.unwrap_or(unsaid)
+    }
+
+    /// The gateway of IPv6, if it is fixed.
+    pub fn gateway_of_six(&self) -> Option<Ipv6Addr> {
+        self.gateway_of_six
+    }
+
+    /// Whether what routers say is heard.
+    pub(crate) fn hears_routers(&self) -> bool {
+        match self.six() {
+            Six::Off => false,
+            Six::Auto => true,
+            Six::Fixed(..) => self.gateway_of_six.is_none(),
+        }
+    }
+
+    /// The routes beside those of the networks and gateways.
+    pub(crate) fn routes(&self) -> &[(Network, Address)] {
+        &self.routes
+    }
+
     /// Whether all clients share one address (`net0.nat=1`): a limit per client then applies to all together.
     pub fn nat(&self) -> bool {
         self.nat
@@ -195,8 +309,30 @@ impl Config {
 type Take = fn(&mut Config, &str) -> Result<(), &'static str>;
 
 /// What the words are called, in the order in which they are taken.
-const WORDS: [(&str, Take); 3] =
-    [("ip", Config::take_network), ("gateway", Config::take_gateway), ("nat", Config::take_nat)];
+const WORDS: [(&str, Take); 6] = [
+    ("ip", Config::take_network),
+    ("gateway", Config::take_gateway),
+    ("ip6", Config::take_six),
+    ("gateway6", Config::take_gateway_of_six),
+    ("route", Config::take_routes),
+    ("nat", Config::take_nat),
+];
+
+/// Routes that can be configured.
+const ROUTE_LIMIT: usize = 8;
+
+impl Six {
+    /// Whether a host can have the address.
+    fn is_possible(&self) -> bool {
+        match self {
+            Six::Off | Six::Auto => true,
+            Six::Fixed(address, prefix) => {
+                let address = Address::from(*address);
+                address.is_host() && !address.is_v4() && *prefix <= 128
+            }
+        }
+    }
+}
 
 /// A word of the configuration that was not understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -235,38 +371,7 @@ fn is_neighbor(other: Ipv4Addr, (address, prefix): (Ipv4Addr, u8)) -> bool {
 }
 
 /// The bits of the address that name its network.
-pub(crate) fn mask(address: Ipv4Addr, prefix: u8) -> u32 {
+fn mask(address: Ipv4Addr, prefix: u8) -> u32 {
     let bits = 32u32.saturating_sub(u32::from(prefix));
     u32::from(address).checked_shr(bits).unwrap_or(0)
-}
-
-/// `10.0.2.15/24`.
-fn parse_network(text: &str) -> Option<(Ipv4Addr, u8)> {
-    let ([a, b, c, d, prefix], 5) = parse_numbers(text)? else { return None };
-    Some((Ipv4Addr::new(a, b, c, d), prefix))
-}
-
-/// Reads an IPv4 address like `10.0.2.2`, at a fraction of the bytes that the parser of `core` takes.
-pub fn parse_address(text: &str) -> Option<Ipv4Addr> {
-    let ([a, b, c, d, _], 4) = parse_numbers(text)? else { return None };
-    Some(Ipv4Addr::new(a, b, c, d))
-}
-
-/// Up to four decimal numbers of one byte, without leading zeros and with dots between them, and perhaps a fifth
-/// behind a slash; and how many there were. `core`'s own parser brings IPv6 and several kilobytes with it.
-fn parse_numbers(text: &str) -> Option<([u8; 5], usize)> {
-    let (mut numbers, mut index, mut digits) = ([0u8; 5], 0, 0);
-    for byte in text.bytes() {
-        let number = numbers.get_mut(index)?;
-        match byte {
-            b'0'..=b'9' if digits == 0 || *number > 0 => {
-                *number = number.checked_mul(10)?.checked_add(byte - b'0')?;
-                digits += 1;
-            }
-            b'.' if digits > 0 && index < 3 => (index, digits) = (index + 1, 0),
-            b'/' if digits > 0 && index == 3 => (index, digits) = (index + 1, 0),
-            _ => return None,
-        }
-    }
-    (digits > 0).then_some((numbers, index + 1))
 }

@@ -21,12 +21,18 @@ unik_sched::counters! {
         rx_elsewhere,
         /// Frames dropped that hold a piece of a packet: those are not put together.
         rx_fragments,
+        /// Frames dropped that hold a packet of IPv6 with headers that nobody here reads.
+        rx_extensions,
         /// Answers about hardware addresses dropped because nobody had asked.
-        arp_unasked,
-        /// Frames in which another host says that it has our address.
-        arp_conflicts,
+        neighbor_unasked,
+        /// Frames in which another host says that it has an address of ours.
+        address_conflicts,
         /// Messages of ICMP dropped that are no echo requests: answers to no question of ours, and errors.
         icmp_unheeded,
+        /// Senders of datagrams told that nobody waits for them.
+        icmp_unreachable,
+        /// Advertisements of routers that changed nothing or made no sense.
+        router_unheeded,
         /// Turns of the driver task.
         turns,
         /// Turns that ended with received frames left for the next one.
@@ -35,6 +41,12 @@ unik_sched::counters! {
         tx_blocked,
         /// Answers (ARP, ICMP, TCP acknowledgements) dropped for want of room to transmit.
         tx_replies_dropped,
+        /// Packets dropped for want of an address or a route.
+        tx_unroutable,
+        /// Packets that waited for the hardware address of their next hop.
+        tx_parked,
+        /// Packets dropped because the next hop did not answer, or because too many waited or there was no memory for them.
+        tx_no_neighbor,
         /// Frames copied by a capture.
         captured,
         /// Frames that a capture had no room for.
@@ -55,14 +67,6 @@ unik_sched::counters! {
         udp_reply_failed,
         /// Datagrams cut because the reader's buffer was smaller.
         udp_rx_truncated,
-        /// Datagrams dropped for want of an address or a route.
-        udp_tx_unroutable,
-        /// Datagrams that waited for the hardware address of their next hop.
-        udp_tx_parked,
-        /// Datagrams dropped because the next hop did not answer, or because too many waited.
-        udp_tx_no_neighbor,
-        /// Datagrams dropped because there was no memory to keep them while the next hop is asked for.
-        udp_tx_no_memory,
         /// UDP sockets opened.
         udp_opened,
         /// UDP sockets refused because there was no memory for them.

@@ -3,24 +3,26 @@
 //! The look decides which sockets the stack is shown together with the frame. It checks no checksum and trusts nothing:
 //! whatever it says is only acted upon once the stack has accepted the frame.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::SocketAddr;
+
+use crate::address::{Address, End, socket_address};
 
 /// The two ends of a connection, as the segments name them that are received: the peer is the source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flow {
-    pub(crate) source: (Ipv4Addr, u16),
-    pub(crate) destination: (Ipv4Addr, u16),
+    pub(crate) source: End,
+    pub(crate) destination: End,
 }
 
 impl Flow {
     /// The end elsewhere.
-    pub(crate) fn peer(&self) -> SocketAddrV4 {
-        SocketAddrV4::new(self.source.0, self.source.1)
+    pub(crate) fn peer(&self) -> SocketAddr {
+        socket_address(self.source)
     }
 
     /// The end here.
-    pub(crate) fn local(&self) -> SocketAddrV4 {
-        SocketAddrV4::new(self.destination.0, self.destination.1)
+    pub(crate) fn local(&self) -> SocketAddr {
+        socket_address(self.destination)
     }
 }
 
@@ -54,14 +56,22 @@ pub(crate) const SYN: u8 = 0x02;
 pub(crate) const RST: u8 = 0x04;
 pub(crate) const ACK: u8 = 0x10;
 
-/// Bytes of an Ethernet header.
-const ETHERNET: usize = 14;
-/// The bytes that are looked at in every packet: Ethernet, and IPv4 without options.
-const HEAD: usize = ETHERNET + 20;
+/// Bytes of an Ethernet header: two addresses and a type.
+pub(crate) const ETHERNET: usize = 14;
+/// The types of frames (RFC 894, RFC 826, RFC 2464).
+pub(crate) const TYPE_IPV4: [u8; 2] = [0x08, 0x00];
+pub(crate) const TYPE_ARP: [u8; 2] = [0x08, 0x06];
+pub(crate) const TYPE_IPV6: [u8; 2] = [0x86, 0xdd];
+/// Bytes of a header of IPv4 without options, and of one of IPv6.
+pub(crate) const IPV4: usize = 20;
+pub(crate) const IPV6: usize = 40;
+/// The bytes that every packet of IPv4 has in its frame, and every one of IPv6.
+pub(crate) const IPV4_HEAD: usize = ETHERNET + IPV4;
+pub(crate) const IPV6_HEAD: usize = ETHERNET + IPV6;
 
 /// The protocols (RFC 791, 3.1: the numbers are IANA's).
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+pub(crate) const TCP: u8 = 6;
+pub(crate) const UDP: u8 = 17;
 
 impl Segment {
     /// Whether it asks for a new connection.
@@ -77,14 +87,12 @@ impl Segment {
         }
     }
 
-    /// Reads the headers of an IPv4 packet: its first 20 bytes, what follows the options, and the bytes of all.
-    fn read(head: &[u8; 20], tcp: &[u8; 20], bytes: u32) -> Segment {
+    /// Reads the header of a segment of so many `bytes`, which goes from one address to another.
+    #[inline]
+    fn read(source: Address, destination: Address, tcp: &[u8; 20], bytes: u32) -> Segment {
         let flags = tcp[13];
         Segment {
-            flow: Flow {
-                source: (address([head[12], head[13], head[14], head[15]]), short(tcp, 0)),
-                destination: (address([head[16], head[17], head[18], head[19]]), short(tcp, 2)),
-            },
+            flow: Flow { source: (source, short(tcp, 0)), destination: (destination, short(tcp, 2)) },
             sequence: long(tcp, 4),
             acknowledgement: long(tcp, 8),
             flags,
@@ -97,7 +105,7 @@ impl Segment {
 }
 
 impl Glance {
-    /// Looks at an Ethernet frame with an IPv4 packet in it: RFC 791, 3.1; RFC 768; RFC 9293, 3.1.
+    /// Looks at an Ethernet frame with an IP packet in it: RFC 791, 3.1; RFC 8200, 3; RFC 768; RFC 9293, 3.1.
     #[inline]
     pub(crate) fn of(frame: &[u8]) -> Glance {
         Self::look(frame).unwrap_or(Glance::Other)
@@ -105,29 +113,67 @@ impl Glance {
 
     #[inline]
     fn look(frame: &[u8]) -> Option<Glance> {
-        let head = frame.first_chunk::<HEAD>()?;
-        if (head[12], head[13]) == (0x08, 0x06) {
-            return Some(Glance::Arp);
+        let head = frame.first_chunk::<IPV4_HEAD>()?;
+        match [head[12], head[13]] {
+            TYPE_IPV4 => {}
+            TYPE_IPV6 => return Self::look_at_six(frame),
+            TYPE_ARP => return Some(Glance::Arp),
+            _ => return None,
         }
         let is_whole = (head[20] & 0x3f, head[21]) == (0, 0);
-        if (head[12], head[13], head[14] >> 4) != (0x08, 0x00, 4) || !is_whole {
+        if head[14] >> 4 != 4 || !is_whole {
             return None;
         }
         let header = usize::from(head[14] & 0x0f) * 4;
-        let payload = frame.get(ETHERNET + header.max(20)..)?;
+        let payload = frame.get(ETHERNET + header.max(IPV4)..)?;
         if head[23] == UDP {
             return payload.first_chunk::<8>().map(|udp| Glance::Udp(short(udp, 2)));
         }
         let tcp = payload.first_chunk::<20>().filter(|_| head[23] == TCP)?;
         let bytes = u32::from(short(head, 16)).saturating_sub(header as u32);
-        let (_, ip) = head.split_last_chunk::<20>()?;
-        Some(Glance::Tcp(Segment::read(ip, tcp, bytes)))
+        let source = Address::v4([head[26], head[27], head[28], head[29]]);
+        let destination = Address::v4([head[30], head[31], head[32], head[33]]);
+        Some(Glance::Tcp(Segment::read(source, destination, tcp, bytes)))
+    }
+
+    #[inline(never)]
+    fn look_at_six(frame: &[u8]) -> Option<Glance> {
+        let (head, payload) = frame.split_first_chunk::<IPV6_HEAD>()?;
+        let [source, destination] = ends_of_six(head);
+        match head[20] {
+            // What looks like version 4 is nobody's address on the wire (RFC 4942, 2.2).
+            _ if head[14] >> 4 != 6 || source.is_v4() || destination.is_v4() => None,
+            UDP => payload.first_chunk::<8>().map(|udp| Glance::Udp(short(udp, 2))),
+            TCP => {
+                let tcp = payload.first_chunk::<20>()?;
+                Some(Glance::Tcp(Segment::read(source, destination, tcp, short(head, 18).into())))
+            }
+            _ => None,
+        }
     }
 }
 
-/// Changes the number of a TCP segment that this end sends: behind an IPv4 header without options, and not sealed yet.
+/// The addresses of a packet of IPv6 in its frame: whom it comes from, and whom it is for.
+#[inline]
+pub(crate) fn ends_of_six(head: &[u8; IPV6_HEAD]) -> [Address; 2] {
+    let at = |at: usize| {
+        let octets = head.get(at..).and_then(|bytes| bytes.first_chunk());
+        octets.map_or(Address::UNSPECIFIED, |octets| Address::v6(*octets))
+    };
+    [at(22), at(38)]
+}
+
+/// The hardware address that a frame comes from.
+#[inline]
+pub(crate) fn sender<const N: usize>(head: &[u8; N]) -> [u8; 6] {
+    head.get(6..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default()
+}
+
+/// Changes the number of a TCP segment that this end sends: behind an IP header without options, and not sealed yet.
 pub(crate) fn renumber(frame: &mut [u8], sequence: u32) {
-    if let Some(place) = frame.get_mut(HEAD + 4..HEAD + 8) {
+    let is_six = frame.get(14).is_some_and(|first| first >> 4 == 6);
+    let at = if is_six { IPV6_HEAD } else { IPV4_HEAD } + 4;
+    if let Some(place) = frame.get_mut(at..at + 4) {
         place.copy_from_slice(&sequence.to_be_bytes());
     }
 }
@@ -142,14 +188,9 @@ fn long(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }
 
-#[inline]
-fn address(octets: [u8; 4]) -> Ipv4Addr {
-    Ipv4Addr::from(octets)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{ACK, FIN, Flow, Glance, RST, SYN, Segment};
+    use super::{ACK, Address, FIN, Flow, Glance, RST, SYN, Segment, renumber};
 
     /// A segment with ten bytes of data, behind `options` bytes of IP options.
     fn tcp(flags: u8, options: usize) -> std::vec::Vec<u8> {
@@ -167,12 +208,34 @@ mod tests {
 
     #[test]
     fn the_headers_of_a_segment_are_read() {
-        let flow = Flow { source: ([10, 0, 0, 1].into(), 0x1000), destination: ([10, 0, 0, 2].into(), 80) };
+        let end = |last, port| (Address::v4([10, 0, 0, last]), port);
+        let flow = Flow { source: end(1, 0x1000), destination: end(2, 80) };
         for options in [0, 4, 40] {
             let segment = Segment::of(&tcp(ACK, options)).expect("a segment");
             assert!(segment.flow == flow);
             assert_eq!((segment.sequence, segment.acknowledgement, segment.window), (7, 256, 0x2000));
             assert_eq!((segment.flags, segment.length), (ACK, 10));
+        }
+    }
+
+    #[test]
+    fn the_headers_of_a_segment_of_version_6_are_read_and_its_number_changed() {
+        let mut frame = std::vec![0; 14 + 40 + 30];
+        frame[12..14].copy_from_slice(&[0x86, 0xdd]);
+        frame[14..21].copy_from_slice(&[0x60, 0, 0, 0, 0, 30, 6]);
+        frame[22] = 0x20;
+        frame[38] = 0x21;
+        frame[54..68].copy_from_slice(&[0x10, 0x00, 0x00, 80, 0, 0, 0, 7, 0, 0, 1, 0, 0x50, ACK]);
+        let segment = Segment::of(&frame).expect("a segment");
+        assert!(segment.flow.source == (Address::v6(*frame[22..38].first_chunk().unwrap()), 0x1000));
+        assert!(segment.flow.destination == (Address::v6(*frame[38..54].first_chunk().unwrap()), 80));
+        assert_eq!((segment.sequence, segment.length), (7, 10));
+        renumber(&mut frame, 99);
+        assert_eq!(Segment::of(&frame).map(|segment| segment.sequence), Some(99));
+        frame[20] = 17;
+        assert!(matches!(Glance::of(&frame), Glance::Udp(80)));
+        for end in 0..frame.len() {
+            let _ = Glance::of(&frame[..end]);
         }
     }
 

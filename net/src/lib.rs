@@ -7,7 +7,8 @@
 //! * [`Config`] is how an interface gets its address: fixed, or by DHCP.
 //! * [`Net::sockets`] tells of all sockets, [`Capture`] of all frames that pass the card.
 //!
-//! The protocols are smoltcp's; none of its types stands in a signature here.
+//! TCP is smoltcp's; none of its types stands in a signature here. What is below it, from the card to datagrams, is here:
+//! one table of neighbours for ARP and NDP, one of routes, addresses of IPv4 and IPv6 in one form.
 //!
 //! Two stacks on a simulated wire, in virtual time (`examples/foreign_nic.rs` shows a card and a clock of one's own):
 //! ```
@@ -44,21 +45,29 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod asked;
+mod address;
+mod addressing;
+mod allowance;
+mod arp;
+mod autoconf;
 mod cable;
 mod capture;
 mod checksum;
 mod config;
 mod counters;
 pub mod datagram;
-mod dhcp;
+pub mod dhcp;
 mod error;
 mod gate;
 mod glance;
 mod host;
+mod icmp;
 mod link;
+mod ndp;
+mod neighbor;
 mod net;
 mod nic;
+mod route;
 #[cfg(feature = "segmentation")]
 mod segmentation;
 #[cfg(not(feature = "segmentation"))]
@@ -68,6 +77,7 @@ pub mod sntp;
 mod socket_info;
 mod stack;
 mod tcp;
+mod text;
 mod udp;
 mod virtio;
 #[cfg(feature = "simulation")]
@@ -75,7 +85,7 @@ pub mod wire;
 
 pub use cable::{Cable, CableCounters};
 pub use capture::{Capture, Captured, Direction};
-pub use config::{Config, ConfigError, Limits, parse_address};
+pub use config::{Config, ConfigError, Limits, Six};
 pub use counters::NetCounters;
 pub use datagram::{Answering, Datagram, Reply, Verdict};
 pub use error::Error;
@@ -83,5 +93,6 @@ pub use net::{Driver, Net, Random};
 pub use nic::{Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind};
 pub use socket_info::{Protocol, SocketInfo, SocketState};
 pub use tcp::{Listen, TcpListener, TcpReader, TcpStream, TcpWriter};
+pub use text::parse_address;
 pub use udp::UdpSocket;
 pub use virtio::{VirtioNet, VirtioNetCounters};

@@ -8,6 +8,9 @@
 //! Checksums are seen to here ([`crate::checksum`]), and smoltcp looks at those of ICMP alone. A TCP packet that came in
 //! several buffers is copied into one, which is there if the card receives such; one that the card is to cut is written
 //! into a large buffer, without which nothing but answers is sent.
+//!
+//! smoltcp sees packets, not frames: whose card a packet goes to is found out here, by the table of routes and the
+//! neighbours. An answer goes to the card that the question came from.
 
 use alloc::{boxed::Box, rc::Rc, vec};
 
@@ -20,23 +23,29 @@ use smoltcp::{
 use unik_virtio::{Buffer, Pool};
 
 use crate::{
-    asked::Asked,
+    address::Address,
+    arp,
     capture::{Direction, Witness},
     counters::NetCounters,
     gate::{self, Refusal},
-    glance::{RST, Segment, renumber},
+    glance::{ETHERNET, IPV4_HEAD, RST, Segment, TYPE_IPV4, TYPE_IPV6, renumber, sender},
     host::Host,
+    icmp::ends,
+    neighbor::{Hardware, Neighbors, Parked, Waited},
     nic::{self, Frame, Nic, Offloads, SegmentKind},
+    route::Routes,
     segmentation::{self, SEGMENTATION},
-    tcp::meter::Meter,
+    tcp::{meter::Meter, segment::limit_segments},
 };
 
-/// Bytes of an Ethernet header: two addresses and a type.
-pub(crate) const ETHERNET_HEADER: usize = 14;
+/// Where the length of a TCP header is in a frame behind an IPv4 header without options (RFC 9293, 3.1).
+const TCP_LENGTH: usize = IPV4_HEAD + 12;
+/// The Ethernet address of all.
+const ALL: Hardware = [0xff; 6];
 
-/// Bytes of headers of IPv4 and TCP without options, and where the length of the latter is in a frame (RFC 9293, 3.1).
-const IPV4_HEADER: usize = 20;
-const TCP_LENGTH: usize = ETHERNET_HEADER + IPV4_HEADER + 12;
+/// What every way of IPv6 carries (RFC 8200, 5), and the headers of IPv6 and TCP.
+const CERTAIN: u16 = 1280;
+const IPV6_AND_TCP: u16 = 60;
 
 /// The longest frame that is asked for where the card cuts TCP packets, and the size of a buffer for a merged one.
 const LARGE: usize = 65408;
@@ -51,8 +60,15 @@ pub(crate) struct Link {
     pub(crate) witness: Option<Box<dyn Witness>>,
     /// What measures the connection in hand by the segments that it sends.
     pub(crate) meter: Option<Meter>,
-    /// Whose hardware addresses were asked for.
-    pub(crate) asked: Asked,
+    /// This host.
+    pub(crate) host: Host,
+    /// Where packets go next, and whose cards that are.
+    pub(crate) routes: Routes,
+    pub(crate) neighbors: Neighbors,
+    /// Packets that may wait for a neighbour's answer.
+    parking: usize,
+    /// Whose card the connection in hand is answered through while it is not accepted.
+    pub(crate) reply_to: Option<Hardware>,
     /// smoltcp is told that there is no room: it then forgets what it was about to send.
     pub(crate) refuses: bool,
     /// The received frame to be handled next.
@@ -70,6 +86,8 @@ pub(crate) struct Link {
     /// Frames were given to the card that it was not told of.
     untold: bool,
     frame_limit: usize,
+    /// The longest packet of IPv6, where its routers have said so.
+    pub(crate) limit_of_six: Option<u16>,
     /// The longest frame with a packet that the card cuts, if it cuts any.
     large_limit: usize,
     /// The one buffer for frames that came in several.
@@ -81,17 +99,28 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(mut nic: Box<dyn Nic>, counters: Rc<NetCounters>) -> Self {
+    /// Over `nic`. `secret` is the key of the table of neighbours, for whose answers `parking` packets may wait.
+    pub(crate) fn new(
+        mut nic: Box<dyn Nic>,
+        counters: Rc<NetCounters>,
+        secret: [u64; 2],
+        parking: usize,
+    ) -> Self {
         let offloads = nic.offloads();
         let large = if SEGMENTATION && offloads.segment_ipv4 { nic.allocate(LARGE) } else { None };
         let merged = (SEGMENTATION && offloads.merge).then(|| Pool::heap_sized(1, MERGED));
-        let frame_limit = nic.mtu().min(Buffer::CAPACITY - ETHERNET_HEADER) + ETHERNET_HEADER;
+        let frame_limit = nic.mtu().min(Buffer::CAPACITY - ETHERNET) + ETHERNET;
+        let host = Host::new(unicast(nic.hardware_address()));
         Link {
             nic,
+            host,
+            routes: Routes::new(),
+            neighbors: Neighbors::new(secret),
+            parking,
+            reply_to: None,
             now: unik_sched::time::Instant::ZERO,
             witness: None,
             meter: None,
-            asked: Asked::new(),
             refuses: false,
             incoming: None,
             is_checked: true,
@@ -104,6 +133,7 @@ impl Link {
             blocked: false,
             untold: false,
             frame_limit,
+            limit_of_six: None,
             discarded: vec![0; frame_limit].into(),
             counters,
         }
@@ -165,14 +195,19 @@ impl Link {
     }
 
     /// Holds the received frame in hand against the rules of the gate.
-    pub(crate) fn judge(&mut self, host: &Host, is_lease: bool) -> Result<(), Refusal> {
+    pub(crate) fn judge(&self, is_lease: bool) -> Result<(), Refusal> {
         let Some(frame) = &self.incoming else { return Ok(()) };
-        gate::judge(&frame.buffer, host, is_lease, &mut self.asked, self.now)
+        gate::judge(&frame.buffer, &self.host, is_lease)
     }
 
     /// Who has sent the received frame in hand: the hardware address.
-    pub(crate) fn sender(&self) -> Option<[u8; 6]> {
-        self.incoming.as_ref()?.buffer.get(6..)?.first_chunk().copied()
+    pub(crate) fn sender(&self) -> Option<Hardware> {
+        self.frame()?.first_chunk::<12>().map(sender)
+    }
+
+    /// The bytes of the received frame in hand.
+    pub(crate) fn frame(&self) -> Option<&[u8]> {
+        self.incoming.as_ref().map(|frame| &frame.buffer[..])
     }
 
     /// The received frame in hand, for another part of the stack than smoltcp.
@@ -180,9 +215,30 @@ impl Link {
         self.incoming.as_mut()
     }
 
+    /// The same, and this host.
+    #[inline]
+    pub(crate) fn in_hand_of(&mut self) -> (Option<&mut Frame>, &Host) {
+        (self.incoming.as_mut(), &self.host)
+    }
+
+    /// The received frame in hand, which is that no longer.
+    pub(crate) fn take_in_hand(&mut self) -> Option<Frame> {
+        self.incoming.take()
+    }
+
     /// Bytes of the longest frame to send.
     pub(crate) fn frame_limit(&self) -> usize {
         self.frame_limit
+    }
+
+    /// Lets the peer of the SYN in hand have no longer segments sent to it than the way there carries for certain. There is
+    /// no search for what it carries beyond that (RFC 8200, 5: such a host sends no more than 1280 bytes); routers of IPv6
+    /// cut no packets.
+    pub(crate) fn limit_segments(&mut self, is_on_link: bool) {
+        let limit = self.limit_of_six.unwrap_or(u16::MAX).min(if is_on_link { u16::MAX } else { CERTAIN });
+        if let Some(frame) = &mut self.incoming {
+            limit_segments(&mut frame.buffer, limit.saturating_sub(IPV6_AND_TCP));
+        }
     }
 
     /// Sends the received frame in hand, which now holds the answer; drops and counts it when there is no room.
@@ -259,29 +315,125 @@ impl Link {
         None
     }
 
-    /// Seals a new frame, which is to be cut into segments with `size` bytes of payload if that is said, and sends it.
+    /// Room for one packet to send: to the card `to`, or to whom the routes lead.
+    pub(crate) fn slot(&mut self, to: Option<Hardware>) -> Option<Slot<'_>> {
+        (!self.refuses && self.reserve()).then_some(Slot { link: self, size: None, to })
+    }
+
+    /// Sends a frame as it is, if there is room for it.
     #[inline(never)]
-    fn finish(&mut self, buffer: Buffer, size: Option<NonZeroU16>) {
-        if let Some(target) = gate::question(&buffer) {
-            self.asked.note(target, self.now);
+    pub(crate) fn send_reply(&mut self, bytes: &[u8]) {
+        self.reserve();
+        if let Some(mut buffer) = self.begin(bytes.len()) {
+            buffer.copy_from_slice(bytes);
+            self.send(buffer.into());
         }
+    }
+
+    /// Seals a new packet, which is to be cut into segments with `size` bytes of payload if that is said, and sends it: to
+    /// the card `to`, or to whom the routes lead.
+    #[inline(never)]
+    fn finish(&mut self, mut buffer: Buffer, size: Option<NonZeroU16>, to: Option<Hardware>) {
+        begin_frame(&mut buffer, self.host.hardware);
         let mut frame = Frame::from(buffer);
         self.note(&mut frame.buffer);
         frame.seal(self.offloads);
         if SEGMENTATION && let Some(size) = size {
             let tcp = frame.buffer.get(TCP_LENGTH).map_or(0, |length| length >> 4) * 4;
             // A header has 60 bytes at most.
-            let headers = (ETHERNET_HEADER + IPV4_HEADER) as u16 + u16::from(tcp);
+            let headers = IPV4_HEAD as u16 + u16::from(tcp);
             frame.offload.segment = Some(nic::Segment { kind: SegmentKind::Ipv4, size, headers });
+        }
+        match to.or_else(|| self.group(&frame.buffer)) {
+            Some(hardware) => self.send_to(frame, hardware),
+            None => self.route(frame),
+        }
+    }
+
+    /// Puts the hardware address of the next hop into a frame, and sends it.
+    fn send_to(&mut self, mut frame: Frame, hardware: Hardware) {
+        if let Some(place) = frame.buffer.first_chunk_mut() {
+            *place = hardware;
         }
         self.send(frame);
     }
 
+    /// The hardware address of the group that a packet is for, or of all, if it is not for one host.
+    fn group(&self, frame: &[u8]) -> Option<Hardware> {
+        let (_, destination) = ends(frame)?;
+        if destination.is_multicast() {
+            return Some(destination.group_hardware());
+        }
+        (destination == Address::v4([255; 4]) || self.host.is_broadcast(&destination)).then_some(ALL)
+    }
+
+    /// Sends a frame to whom the routes lead, or lets it wait until that one's hardware address is known.
+    fn route(&mut self, frame: Frame) {
+        let next_hop = ends(&frame.buffer).and_then(|(_, destination)| self.routes.next_hop(&destination));
+        let Some(next_hop) = next_hop else { return self.counters.tx_unroutable.increment() };
+        let way = self.neighbors.way(&next_hop, self.now);
+        match way.hardware {
+            Some(hardware) => self.send_to(frame, hardware),
+            None => self.park(&frame, next_hop),
+        }
+        if way.ask {
+            self.ask(&next_hop);
+        }
+    }
+
+    #[cold]
+    fn park(&mut self, frame: &Frame, next_hop: Address) {
+        // What is to be cut is too long to keep: TCP sends it again.
+        let fits = frame.buffer.len() <= self.frame_limit
+            && self.neighbors.park(next_hop, &frame.buffer, frame.offload, self.parking, self.now);
+        let counter = if fits { &self.counters.tx_parked } else { &self.counters.tx_no_neighbor };
+        counter.increment();
+    }
+
+    /// Asks who has an address on the link.
+    #[cold]
+    fn ask(&mut self, next_hop: &Address) {
+        let source = self.host.source(next_hop);
+        let Some(source) = source else { return };
+        match (source.as_v4(), next_hop.as_v4()) {
+            (Some(source), Some(target)) => {
+                self.send_reply(&arp::question(self.host.hardware, source, target));
+            }
+            _ => self.solicit(&source, next_hop),
+        }
+    }
+
+    /// Sends the packets that wait for neighbours who have answered, asks again for those who have not, and gives up.
+    #[inline(never)]
+    pub(crate) fn send_parked(&mut self) {
+        let mut index = 0;
+        while self.reserve()
+            && let Some(waited) = self.neighbors.next_parked(&mut index, self.now)
+        {
+            match waited {
+                Waited::Found(hardware, parked) => self.unpark(&parked, hardware),
+                Waited::Again(next_hop) => {
+                    if self.neighbors.way(&next_hop, self.now).ask {
+                        self.ask(&next_hop);
+                    }
+                }
+                Waited::InVain => self.counters.tx_no_neighbor.increment(),
+            }
+        }
+    }
+
+    fn unpark(&mut self, parked: &Parked, hardware: Hardware) {
+        if let Some(mut buffer) = self.begin(parked.bytes.len()) {
+            buffer.copy_from_slice(&parked.bytes);
+            self.send_to(Frame { buffer, offload: parked.offload }, hardware);
+        }
+    }
+
     /// Notes an answer that was dropped: smoltcp believes that the peer was told.
     fn miss(&mut self, length: usize) {
-        if let Some(meter) = &mut self.meter
-            && let Some(segment) = self.discarded.get(..length).and_then(Segment::of)
-        {
+        let Some(frame) = self.discarded.get_mut(..length) else { return };
+        begin_frame(frame, self.host.hardware);
+        if let Some((meter, segment)) = self.meter.as_mut().zip(Segment::of(frame)) {
             meter.told(segment.acknowledgement, segment.window);
         }
     }
@@ -334,21 +486,22 @@ impl Device for Link {
         self.check();
         let frame = self.incoming.take()?;
         self.reserve();
-        Some((Received(frame), Slot { link: self, size: None }))
+        let to = frame.buffer.first_chunk::<12>().map(sender);
+        Some((Received(frame), Slot { link: self, size: None, to }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Slot<'_>> {
-        (!self.refuses && self.reserve()).then_some(Slot { link: self, size: None })
+        self.slot(self.reply_to)
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = self.frame_limit;
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = self.frame_limit - ETHERNET;
         capabilities.checksum.ipv4 = phy::Checksum::None;
         capabilities.checksum.tcp = phy::Checksum::None;
         capabilities.checksum.udp = phy::Checksum::None;
-        segmentation::announce(&mut capabilities, self.large_limit);
+        segmentation::announce(&mut capabilities, self.large_limit.saturating_sub(ETHERNET));
         capabilities
     }
 }
@@ -358,7 +511,7 @@ pub(crate) struct Received(Frame);
 
 impl RxToken for Received {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, handle: F) -> R {
-        handle(&self.0.buffer)
+        handle(self.0.buffer.get(ETHERNET..).unwrap_or_default())
     }
 }
 
@@ -367,6 +520,28 @@ pub(crate) struct Slot<'a> {
     link: &'a mut Link,
     /// Bytes of payload of the segments that the frame is to be cut into.
     size: Option<NonZeroU16>,
+    /// The card that it goes to, if that is not for the routes to say.
+    to: Option<Hardware>,
+}
+
+impl Slot<'_> {
+    /// Sends a packet of `length` bytes that `fill` writes.
+    pub(crate) fn write<R>(self, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        // `fill` stands here once: it is different for every kind of packet.
+        let length = ETHERNET + length;
+        let mut frame = self.link.begin(length);
+        let bytes = match &mut frame {
+            Some(frame) => &mut **frame,
+            // No frame is longer than the limit that smoltcp was told.
+            None => self.link.discarded.get_mut(..length).unwrap_or_default(),
+        };
+        let result = fill(bytes.get_mut(ETHERNET..).unwrap_or_default());
+        match frame {
+            Some(frame) => self.link.finish(frame, self.size, self.to),
+            None => self.link.miss(length),
+        }
+        result
+    }
 }
 
 impl TxToken for Slot<'_> {
@@ -375,18 +550,25 @@ impl TxToken for Slot<'_> {
     }
 
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        // `fill` stands here once: it is different for every kind of packet.
-        let mut frame = self.link.begin(length);
-        let bytes = match &mut frame {
-            Some(frame) => &mut **frame,
-            // No frame is longer than the limit that smoltcp was told.
-            None => self.link.discarded.get_mut(..length).unwrap_or_default(),
-        };
-        let result = fill(bytes);
-        match frame {
-            Some(frame) => self.link.finish(frame, self.size),
-            None => self.link.miss(length),
-        }
-        result
+        self.write(length, fill)
     }
+}
+
+/// Writes who sends a frame, and of which version the packet in it is.
+fn begin_frame(frame: &mut [u8], hardware: Hardware) {
+    let is_six = frame.get(ETHERNET).is_some_and(|first| first >> 4 == 6);
+    if let Some(head) = frame.first_chunk_mut::<ETHERNET>() {
+        head[6..12].copy_from_slice(&hardware);
+        head[12..].copy_from_slice(if is_six { &TYPE_IPV6 } else { &TYPE_IPV4 });
+    }
+}
+
+/// A card that claims a group address or none cannot be addressed: a locally administered address stands in.
+fn unicast(address: Hardware) -> Hardware {
+    let [first, second, third, fourth, fifth, sixth] = address;
+    if first & 1 == 0 && address != [0; 6] {
+        return address;
+    }
+    log::warn!("the network card has no unicast hardware address: using a local one");
+    [(first & !1) | 2, second, third, fourth, fifth, sixth]
 }

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, rc::Rc};
 use core::{
     cell::RefCell,
     future::poll_fn,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
     task::Poll,
 };
@@ -16,6 +16,7 @@ use unik_sched::{
 };
 
 use crate::{
+    address::socket_address,
     capture::Capture,
     config::Config,
     counters::NetCounters,
@@ -24,7 +25,7 @@ use crate::{
     socket_info::SocketInfo,
     stack::{Next, Shared, Stack},
     tcp::{Listen, TcpListener, TcpStream},
-    udp::{UdpSocket, to_v4},
+    udp::{UdpSocket, end},
 };
 
 /// Where a stack's random numbers come from: each call gives another one. Numbers that can be guessed are for tests.
@@ -64,11 +65,12 @@ impl Net {
         self.stack.borrow().name
     }
 
-    /// Waits until there is an address: none with a fixed one, a lease with DHCP.
+    /// Waits until there is an address: none with a fixed one, a lease with DHCP. Where a router has given one of IPv6, the
+    /// lease is waited for three seconds more, and no longer.
     pub fn configured(&self) -> impl Future<Output = ()> {
         poll_fn(|context| {
             let mut stack = self.stack.borrow_mut();
-            if stack.address.is_some() {
+            if stack.is_configured(self.time.now()) {
                 return Poll::Ready(());
             }
             stack.register_unconfigured(context.waker());
@@ -77,19 +79,32 @@ impl Net {
         })
     }
 
-    /// The address and the length of its network prefix in bits.
+    /// The address of IPv4 and the length of its network prefix in bits.
     pub fn address(&self) -> Option<(Ipv4Addr, u8)> {
-        self.stack.borrow().address
+        let network = self.stack.borrow().link.host.v4()?;
+        Some((network.address.as_v4()?.into(), network.prefix()))
     }
 
-    /// Where packets to other networks go.
+    /// The address at `index`, of either version, and the length of its network prefix in bits; `None` behind the last one.
+    /// The one of IPv4 comes first, and of IPv6 those that are good beyond the link.
+    pub fn address_at(&self, index: usize) -> Option<(IpAddr, u8)> {
+        let network = self.stack.borrow().link.host.networks().get(index).copied()?;
+        Some((network.address.into(), network.prefix()))
+    }
+
+    /// Where packets of IPv4 to other networks go.
     pub fn gateway(&self) -> Option<Ipv4Addr> {
-        self.stack.borrow().gateway
+        self.stack.borrow().gateway()
+    }
+
+    /// The server of names at `index` that DHCP or a router has told of; `None` behind the last one.
+    pub fn name_server_at(&self, index: usize) -> Option<IpAddr> {
+        self.stack.borrow().name_server(index)
     }
 
     /// The Ethernet address.
     pub fn hardware_address(&self) -> [u8; 6] {
-        self.stack.borrow().hardware_address
+        self.stack.borrow().link.host.hardware
     }
 
     /// Whether all clients share one address (`net0.nat=1`), so that a limit per client would apply to all together.
@@ -127,9 +142,10 @@ impl Net {
     /// [`Error::ConnectionRefused`], [`Error::TimedOut`], [`Error::Unreachable`], [`Error::NotConfigured`],
     /// [`Error::InvalidAddress`], [`Error::TooManySockets`], [`Error::NoMemory`], [`Error::NoPortLeft`].
     pub async fn connect(&self, address: SocketAddr) -> Result<TcpStream, Error> {
-        let peer = to_v4(address).ok_or(Error::InvalidAddress)?;
+        let peer = end(address);
         let number = self.stack.borrow_mut().begin_connect(peer, self.time.now())?;
-        TcpStream::new(self.stack.clone(), self.time.clone(), number, peer).established().await
+        let stream = TcpStream::new(self.stack.clone(), self.time.clone(), number, socket_address(peer));
+        stream.established().await
     }
 
     /// Calls `visit` with what is known of each socket from the position `from` on, and with the position behind it,

@@ -115,8 +115,8 @@ impl Stack {
     fn udp_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
         let bound = self.udp.ports.get(index)?;
         Some(SocketInfo {
-            receive_queue: bound.socket().recv_queue(),
-            send_queue: self.outbox.parked_bytes(bound.port),
+            receive_queue: bound.queue.payload_bytes_count(),
+            send_queue: self.parked_bytes(bound.port),
             ..SocketInfo::new(Protocol::Udp, SocketState::Open, bound.port, bound.opened, now)
         })
     }
@@ -133,8 +133,8 @@ impl Stack {
         let connection = self.tcp.get(index as u32)?;
         let (socket, meter) = (connection.socket(), &connection.meter);
         Some(SocketInfo {
-            local: connection.flow.local().into(),
-            remote: Some(connection.flow.peer().into()),
+            local: connection.flow.local(),
+            remote: Some(connection.flow.peer()),
             receive_queue: socket.recv_queue() + connection.leftover.len(),
             send_queue: socket.send_queue(),
             round_trip: meter.round_trip().map(Duration::from_nanos),
@@ -146,8 +146,8 @@ impl Stack {
     fn waiting_info(&self, index: usize, now: Instant) -> Option<SocketInfo> {
         let waiting = self.tcp.time_wait.get(index)?;
         Some(SocketInfo {
-            local: waiting.flow.local().into(),
-            remote: Some(waiting.flow.peer().into()),
+            local: waiting.flow.local(),
+            remote: Some(waiting.flow.peer()),
             ..SocketInfo::new(Protocol::Tcp, SocketState::TimeWait, 0, waiting.since, now)
         })
     }

@@ -8,11 +8,11 @@
 //! event, or requested.
 
 use alloc::{boxed::Box, rc::Rc, vec::Vec};
-use core::{cell::RefCell, net::Ipv4Addr, task::Waker};
+use core::{cell::RefCell, task::Waker};
 
 use smoltcp::{
     iface::{Interface, SocketSet},
-    wire::{EthernetAddress, HardwareAddress, IpCidr},
+    wire::HardwareAddress,
 };
 use unik_sched::{
     Pace,
@@ -21,25 +21,25 @@ use unik_sched::{
 };
 
 use crate::{
-    config::{Config, Limits, mask},
+    addressing::{Addressing, CLIENT_PORT},
+    allowance::Allowance,
+    config::{Config, Limits},
     counters::NetCounters,
     datagram::InPlace,
-    dhcp::{CLIENT_PORT, Dhcp},
     gate::Refusal,
     glance::Glance,
-    host::Host,
     link::Link,
     net::Random,
     nic::Nic,
     tcp::table::TcpTable,
-    udp::{
-        outbox::{Outbox, datagram_limit},
-        table::UdpTable,
-    },
+    udp::table::UdpTable,
 };
 
 /// The least time between two lines of the log about what was refused.
 const COMPLAINT: Duration = Duration::from_secs(1);
+
+/// Messages in a second about what cannot be delivered.
+const ERRORS: u8 = 16;
 
 /// The pause after a turn that could do nothing although something seemed due, or while the card has no room.
 pub(crate) const PAUSE: Duration = Duration::from_millis(10);
@@ -52,28 +52,23 @@ pub(crate) struct Stack {
     pub(crate) name: &'static str,
     pub(crate) link: Link,
     pub(crate) interface: Interface,
-    /// No sockets: what frames are shown to that belong to none.
+    /// No sockets: what segments are shown to that belong to none.
     nobody: SocketSet<'static>,
     pub(crate) tcp: TcpTable,
     pub(crate) udp: UdpTable,
-    pub(crate) outbox: Outbox,
     /// The handlers of datagrams, once there was one.
     pub(crate) in_place: Option<Box<dyn InPlace>>,
-    pub(crate) dhcp: Option<Dhcp>,
-    /// An ARP frame came in: whoever waits for its next hop may try again.
-    neighbor_answered: bool,
-    pub(crate) address: Option<(Ipv4Addr, u8)>,
-    pub(crate) gateway: Option<Ipv4Addr>,
-    pub(crate) hardware_address: [u8; 6],
+    /// Where its addresses come from.
+    pub(crate) addressing: Addressing,
     pub(crate) limits: Limits,
     pub(crate) random: Random,
     pub(crate) counters: Rc<NetCounters>,
-    /// Tasks that wait for an address.
-    unconfigured: Vec<Waker>,
+    /// Messages about what cannot be delivered.
+    pub(crate) errors: Allowance,
     /// When to say next that connections are refused.
     complaint: Pace,
     /// When to say next that another host has the address.
-    conflict: Pace,
+    pub(crate) conflict: Pace,
     /// What the card sets.
     event: Event,
     driver: Option<Waker>,
@@ -100,16 +95,14 @@ impl Stack {
         mut random: Random,
     ) -> Self {
         let counters = Rc::new(NetCounters::new());
-        let hardware_address = unicast(nic.hardware_address());
-        let event = nic.event();
-        let mut link = Link::new(nic, counters.clone());
-        let mut settings =
-            smoltcp::iface::Config::new(HardwareAddress::Ethernet(EthernetAddress(hardware_address)));
-        settings.random_seed = random();
-        let interface = Interface::new(settings, &mut link, instant(now));
         let limits = config.limits();
         let secret = [random(), random()];
-        let outbox = Outbox::new(datagram_limit(&link));
+        let event = nic.event();
+        let mut link = Link::new(nic, counters.clone(), secret, limits.parked);
+        let mut settings = smoltcp::iface::Config::new(HardwareAddress::Ip);
+        settings.random_seed = random();
+        let interface = Interface::new(settings, &mut link, instant(now));
+        let addressing = Addressing::new(config, link.host.hardware);
         let mut stack = Stack {
             name,
             link,
@@ -117,17 +110,12 @@ impl Stack {
             nobody: SocketSet::new(Vec::new()),
             tcp: TcpTable::new(limits.connections, limits.time_wait, secret),
             udp: UdpTable::new(),
-            outbox,
             in_place: None,
-            dhcp: None,
-            neighbor_answered: false,
-            address: None,
-            gateway: None,
-            hardware_address,
+            addressing,
             limits,
             random,
             counters,
-            unconfigured: Vec::new(),
+            errors: Allowance::new(ERRORS),
             complaint: Pace::new(COMPLAINT),
             conflict: Pace::new(COMPLAINT),
             event,
@@ -135,37 +123,8 @@ impl Stack {
             requested: false,
             is_link_up: true,
         };
-        match config.address() {
-            Some(address) => stack.configure(Some(address), config.gateway()),
-            None => stack.dhcp = Some(Dhcp::new()),
-        }
+        stack.take_addresses(now);
         stack
-    }
-
-    /// Takes or gives up an address. Connections that used another one end.
-    pub(crate) fn configure(&mut self, address: Option<(Ipv4Addr, u8)>, gateway: Option<Ipv4Addr>) {
-        self.address = address;
-        self.gateway = gateway;
-        self.interface.update_ip_addrs(|list| {
-            list.clear();
-            if let Some((address, prefix)) = address {
-                // The list is empty and has room for at least one.
-                let _ = list.push(IpCidr::new(address.into(), prefix));
-            }
-        });
-        self.interface.routes_mut().remove_default_ipv4_route();
-        if let Some(gateway) = gateway {
-            let _ = self.interface.routes_mut().add_default_ipv4_route(gateway);
-        }
-        if address.is_some() {
-            wake_all(&mut self.unconfigured);
-        }
-        self.tcp.enqueue_all();
-    }
-
-    /// Wakes the task once there is an address.
-    pub(crate) fn register_unconfigured(&mut self, waker: &Waker) {
-        register(&mut self.unconfigured, waker);
     }
 
     /// Says, not too often, that a connection is refused, and why.
@@ -175,7 +134,7 @@ impl Stack {
 
     /// Warns of something that strangers cause, as often as `pace` admits.
     #[inline(never)]
-    fn say(&self, pace: &Pace, what: &str) {
+    pub(crate) fn say(&self, pace: &Pace, what: &str) {
         if let Some(held_back) = pace.admit(self.link.now) {
             log::warn!("{}: {what}, after {held_back} times without a word", self.name);
         }
@@ -209,7 +168,7 @@ impl Stack {
         // Taken back only now, before the rings are looked at: a card may want to know whether it was set.
         self.event.try_take();
         if self.link.nic.is_link_up() != self.is_link_up {
-            self.note_link();
+            self.note_link(now);
         }
         self.tcp.expire(now);
         if self.tcp.queued() > 0 {
@@ -219,17 +178,14 @@ impl Stack {
         while received < self.limits.budget && self.ingress(now) {
             received += 1;
         }
-        if core::mem::take(&mut self.neighbor_answered) {
-            self.tcp.retry_unresolved();
-            self.outbox.neighbor_answered();
-            if let Some(dhcp) = &mut self.dhcp {
-                dhcp.due = Some(now);
-            }
+        if self.addressing.due().is_some_and(|due| due <= now) {
+            self.follow_addresses(now);
         }
-        self.follow_dhcp(now);
-        self.send_parked(now);
+        if self.link.neighbors.has_news(now) {
+            self.link.send_parked();
+        }
         if self.link.reserve() {
-            self.outbox.wake_senders();
+            self.udp.wake_senders();
         }
         let is_more = received == self.limits.budget;
         if is_more {
@@ -245,10 +201,11 @@ impl Stack {
 
     /// Says that the link has gone down or come back. Sockets are left alone: their own timers tell what is lost.
     #[cold]
-    fn note_link(&mut self) {
+    fn note_link(&mut self, now: Instant) {
         self.is_link_up = !self.is_link_up;
         if self.is_link_up {
             log::info!("{}: the link is up", self.name);
+            self.return_to_link(now);
         } else {
             log::warn!("{}: the link is down", self.name);
         }
@@ -256,8 +213,8 @@ impl Stack {
 
     /// Decides between another turn and sleep.
     fn rest(&mut self, now: Instant) -> Next {
-        let due = earlier(self.outbox.due(), self.tcp.due());
-        let mut due = earlier(due, self.dhcp.as_ref().and_then(|dhcp| dhcp.due));
+        let due = earlier(self.link.neighbors.due(), self.tcp.due());
+        let mut due = earlier(due, self.addressing.due());
         let is_blocked = self.link.is_blocked();
         if is_blocked && (self.tcp.queued() > 0 || due.is_some_and(|due| due <= now)) {
             // Nothing moves before the card has room: never spin.
@@ -285,65 +242,42 @@ impl Stack {
     /// Handles a frame that is neither a segment nor answered in place, if the gate lets it in.
     #[inline(never)]
     fn hear_beside(&mut self, glance: Glance, now: Instant) {
-        let is_lease = matches!(glance, Glance::Udp(CLIENT_PORT)) && self.dhcp.is_some();
-        if !self.admits(is_lease) {
+        let is_lease = matches!(glance, Glance::Udp(CLIENT_PORT)) && self.addressing.has_client();
+        if !self.admits(is_lease) || !self.link.check() {
             return;
         }
         match glance {
-            Glance::Udp(_) if is_lease => self.hear_dhcp(now),
+            Glance::Udp(_) if is_lease => self.hear_lease(now),
             Glance::Udp(port) => self.hear_datagram(port, now),
-            Glance::Arp => {
-                self.hear_nobody(now);
-                self.neighbor_answered = true;
-            }
-            Glance::Tcp(_) | Glance::Other => self.hear_nobody(now),
+            Glance::Arp => self.hear_resolution(now),
+            Glance::Tcp(_) => self.link.ignore(),
+            // The gate lets in nothing else.
+            Glance::Other => self.hear_message(now),
         }
     }
 
     /// Whether the gate lets the frame in hand in. Drops and counts it otherwise.
     pub(crate) fn admits(&mut self, is_lease: bool) -> bool {
-        let host = self.host();
-        let Err(refusal) = self.link.judge(&host, is_lease) else { return true };
-        refusal.count(&self.counters);
-        if refusal == Refusal::Conflict {
-            self.say(&self.conflict, "another host has our address");
-        }
+        let Err(refusal) = self.link.judge(is_lease) else { return true };
         self.link.ignore();
+        if refusal == Refusal::Conflict {
+            self.note_conflict();
+        } else {
+            refusal.count(&self.counters);
+        }
         false
-    }
-
-    /// This host, as frames see it. Without an address nothing is for it.
-    pub(crate) fn host(&self) -> Host {
-        let (address, prefix) = self.address.unwrap_or((Ipv4Addr::UNSPECIFIED, 32));
-        Host { hardware: self.hardware_address, address, prefix }
     }
 
     /// Shows the frame in hand, a datagram to `port`, to its handler. True when it is done with.
     #[inline]
     fn answer_in_place(&mut self, port: u16) -> bool {
-        let host = self.host();
-        match &mut self.in_place {
-            Some(in_place) if self.address.is_some() => in_place.receive(port, &mut self.link, &host),
-            _ => false,
-        }
+        self.in_place.as_mut().is_some_and(|in_place| in_place.receive(port, &mut self.link))
     }
 
-    /// Handles the frame in hand, which belongs to no socket.
+    /// Handles the segment in hand, which belongs to no socket.
     #[inline(never)]
     pub(crate) fn hear_nobody(&mut self, now: Instant) {
         self.interface.poll_ingress_single(instant(now), &mut self.link, &mut self.nobody);
-    }
-
-    /// The address on the wire that a packet to `destination` goes to. `None` when no route leads there.
-    pub(crate) fn next_hop(&self, destination: Ipv4Addr) -> Option<Ipv4Addr> {
-        let (address, prefix) = self.address?;
-        if destination.is_broadcast()
-            || destination.is_multicast()
-            || mask(destination, prefix) == mask(address, prefix)
-        {
-            return Some(destination);
-        }
-        self.gateway
     }
 }
 
@@ -405,14 +339,4 @@ pub(crate) fn extend<T: Copy>(values: &mut Vec<T>, length: usize, value: T) -> b
 pub(crate) fn wake_all(wakers: &mut Vec<Waker>) {
     wakers.iter().for_each(Waker::wake_by_ref);
     wakers.clear();
-}
-
-/// A card that claims a group address or none cannot be addressed: a locally administered address stands in.
-fn unicast(address: [u8; 6]) -> [u8; 6] {
-    let [first, second, third, fourth, fifth, sixth] = address;
-    if first & 1 == 0 && address != [0; 6] {
-        return address;
-    }
-    log::warn!("the network card has no unicast hardware address: using a local one");
-    [(first & !1) | 2, second, third, fourth, fifth, sixth]
 }

@@ -63,8 +63,8 @@ fn storms_of_hostile_frames_leave_the_service_and_its_memory_as_they_were() {
         "rx_elsewhere",
         "rx_fragments",
         "icmp_unheeded",
-        "arp_unasked",
-        "arp_conflicts",
+        "neighbor_unasked",
+        "address_conflicts",
         "tcp_strays",
         "tcp_half_open_evicted",
     ] {

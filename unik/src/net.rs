@@ -18,7 +18,7 @@ const NAME: &str = "net0";
 /// The buffers of all TCP connections take at most this part of the memory that is free when the network starts.
 const TCP_SHARE: usize = 2;
 
-/// The first network device with a stack on it, configured by `net0.ip=` and its siblings, or by DHCP. `main` starts
+/// The first network device with a stack on it, configured by `net0.ip=` and its siblings, or by DHCP and routers. `main` starts
 /// when it has an address. Its ports and numbers are drawn from [`Entropy`], so it needs what that needs.
 impl Resource for Net {
     async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
@@ -27,8 +27,10 @@ impl Resource for Net {
             system.add_network(Box::leak(Box::new(Watched::new(&net))));
         }
         net.configured().await;
-        if let Some((address, prefix)) = net.address() {
+        let mut index = 0;
+        while let Some((address, prefix)) = net.address_at(index) {
             system.note_ready(format_args!("{NAME} {address}/{prefix}"));
+            index += 1;
         }
         Ok(net)
     }

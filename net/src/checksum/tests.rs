@@ -271,10 +271,24 @@ fn other_frames_are_left_alone() {
         frame.seal(CARD);
         assert_eq!((&frame.buffer[..], frame.offload), (bytes, Offload::default()));
     }
-    // Of ICMP only the header of its packet.
-    let bytes = sealed(&ipv4(1, 0, &[8, 0, 1, 2, 3, 4, 5, 6]));
-    assert!(frame(&[], &bytes).is_intact());
-    assert_eq!(bytes[36..38], [1, 2]);
+}
+
+#[test]
+fn messages_of_either_version_are_summed() {
+    let message = [8, 0, 1, 2, 3, 4, 5, 6, 7];
+    let message_of_six = [128, 0, 1, 2, 3, 4, 5, 6, 7];
+    for bytes in [ipv4(1, 0, &message), ipv4(1, 8, &message), ipv6(58, &message_of_six)] {
+        assert!(!frame(&[], &bytes).is_intact());
+        let mut bytes = sealed(&bytes);
+        assert!(frame(&[], &bytes).is_intact());
+        *bytes.last_mut().unwrap() ^= 1;
+        assert!(!frame(&[], &bytes).is_intact());
+    }
+    use smoltcp::wire::{Icmpv4Packet, Icmpv6Packet, Ipv6Address};
+    assert!(Icmpv4Packet::new_checked(&sealed(&ipv4(1, 0, &message))[34..]).unwrap().verify_checksum());
+    let bytes = sealed(&ipv6(58, &message_of_six));
+    let at = |at: usize| Ipv6Address::from(*bytes[at..].first_chunk::<16>().unwrap());
+    assert!(Icmpv6Packet::new_checked(&bytes[54..]).unwrap().verify_checksum(&at(22), &at(38)));
 }
 
 #[test]

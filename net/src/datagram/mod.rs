@@ -18,7 +18,6 @@ use core::net::SocketAddr;
 use unik_sched::time::Time;
 
 use crate::{error::Error, link::Link, net::Net, socket_info::SocketInfo, stack::Shared, udp::UdpSocket};
-use packet::Host;
 use table::Table;
 
 /// Where a datagram comes from and goes to.
@@ -103,7 +102,7 @@ pub(crate) type Handler = Box<dyn FnMut(&Datagram, &mut Reply<'_>) -> Verdict>;
 /// The handlers of a stack, as the stack sees them.
 pub(crate) trait InPlace {
     /// Looks at the frame in hand, which holds a datagram to `port`. True when nothing is left of it to do.
-    fn receive(&mut self, port: u16, link: &mut Link, host: &Host) -> bool;
+    fn receive(&mut self, port: u16, link: &mut Link) -> bool;
 
     /// Whether `port` has a handler.
     fn has(&self, port: u16) -> bool;

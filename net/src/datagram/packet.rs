@@ -1,37 +1,38 @@
 //! A datagram in the frame that it came in, and the answer behind the same headers: no socket, no copy, no stack.
 //!
-//! [`Packet::parse`] holds a frame against the rules of Ethernet (RFC 894), IPv4 (RFC 791), UDP (RFC 768) and hosts (RFC 1122); [`Packet::answer`] turns the headers round.
-//! Addresses are those of `core::net`, so that IPv6 changes no signature. Nothing that is in the frame is trusted, and
+//! [`Packet::parse`] holds a frame against the rules of Ethernet (RFC 894, RFC 2464), IPv4 (RFC 791), IPv6 (RFC 8200), UDP
+//! (RFC 768) and hosts (RFC 1122); [`Packet::answer`] turns the headers round. Nothing that is in the frame is trusted, and
 //! no bytes make any of this panic.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
-pub use crate::host::Host;
+pub use crate::{
+    address::{Address, Network},
+    host::Host,
+};
 
 use crate::{
+    address::socket_address,
     checksum::{fold, sum},
+    glance::{
+        ETHERNET, IPV4, IPV4_HEAD, IPV6_HEAD, TYPE_IPV4, TYPE_IPV6, UDP as PROTOCOL_UDP, ends_of_six, sender,
+    },
+    icmp::HOP_LIMIT,
     nic::Checksum,
 };
 
-/// Bytes of an Ethernet header, and of one of IPv4 without options and of UDP behind it.
-const ETHERNET: usize = 14;
-const IPV4: usize = 20;
+/// Bytes of a header of UDP.
 const UDP: usize = 8;
-/// Bytes of the headers in front of an answer.
-pub(crate) const HEADERS: usize = ETHERNET + IPV4 + UDP;
+/// Bytes of the headers in front of an answer of version 4, and of one of version 6.
+const HEADERS: usize = IPV4_HEAD + UDP;
+const HEADERS_OF_SIX: usize = IPV6_HEAD + UDP;
 
-/// The type of frames that hold a packet of IPv4 (RFC 894).
-const TYPE_IPV4: [u8; 2] = [0x08, 0x00];
-/// The protocol that is UDP (RFC 768).
-const PROTOCOL_UDP: u8 = 17;
 /// How a header of version 4 without options begins.
 const PLAIN: u8 = 0x45;
-/// Routers that an answer may pass (RFC 1700).
-const TIME_TO_LIVE: u8 = 64;
 
 /// What is the same in the header of every answer, for its sum: no identification and the flag "don't fragment" (RFC 791,
 /// 3.1; RFC 6864, 4.1), and the rest.
-const FIXED: [[u8; 4]; 2] = [[0, 0, 0x40, 0], [PLAIN + TIME_TO_LIVE, PROTOCOL_UDP, 0, 0]];
+const FIXED: [[u8; 4]; 2] = [[0, 0, 0x40, 0], [PLAIN + HOP_LIMIT, PROTOCOL_UDP, 0, 0]];
 
 /// Why a datagram is not shown to its handler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,13 +46,14 @@ pub enum Refusal {
     Unanswerable,
 }
 
-/// Where the parts of a datagram are in its frame, and who sent it.
+/// Where the parts of a datagram are in its frame, who sent it, and to which address of this host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Packet {
-    source: [u8; 4],
+    source: Address,
+    destination: Address,
     /// The ports of its sender and of its receiver.
     ports: [[u8; 2]; 2],
-    /// Where the payload begins: [`HEADERS`], and more where IPv4 has options.
+    /// Where the payload begins: behind the headers, and more where IPv4 has options.
     start: u16,
     length: u16,
     /// The checksum as it came, if it was checked here: it holds for an answer of the same bytes too.
@@ -74,20 +76,19 @@ impl Packet {
     /// [`Refusal`], for what no handler is to see.
     pub fn parse(frame: &[u8], host: &Host, checksum: Checksum) -> Result<Self, Refusal> {
         let head: &[u8; HEADERS] = frame.first_chunk().ok_or(Refusal::Elsewhere)?;
+        if [head[12], head[13]] != TYPE_IPV4 {
+            return Self::parse_six(frame, host, checksum);
+        }
+        let destination = Address::v4([head[30], head[31], head[32], head[33]]);
         // RFC 1122, 3.2.1.3 and 3.3.6: groups, in either layer, get no answer of this kind.
-        let is_ours = head[..6] == host.hardware && head[30..34] == host.address.octets();
-        if !is_ours || [head[12], head[13]] != TYPE_IPV4 || head[23] != PROTOCOL_UDP || is_fragment(head) {
+        let is_ours = head[..6] == host.hardware && host.has(&destination);
+        if !is_ours || head[23] != PROTOCOL_UDP || is_fragment(head) {
             return Err(Refusal::Elsewhere);
         }
         let header = header_length(head[14]).ok_or(Refusal::Malformed)?;
         let total = usize::from(u16::from_be_bytes([head[16], head[17]]));
         let packet = frame.get(ETHERNET..ETHERNET + total).ok_or(Refusal::Malformed)?;
         let (header, datagram) = packet.split_at_checked(header).ok_or(Refusal::Malformed)?;
-        let udp: &[u8; UDP] = datagram.first_chunk().ok_or(Refusal::Malformed)?;
-        let length = [udp[4], udp[5]];
-        // What is behind the datagram in its packet is no part of it.
-        let datagram = datagram.get(..u16::from_be_bytes(length).into()).filter(|bytes| bytes.len() >= UDP);
-        let datagram = datagram.ok_or(Refusal::Malformed)?;
         let header_sum = match header.first_chunk::<IPV4>() {
             Some(plain) if header.len() == IPV4 => plain.as_chunks().0.iter().map(|bytes| word(*bytes)).sum(),
             _ => sum(header),
@@ -95,36 +96,77 @@ impl Packet {
         if fold(header_sum) != 0xffff {
             return Err(Refusal::Malformed);
         }
-        let source = [head[26], head[27], head[28], head[29]];
-        // RFC 768: a checksum of zero is none.
+        let source = Address::v4([head[26], head[27], head[28], head[29]]);
+        let packet = Packet::read([source, destination], datagram, ETHERNET + header.len(), checksum)?;
+        packet.from(sender(head), host)
+    }
+
+    /// The same for a frame with a packet of IPv6.
+    #[inline(never)]
+    fn parse_six(frame: &[u8], host: &Host, checksum: Checksum) -> Result<Self, Refusal> {
+        let (head, rest) = frame.split_first_chunk::<IPV6_HEAD>().ok_or(Refusal::Elsewhere)?;
+        let ends = ends_of_six(head);
+        let is_ours = head[..6] == host.hardware && host.has(&ends[1]) && !ends[1].is_v4();
+        if [head[12], head[13]] != TYPE_IPV6 || head[14] >> 4 != 6 || head[20] != PROTOCOL_UDP || !is_ours {
+            return Err(Refusal::Elsewhere);
+        }
+        let datagram = rest.get(..u16::from_be_bytes([head[18], head[19]]).into());
+        let packet = Packet::read(ends, datagram.ok_or(Refusal::Malformed)?, IPV6_HEAD, checksum)?;
+        packet.from(sender(head), host)
+    }
+
+    /// Reads the header of the `datagram` that begins in its frame at `at`.
+    #[inline]
+    fn read(ends: [Address; 2], datagram: &[u8], at: usize, checksum: Checksum) -> Result<Self, Refusal> {
+        let [source, destination] = ends;
+        let udp: &[u8; UDP] = datagram.first_chunk().ok_or(Refusal::Malformed)?;
+        let length = [udp[4], udp[5]];
+        // What is behind the datagram in its packet is no part of it.
+        let datagram = datagram.get(..u16::from_be_bytes(length).into()).filter(|bytes| bytes.len() >= UDP);
+        let datagram = datagram.ok_or(Refusal::Malformed)?;
+        // RFC 768: a checksum of zero is none; RFC 8200, 8.1: not so in IPv6.
         let field = Some([udp[6], udp[7]]).filter(|field| *field != [0; 2]);
-        let checked = field.filter(|_| checksum == Checksum::Unverified);
-        if checked.is_some() && fold(sum(datagram) + pseudo_sum(source, host, length)) != 0xffff {
+        if field.is_none() && !source.is_v4() {
             return Err(Refusal::Malformed);
         }
-        let hardware = [head[6], head[7], head[8], head[9], head[10], head[11]];
-        let ports = [[udp[0], udp[1]], [udp[2], udp[3]]];
-        if ports[0] == [0; 2] || !host.can_answer(source, hardware) {
-            return Err(Refusal::Unanswerable);
+        let checked = field.filter(|_| checksum == Checksum::Unverified);
+        if checked.is_some() && fold(sum(datagram) + pseudo_sum(&source, &destination, length)) != 0xffff {
+            return Err(Refusal::Malformed);
         }
         Ok(Packet {
             source,
-            ports,
+            destination,
+            ports: [[udp[0], udp[1]], [udp[2], udp[3]]],
             // Both are below the length of a packet.
-            start: (ETHERNET + header.len() + UDP) as u16,
+            start: (at + UDP) as u16,
             length: (datagram.len() - UDP) as u16,
             checked,
         })
     }
 
-    /// Who sent it.
-    pub fn source(&self) -> SocketAddr {
-        SocketAddr::new(IpAddr::V4(self.source.into()), u16::from_be_bytes(self.ports[0]))
+    /// The same, if whoever has sent it from this card can be answered.
+    #[inline]
+    fn from(self, hardware: [u8; 6], host: &Host) -> Result<Self, Refusal> {
+        // On the wire, what looks like version 4 in version 6 is nobody's address.
+        let is_someones = host.can_answer(&self.source, hardware)
+            && self.ports[0] != [0; 2]
+            && self.source.is_v4() == self.destination.is_v4();
+        is_someones.then_some(self).ok_or(Refusal::Unanswerable)
     }
 
-    /// The port that it goes to.
-    pub fn port(&self) -> u16 {
-        u16::from_be_bytes(self.ports[1])
+    /// Who sent it.
+    pub fn source(&self) -> SocketAddr {
+        socket_address((self.source, u16::from_be_bytes(self.ports[0])))
+    }
+
+    /// The address of this host, and the port, that it goes to.
+    pub fn destination(&self) -> SocketAddr {
+        socket_address((self.destination, u16::from_be_bytes(self.ports[1])))
+    }
+
+    /// Bytes of the headers in front of an answer.
+    pub fn headers(&self) -> usize {
+        if self.destination.is_v4() { HEADERS } else { HEADERS_OF_SIX }
     }
 
     /// Where the payload begins in the frame.
@@ -149,36 +191,26 @@ impl Packet {
         altered: bool,
         offload: bool,
     ) -> Option<Answer> {
-        let skipped = self.start().checked_sub(HEADERS)?;
-        let sender: [u8; 6] = *frame.get(6..)?.first_chunk()?;
-        let frame = frame.get_mut(skipped..skipped + HEADERS + length)?;
-        let (head, payload) = frame.split_first_chunk_mut::<HEADERS>()?;
-        let total = u16::try_from(IPV4 + UDP + length).ok()?.to_be_bytes();
-        let size = ((UDP + length) as u16).to_be_bytes(); // below the total
+        let skipped = self.start().checked_sub(self.headers())?;
+        let peer: [u8; 6] = *frame.get(6..)?.first_chunk()?;
+        let frame = frame.get_mut(skipped..skipped + self.headers() + length)?;
+        let size = UDP + length;
+        frame.get_mut(..6)?.copy_from_slice(&peer);
+        frame.get_mut(6..12)?.copy_from_slice(&host.hardware);
+        if self.destination.is_v4() { self.head(frame, size) } else { self.head_of_six(frame, size) }?;
+        let size = (size as u16).to_be_bytes(); // below the length of the packet
+        let (head, payload) = frame.split_at_mut_checked(self.headers())?;
+        let head: &mut [u8; UDP] = head.last_chunk_mut()?;
         let [from, to] = self.ports;
-        let (source, target) = (host.address.octets(), self.source);
-        let sum_of_header =
-            word(source) + word(target) + word(FIXED[0]) + word(FIXED[1]) + word([0, 0, total[0], total[1]]);
-        let header = (!fold(sum_of_header)).to_le_bytes();
-        head[..6].copy_from_slice(&sender);
-        head[6..12].copy_from_slice(&host.hardware);
-        head[12..14].copy_from_slice(&TYPE_IPV4);
-        head[14..18].copy_from_slice(&[PLAIN, 0, total[0], total[1]]);
-        head[18..22].copy_from_slice(&FIXED[0]);
-        head[22..26].copy_from_slice(&[TIME_TO_LIVE, PROTOCOL_UDP, header[0], header[1]]);
-        head[26..30].copy_from_slice(&source);
-        head[30..34].copy_from_slice(&target);
-        head[34..36].copy_from_slice(&to);
-        head[36..38].copy_from_slice(&from);
         // Addresses and ports change places, which changes no sum.
         let kept = self.checked.filter(|_| !altered && length == self.length());
         let (field, checksum) = match kept {
             Some(field) => (field, Checksum::Unverified),
             None => {
-                let pseudo = pseudo_sum(target, host, size);
+                let pseudo = pseudo_sum(&self.source, &self.destination, size);
                 if offload {
-                    let partial = Checksum::Partial { start: (ETHERNET + IPV4) as u16, offset: 6 };
-                    (fold(pseudo).to_le_bytes(), partial)
+                    let start = (self.headers() - UDP) as u16; // 54 at most
+                    (fold(pseudo).to_le_bytes(), Checksum::Partial { start, offset: 6 })
                 } else {
                     let rest = word([from[0], from[1], to[0], to[1]]) + word([0, 0, size[0], size[1]]);
                     let field = !fold(sum(payload) + pseudo + rest);
@@ -186,9 +218,38 @@ impl Packet {
                 }
             }
         };
-        head[38..40].copy_from_slice(&size);
-        head[40..42].copy_from_slice(&field);
+        *head = [to[0], to[1], from[0], from[1], size[0], size[1], field[0], field[1]];
         Some(Answer { skipped, checksum })
+    }
+
+    /// Writes the header of a packet of version 4 in front of `size` bytes.
+    #[inline]
+    fn head(&self, frame: &mut [u8], size: usize) -> Option<()> {
+        let (source, target) = (self.destination.as_v4()?, self.source.as_v4()?);
+        let total = u16::try_from(IPV4 + size).ok()?.to_be_bytes();
+        let sum_of_header =
+            word(source) + word(target) + word(FIXED[0]) + word(FIXED[1]) + word([0, 0, total[0], total[1]]);
+        let header = (!fold(sum_of_header)).to_le_bytes();
+        let head: &mut [u8; IPV4_HEAD] = frame.first_chunk_mut()?;
+        head[12..14].copy_from_slice(&TYPE_IPV4);
+        head[14..18].copy_from_slice(&[PLAIN, 0, total[0], total[1]]);
+        head[18..22].copy_from_slice(&FIXED[0]);
+        head[22..26].copy_from_slice(&[HOP_LIMIT, PROTOCOL_UDP, header[0], header[1]]);
+        head[26..30].copy_from_slice(&source);
+        head[30..34].copy_from_slice(&target);
+        Some(())
+    }
+
+    /// Writes the header of a packet of version 6 in front of `size` bytes.
+    #[inline(never)]
+    fn head_of_six(&self, frame: &mut [u8], size: usize) -> Option<()> {
+        let [size0, size1] = u16::try_from(size).ok()?.to_be_bytes();
+        let head: &mut [u8; IPV6_HEAD] = frame.first_chunk_mut()?;
+        head[12..14].copy_from_slice(&TYPE_IPV6);
+        head[14..22].copy_from_slice(&[0x60, 0, 0, 0, size0, size1, PROTOCOL_UDP, HOP_LIMIT]);
+        head[22..38].copy_from_slice(self.destination.octets());
+        head[38..].copy_from_slice(self.source.octets());
+        Some(())
     }
 }
 
@@ -211,7 +272,12 @@ fn word(bytes: [u8; 4]) -> u64 {
     u32::from_le_bytes(bytes).into()
 }
 
-/// What UDP's checksum covers beside the datagram (RFC 768).
-fn pseudo_sum(peer: [u8; 4], host: &Host, length: [u8; 2]) -> u64 {
-    word(peer) + word(host.address.octets()) + word([0, PROTOCOL_UDP, length[0], length[1]])
+/// What UDP's checksum covers beside the datagram (RFC 768; RFC 8200, 8.1). What version 6 puts in front of an address of
+/// version 4 sums up to nothing.
+#[inline]
+fn pseudo_sum(one: &Address, other: &Address, length: [u8; 2]) -> u64 {
+    let sum = |address: &Address| -> u64 {
+        address.octets().as_chunks().0.iter().map(|octets| word(*octets)).sum()
+    };
+    sum(one) + sum(other) + word([0, PROTOCOL_UDP, length[0], length[1]])
 }

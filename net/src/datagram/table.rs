@@ -4,7 +4,7 @@ use alloc::{rc::Rc, vec::Vec};
 
 use super::{
     Datagram, Handler, InPlace, Reply, Verdict,
-    packet::{Answer, HEADERS, Host, Packet, Refusal},
+    packet::{Answer, Host, Packet, Refusal},
 };
 use crate::{
     counters::NetCounters,
@@ -66,10 +66,10 @@ impl Table {
 }
 
 impl InPlace for Table {
-    fn receive(&mut self, port: u16, link: &mut Link, host: &Host) -> bool {
+    fn receive(&mut self, port: u16, link: &mut Link) -> bool {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.port == port) else { return false };
         let (limit, offload) = (link.frame_limit(), link.offloads.checksum);
-        let Some(frame) = link.in_hand() else { return false };
+        let (Some(frame), host) = link.in_hand_of() else { return false };
         match entry.handle(frame, host, limit, offload, &self.counters) {
             Fate::Answered => link.send_back(),
             Fate::Passed => return false,
@@ -124,7 +124,8 @@ impl Entry {
             }
         };
         let (start, received) = (packet.start(), frame.len());
-        let room = limit.saturating_sub(HEADERS).min(frame.room().saturating_sub(start));
+        let headers = packet.headers();
+        let room = limit.saturating_sub(headers).min(frame.room().saturating_sub(start));
         // A received packet may be longer than one that may be sent: the answer is not, and the question is shown whole.
         let room = room.max(packet.length());
         if frame.set_len(start + room).is_err() {
@@ -132,14 +133,13 @@ impl Entry {
         }
         let Some(payload) = frame.get_mut(start..) else { return Fate::Passed };
         let mut reply = Reply::new(payload, packet.length());
-        let source = packet.source();
-        let datagram = Datagram { source, destination: (host.address, packet.port()).into() };
+        let datagram = Datagram { source: packet.source(), destination: packet.destination() };
         let verdict = (self.handler)(&datagram, &mut reply);
         let (length, altered) = (reply.length, reply.altered);
         match verdict {
             Verdict::Answer => {
                 let answer = packet.answer(frame, host, length, altered, offload);
-                let Some(Answer { skipped, checksum }) = answer.filter(|_| HEADERS + length <= limit) else {
+                let Some(Answer { skipped, checksum }) = answer.filter(|_| headers + length <= limit) else {
                     counters.udp_reply_failed.increment();
                     return Fate::Dropped;
                 };
@@ -149,7 +149,7 @@ impl Entry {
                 }
                 *known = checksum.into();
                 // Shorter than it is.
-                let _ = frame.set_len(HEADERS + length);
+                let _ = frame.set_len(headers + length);
                 counters.udp_answered.increment();
                 Fate::Answered
             }

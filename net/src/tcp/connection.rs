@@ -14,7 +14,7 @@ use unik_sched::{
     time::{Duration, Instant},
 };
 
-use crate::{glance::Flow, stack::filled, tcp::meter::Meter};
+use crate::{glance::Flow, neighbor::Hardware, stack::filled, tcp::meter::Meter};
 
 /// What a connection takes beside its buffers, in bytes: its socket, its entries in the tables.
 pub(crate) const OVERHEAD: usize = 1024;
@@ -41,8 +41,6 @@ pub(crate) struct Connection {
     /// When something was heard from it, and when it was asked.
     pub(crate) heard: Instant,
     pub(crate) asked: Instant,
-    /// Until when smoltcp leaves it silent because it did not know the hardware address of its next hop.
-    pub(crate) silent: Option<Instant>,
     /// What was taken from the socket in TIME-WAIT, whose end would drop it, and was not read yet.
     pub(crate) leftover: Vec<u8>,
     /// Memory that it takes, in bytes.
@@ -65,6 +63,9 @@ pub(crate) struct Arrival {
     pub(crate) listener: u32,
     /// The handshake is complete.
     pub(crate) ready: bool,
+    /// The card that the SYN came from: until it is accepted, its answers go there, so that nobody who forges addresses
+    /// makes this host ask for them.
+    pub(crate) hardware: Hardware,
 }
 
 /// When a connection is looked after, apart from its timer.
@@ -73,8 +74,6 @@ pub(crate) enum Work {
     None,
     /// In the next turn.
     Now,
-    /// When a neighbour's hardware address has become known.
-    Resolved,
 }
 
 /// The sizes of the buffers of a connection, in bytes.
@@ -118,7 +117,6 @@ impl Connection {
             keep_alive: None,
             heard: now,
             asked: now,
-            silent: None,
             leftover: Vec::new(),
             bytes: buffers.bytes(),
         })

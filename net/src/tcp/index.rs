@@ -5,9 +5,8 @@
 //! is taken when an entry leaves or is looked for.
 
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
 
-use crate::{glance::Flow, stack::extend};
+use crate::{address::Address, glance::Flow, stack::extend};
 
 /// Behind the last entry of a chain.
 const END: u32 = u32::MAX;
@@ -107,26 +106,33 @@ impl FlowIndex {
     #[inline]
     fn chain(&self, flow: &Flow) -> usize {
         let [first, second] = self.secret;
-        let pair =
-            |one: Ipv4Addr, other: Ipv4Addr| u64::from(one.to_bits()) << 32 | u64::from(other.to_bits());
-        let addresses = pair(flow.source.0, flow.destination.0);
-        let ports = u64::from(flow.source.1) << 16 | u64::from(flow.destination.1);
         // The upper half of a product depends on all bits of both factors, and the lower half does too from the other side.
-        let product = u128::from(addresses ^ first) * u128::from(ports ^ second);
-        ((product >> 64) as u64 ^ product as u64) as usize & self.heads.len().wrapping_sub(1)
+        let mix = |one: u64, other: u64| {
+            let product = u128::from(one ^ first) * u128::from(other ^ second);
+            (product >> 64) as u64 ^ product as u64
+        };
+        let halves = |address: &Address| {
+            let number = u128::from_be_bytes(*address.octets());
+            ((number >> 64) as u64, number as u64)
+        };
+        let (source, destination) = (halves(&flow.source.0), halves(&flow.destination.0));
+        let ports = u64::from(flow.source.1) << 16 | u64::from(flow.destination.1);
+        let here = destination.0 ^ destination.1.rotate_left(32);
+        let mixed = mix(mix(source.0, source.1), here.wrapping_add(ports));
+        mixed as usize & self.heads.len().wrapping_sub(1)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Flow, FlowIndex};
+    use super::{Address, Flow, FlowIndex};
     use std::collections::HashMap;
 
     fn flow(number: u32) -> Flow {
         let [_, high, middle, low] = number.to_be_bytes();
         Flow {
-            source: ([10, high, middle, 1].into(), 1000 + u16::from(low)),
-            destination: ([10, 0, 0, 2].into(), 80),
+            source: (Address::v4([10, high, middle, 1]), 1000 + u16::from(low)),
+            destination: (Address::v4([10, 0, 0, 2]), 80),
         }
     }
 
@@ -179,8 +185,8 @@ mod tests {
     fn chains_stay_short_for_the_ports_of_one_host() {
         let mut index = FlowIndex::new([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]);
         let ports = |number: u32| Flow {
-            source: ([192, 0, 2, 1].into(), number as u16),
-            destination: ([10, 0, 0, 2].into(), 80),
+            source: (Address::v4([192, 0, 2, 1]), number as u16),
+            destination: (Address::v4([10, 0, 0, 2]), 80),
         };
         assert!(index.try_reserve(4096));
         (0..4096).for_each(|number| index.insert(&ports(number), number));

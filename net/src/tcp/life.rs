@@ -4,21 +4,21 @@
 //! stream was dropped, the FIN and its answers are still on their way). [`Stack::advance`] looks after one of them: it
 //! sends what is to be sent, moves the connection on, and notes when to look again.
 
-use core::net::SocketAddrV4;
-
 use smoltcp::socket::tcp::State;
 use unik_sched::time::{Duration, Instant};
 
 use crate::{
+    address::End,
     error::Error,
-    glance::{ACK, Flow, RST, Segment},
-    stack::{PAUSE, Stack, deadline, duration, instant},
+    glance::{ACK, Flow, RST, SYN, Segment},
+    icmp::ip_address,
+    stack::{PAUSE, Stack, duration, instant},
     tcp::{
         connection::{Buffers, Connection, Stage, has_fin},
         recovery::{due, egress},
         time_wait::{Heard, Waiting},
     },
-    udp::{endpoint, table::free_port},
+    udp::table::free_port,
 };
 
 /// How long a connection attempt may take.
@@ -32,9 +32,6 @@ pub(crate) const RESET_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Frames that one connection sends before the next one has its turn.
 const FRAMES: usize = 16;
-
-/// How long smoltcp leaves a socket silent whose next hop it does not know.
-const SILENCE: Duration = Duration::from_secs(1);
 
 /// An acknowledgement is held back for less than this.
 const ACKNOWLEDGED: Duration = Duration::from_secs(1);
@@ -91,6 +88,10 @@ impl Stack {
         if is_plausible {
             connection.heard = now;
         }
+        let peer = connection.flow.source.0;
+        if segment.flags & SYN != 0 && !peer.is_v4() {
+            self.link.limit_segments(self.link.routes.next_hop(&peer) == Some(peer));
+        }
         let turns = is_plausible && connection.meter.turns(segment.window);
         let before = (connection.socket().send_queue(), connection.state());
         let was_open = connection.state() != State::Closed;
@@ -141,7 +142,10 @@ impl Stack {
         if connection.closing {
             connection.close();
         }
-        let frames = self.counters.tx_frames.get();
+        self.link.reply_to = match connection.stage {
+            Stage::Arriving(arrival) => Some(arrival.hardware),
+            _ => None,
+        };
         self.link.meter = Some(connection.meter);
         let (at, mut sent) = (instant(now), 0);
         let due = loop {
@@ -157,20 +161,7 @@ impl Stack {
         };
         let due = connection.help(due, &mut self.interface, &mut self.link, now);
         connection.meter = self.link.meter.take().unwrap_or_default();
-        let silent = sent == 0 && self.counters.tx_frames.get() == frames;
-        let (peer, is_stranger) =
-            (*connection.flow.peer().ip(), matches!(connection.stage, Stage::Arriving(_)));
-        // From now on, or since an earlier turn that smoltcp does not make it repeat.
-        let begins = due == Some(deadline(at + duration(SILENCE)));
-        if begins {
-            connection.silent = due;
-        }
-        if sent == 0 && due.is_some() && due == connection.silent {
-            self.tcp.await_neighbor(number);
-            if begins && silent && !self.link.is_blocked() {
-                self.ask(peer, is_stranger, now);
-            }
-        }
+        self.link.reply_to = None;
         if self.move_on(number, due, now) {
             match due {
                 Some(due) if due > now => self.tcp.set_timer(number, due),
@@ -199,7 +190,7 @@ impl Stack {
                     return false;
                 }
                 if state == State::Closed {
-                    // It is out of time, and its reset goes to somebody whose hardware address nobody may know.
+                    // It is out of time.
                     let (stage, until) = (connection.stage, now + RESET_TIMEOUT);
                     connection.stage = Stage::Parting(until);
                     self.forget_arrival(stage, number);
@@ -241,28 +232,21 @@ impl Stack {
 /// Connections as the application sees them.
 impl Stack {
     /// Begins to connect.
-    pub(crate) fn begin_connect(&mut self, peer: SocketAddrV4, now: Instant) -> Result<u32, Error> {
-        if peer.port() == 0
-            || peer.ip().is_unspecified()
-            || peer.ip().is_multicast()
-            || peer.ip().is_broadcast()
-        {
-            return Err(Error::InvalidAddress);
-        }
-        let Some((address, _)) = self.address else {
-            return Err(Error::NotConfigured);
-        };
+    pub(crate) fn begin_connect(&mut self, peer: End, now: Instant) -> Result<u32, Error> {
+        let host = &self.link.host;
         // RFC 1122, 4.2.3.10, and 3.2.1.3: one host, and another one.
-        if peer.ip().is_loopback() || *peer.ip() == address || self.host().is_broadcast(u32::from(*peer.ip()))
-        {
+        if peer.1 == 0 || !peer.0.is_host() || host.has(&peer.0) || host.is_broadcast(&peer.0) {
             return Err(Error::InvalidAddress);
         }
-        if self.next_hop(*peer.ip()).is_none() {
+        let Some(address) = host.source(&peer.0) else {
+            return Err(if host.is_lost() { Error::NotConfigured } else { Error::Unreachable });
+        };
+        if self.link.routes.next_hop(&peer.0).is_none() {
             return Err(Error::Unreachable);
         }
-        let is_taken = |port| self.tcp.uses(peer, SocketAddrV4::new(address, port));
+        let is_taken = |port| self.tcp.uses(peer, (address, port));
         let port = free_port((self.random)(), is_taken).ok_or(Error::NoPortLeft)?;
-        let flow = Flow { source: (*peer.ip(), peer.port()), destination: (address, port) };
+        let flow = Flow { source: peer, destination: (address, port) };
         let buffers = Buffers { receive: self.limits.tcp_receive, transmit: self.limits.tcp_transmit };
         if !self.make_room(buffers) {
             return Err(Error::TooManySockets);
@@ -270,7 +254,10 @@ impl Stack {
         let mut connection = self.new_connection(buffers, &flow, Stage::Owned, now).ok_or(Error::NoMemory)?;
         let socket = connection.socket_mut();
         socket.set_timeout(Some(duration(CONNECT_TIMEOUT)));
-        socket.connect(self.interface.context(), endpoint(peer), port).map_err(|_| Error::InvalidAddress)?;
+        let local = (ip_address(&address), port);
+        socket
+            .connect(self.interface.context(), (ip_address(&peer.0), peer.1), local)
+            .map_err(|_| Error::InvalidAddress)?;
         self.counters.tcp_connects.increment();
         let number = self.tcp.add(connection).ok_or(Error::NoMemory)?;
         self.touch(number);

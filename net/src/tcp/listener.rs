@@ -154,7 +154,7 @@ impl Stack {
     /// Handles a SYN that belongs to no connection.
     pub(crate) fn hear_opening(&mut self, segment: &Segment, now: Instant) {
         let (address, port) = segment.flow.destination;
-        let ours = self.address.is_some_and(|known| known.0 == address);
+        let ours = self.link.host.has(&address);
         let listener = self.tcp.listeners.iter().position(|listener| ours && listener.port == port);
         let Some(listener) = listener.and_then(|index| self.tcp.listeners.get_mut(index)) else {
             return self.hear_nobody(now);
@@ -170,7 +170,8 @@ impl Stack {
         {
             self.evict(oldest);
         }
-        let arriving = Stage::Arriving(Arrival { listener: id, ready: false });
+        let hardware = self.link.sender().unwrap_or_default();
+        let arriving = Stage::Arriving(Arrival { listener: id, ready: false, hardware });
         let connection = if self.make_room(buffers) {
             self.new_connection(buffers, &segment.flow, arriving, now)
         } else {
@@ -212,7 +213,11 @@ impl Stack {
         if core::mem::replace(&mut arrival.ready, true) {
             return;
         }
-        let id = arrival.listener;
+        let (id, hardware, peer) = (arrival.listener, arrival.hardware, connection.flow.source.0);
+        if self.link.routes.next_hop(&peer) == Some(peer) && !self.link.neighbors.knows(&peer) {
+            // What was sent to this card has been answered by who has the address.
+            self.link.neighbors.learn(&peer, hardware, connection.heard);
+        }
         let Some(listener) = self.tcp.listeners.iter_mut().find(|listener| listener.id == id) else { return };
         self.tcp.arrivals.remove(&mut listener.half_open, number);
         self.tcp.arrivals.push(&mut listener.ready, number);
@@ -264,7 +269,7 @@ impl TcpListener {
         match accepted {
             Some((number, peer)) => {
                 let stream = TcpStream::new(self.stack.clone(), self.time.clone(), number, peer);
-                Poll::Ready(Ok((stream, peer.into())))
+                Poll::Ready(Ok((stream, peer)))
             }
             None => {
                 self.time.waiting("tcp accept");

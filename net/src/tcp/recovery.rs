@@ -95,7 +95,7 @@ impl Connection {
     ) -> Option<Instant> {
         let overdue = link.meter.as_ref().and_then(Meter::overdue_at);
         let (Some(later), Some(overdue)) = (next, overdue) else { return next };
-        if later <= now || self.silent == next || self.state() == State::TimeWait {
+        if later <= now || self.state() == State::TimeWait {
             return next;
         }
         if overdue > now || !link.reserve() {
@@ -106,8 +106,8 @@ impl Connection {
         }
         let timeout = self.socket().timeout();
         self.socket_mut().set_timeout(None);
-        // smoltcp is shown the later time only to rewind: what it sends then goes out now, or the neighbours of the whole
-        // stack would be as old as that. A probe of a closed window it sends at that time alone.
+        // smoltcp is shown the later time only to rewind, and what it sends then goes out now. A probe of a closed window it
+        // sends at that time alone.
         link.refuses = !link.meter.as_ref().is_some_and(Meter::is_window_closed);
         egress(interface, link, &mut self.set, instant(later));
         if core::mem::take(&mut link.refuses) {

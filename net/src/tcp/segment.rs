@@ -1,20 +1,16 @@
-//! Segments that the stack sends by itself, without a socket.
+//! Segments that the stack sends by itself, without a socket, and what it changes in those that come in.
 
 use smoltcp::{
-    phy::{ChecksumCapabilities, Device, TxToken},
-    wire::{
-        EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr,
-        TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
-    },
+    phy::ChecksumCapabilities,
+    wire::{IpAddress, IpProtocol, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber},
 };
 
-use crate::{link::ETHERNET_HEADER, stack::Stack, tcp::time_wait::Waiting};
-
-/// Bytes of an IPv4 and of a TCP header without options.
-const HEADERS: usize = 20 + 20;
-
-/// How many routers a packet may pass.
-const HOP_LIMIT: u8 = 64;
+use crate::{
+    glance::IPV6_HEAD,
+    icmp::{HOP_LIMIT, Header},
+    stack::Stack,
+    tcp::time_wait::Waiting,
+};
 
 /// The window that is offered: the peer has sent all it had.
 const WINDOW: u16 = 0;
@@ -22,11 +18,10 @@ const WINDOW: u16 = 0;
 impl Stack {
     /// Acknowledges once more all that came from the peer of a connection that only waits (RFC 9293, 3.10.7.4).
     pub(crate) fn acknowledge(&mut self, waiting: &Waiting) {
-        let (peer, local) = (waiting.flow.peer(), waiting.flow.local());
-        let Some(hardware_address) = self.link.sender() else { return };
+        let (peer, local) = (waiting.flow.source, waiting.flow.destination);
         let tcp = TcpRepr {
-            src_port: local.port(),
-            dst_port: peer.port(),
+            src_port: local.1,
+            dst_port: peer.1,
             control: TcpControl::None,
             seq_number: TcpSeqNumber(waiting.sequence.cast_signed()),
             ack_number: Some(TcpSeqNumber(waiting.acknowledgement.cast_signed())),
@@ -38,24 +33,70 @@ impl Stack {
             timestamp: None,
             payload: &[],
         };
-        let ip = Ipv4Repr {
-            src_addr: *local.ip(),
-            dst_addr: *peer.ip(),
-            next_header: IpProtocol::Tcp,
-            payload_len: tcp.buffer_len(),
-            hop_limit: HOP_LIMIT,
-        };
-        let (checksums, source) = (ChecksumCapabilities::ignored(), self.hardware_address);
-        let Some(slot) = self.link.transmit(smoltcp::time::Instant::ZERO) else { return };
-        slot.consume(ETHERNET_HEADER + HEADERS, |bytes| {
-            let mut frame = EthernetFrame::new_unchecked(bytes);
-            frame.set_src_addr(EthernetAddress(source));
-            frame.set_dst_addr(EthernetAddress(hardware_address));
-            frame.set_ethertype(EthernetProtocol::Ipv4);
-            let mut packet = Ipv4Packet::new_unchecked(frame.payload_mut());
-            ip.emit(&mut packet, &checksums);
-            let mut segment = TcpPacket::new_unchecked(packet.payload_mut());
-            tcp.emit(&mut segment, &IpAddress::Ipv4(ip.src_addr), &IpAddress::Ipv4(ip.dst_addr), &checksums);
+        let (source, destination) = (local.0, peer.0);
+        let header = Header { source, destination, protocol: IpProtocol::Tcp, hop_limit: HOP_LIMIT };
+        let to = self.link.sender();
+        self.link.emit(&header, tcp.buffer_len(), to, |bytes| {
+            // Addresses are for the checksum, which is seen to later.
+            let nobody = IpAddress::v4(0, 0, 0, 0);
+            let mut segment = TcpPacket::new_unchecked(bytes);
+            tcp.emit(&mut segment, &nobody, &nobody, &ChecksumCapabilities::ignored());
         });
+    }
+}
+
+/// The options of a segment (RFC 9293, 3.1): the end of them, one that is a byte alone, and the longest segment.
+const END: u8 = 0;
+const PADDING: u8 = 1;
+const LONGEST_SEGMENT: u8 = 2;
+
+/// Makes the longest segment that a SYN of IPv6 asks for no longer than `limit`. Its checksum was looked at before.
+pub(crate) fn limit_segments(frame: &mut [u8], limit: u16) {
+    let Some(header) = frame.get_mut(IPV6_HEAD..) else { return };
+    let length = header.get(12).map_or(0, |length| usize::from(length >> 4) * 4);
+    let mut options = header.get_mut(20..length).unwrap_or_default();
+    loop {
+        let skipped = match options {
+            [] | [END, ..] => return,
+            [PADDING, ..] => 1,
+            [LONGEST_SEGMENT, 4, high, low, ..] => {
+                [*high, *low] = u16::from_be_bytes([*high, *low]).min(limit).to_be_bytes();
+                return;
+            }
+            [_, length, ..] => usize::from(*length).max(2),
+            [_] => return,
+        };
+        options = core::mem::take(&mut options).get_mut(skipped..).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_option_of_the_longest_segment_changes_and_no_options_do_harm() {
+        let segment = |options: &[u8]| {
+            let mut frame = std::vec![0; IPV6_HEAD + 20];
+            frame[IPV6_HEAD + 12] = (5 + options.len().div_ceil(4) as u8) << 4;
+            frame.extend_from_slice(options);
+            frame.resize(IPV6_HEAD + 20 + options.len().div_ceil(4) * 4, 0);
+            frame
+        };
+        let limited = |options: &[u8]| {
+            let mut frame = segment(options);
+            limit_segments(&mut frame, 1220);
+            frame[IPV6_HEAD + 20..][..options.len()].to_vec()
+        };
+        assert_eq!(limited(&[1, 1, 3, 3, 7, 2, 4, 0x05, 0xa0]), [1, 1, 3, 3, 7, 2, 4, 0x04, 0xc4]);
+        assert_eq!(limited(&[2, 4, 0x02, 0x18]), [2, 4, 0x02, 0x18]);
+        for options in
+            [&[][..], &[0, 2, 4, 9, 9], &[8], &[8, 0], &[8, 200, 1], &[2, 4, 9], &[2], &[5, 1, 5, 1]]
+        {
+            assert_eq!(limited(options), options);
+        }
+        for end in 0..IPV6_HEAD + 24 {
+            limit_segments(&mut segment(&[2, 4, 0x05, 0xa0])[..end], 0);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use core::{
     cell::Cell,
     future::poll_fn,
-    net::{SocketAddr, SocketAddrV4},
+    net::SocketAddr,
     task::{Context, Poll},
 };
 
@@ -40,7 +40,7 @@ pub struct TcpWriter<'a> {
 }
 
 impl TcpStream {
-    pub(crate) fn new(stack: Shared, time: Time, number: u32, peer: SocketAddrV4) -> Self {
+    pub(crate) fn new(stack: Shared, time: Time, number: u32, peer: SocketAddr) -> Self {
         let (eof, closed) = (Cell::new(false), Cell::new(false));
         TcpStream { end: End { stack, time, number, peer, eof, closed } }
     }
@@ -53,7 +53,7 @@ impl TcpStream {
 
     /// The other end.
     pub fn peer_address(&self) -> SocketAddr {
-        self.end.peer.into()
+        self.end.peer
     }
 
     /// Resets the connection when nothing was heard from the peer for so long; operations then fail with
@@ -116,7 +116,7 @@ struct End {
     time: Time,
     /// The number of its connection.
     number: u32,
-    peer: SocketAddrV4,
+    peer: SocketAddr,
     /// The peer's FIN has come, and everything before it was read.
     eof: Cell<bool>,
     /// This end has closed or aborted.
@@ -151,7 +151,7 @@ impl End {
             Some(error) => error,
             None if reset => Error::ConnectionReset,
             None if self.closed.get() => Error::Closed,
-            None if stack.address.is_none() => Error::NotConfigured,
+            None if stack.link.host.is_lost() => Error::NotConfigured,
             None => Error::TimedOut,
         })
     }

@@ -7,11 +7,11 @@
 //! whose retransmission timer moves with every segment does not touch the queue of timers for it.
 
 use alloc::vec::Vec;
-use core::net::SocketAddrV4;
 
 use unik_sched::{TimerQueue, time::Instant};
 
 use crate::{
+    address::End,
     glance::Flow,
     tcp::{
         connection::{Connection, Work},
@@ -29,11 +29,10 @@ pub(crate) struct TcpTable {
     /// By number.
     connections: Vec<Option<Connection>>,
     index: FlowIndex,
-    /// Of those that are not in use, of those that are looked after next, and of those that wait for their next hop.
+    /// Of those that are not in use, and of those that are looked after next.
     links: Links,
     free: List,
     queue: List,
-    unresolved: List,
     /// Of those that listeners have.
     pub(crate) arrivals: Links,
     timers: TimerQueue<u32>,
@@ -53,7 +52,6 @@ impl TcpTable {
             links: Links::new(),
             free: List::new(),
             queue: List::new(),
-            unresolved: List::new(),
             arrivals: Links::new(),
             timers: TimerQueue::new(connections),
             time_wait: TimeWait::new(time_wait, secret),
@@ -88,8 +86,8 @@ impl TcpTable {
     }
 
     /// Whether a connection to `peer` uses this port.
-    pub(crate) fn uses(&self, peer: SocketAddrV4, local: SocketAddrV4) -> bool {
-        let flow = Flow { source: (*peer.ip(), peer.port()), destination: (*local.ip(), local.port()) };
+    pub(crate) fn uses(&self, peer: End, local: End) -> bool {
+        let flow = Flow { source: peer, destination: local };
         self.find(&flow).is_some() || self.time_wait.knows(&flow)
     }
 
@@ -151,12 +149,10 @@ impl TcpTable {
         match core::mem::replace(&mut connection.work, work) {
             Work::None => {}
             Work::Now => self.links.remove(&mut self.queue, number),
-            Work::Resolved => self.links.remove(&mut self.unresolved, number),
         }
         match work {
             Work::None => {}
             Work::Now => self.links.push(&mut self.queue, number),
-            Work::Resolved => self.links.push(&mut self.unresolved, number),
         }
     }
 
@@ -182,18 +178,6 @@ impl TcpTable {
         let number = self.queue.first()?;
         self.set_work(number, Work::None);
         Some(number)
-    }
-
-    /// Lets a connection be looked after once the hardware address of its next hop may be known.
-    pub(crate) fn await_neighbor(&mut self, number: u32) {
-        self.set_work(number, Work::Resolved);
-    }
-
-    /// Lets those try again that wait for the hardware address of their next hop.
-    pub(crate) fn retry_unresolved(&mut self) {
-        while let Some(number) = self.unresolved.first() {
-            self.enqueue(number);
-        }
     }
 
     /// Lets a connection be looked after at `due` at the latest.

@@ -155,10 +155,13 @@ impl TimeWait {
 #[cfg(test)]
 mod tests {
     use super::{Duration, FIN, Flow, Heard, Instant, SYN, Segment, TimeWait, Waiting};
-    use crate::glance::{ACK, RST};
+    use crate::{
+        address::Address,
+        glance::{ACK, RST},
+    };
 
     fn flow(port: u16) -> Flow {
-        Flow { source: ([10, 0, 0, 1].into(), port), destination: ([10, 0, 0, 2].into(), 80) }
+        Flow { source: (Address::v4([10, 0, 0, 1]), port), destination: (Address::v4([10, 0, 0, 2]), 80) }
     }
 
     fn waiting(port: u16, millis: u64) -> Waiting {

@@ -1,22 +1,25 @@
 //! UDP sockets (RFC 768).
 //!
-//! Receiving goes through a bounded queue per socket ([`table`]). Sending goes straight into a frame of the card,
-//! or waits in the [`outbox`] while the next hop's hardware address is asked for: a destination that does not
-//! answer holds up nobody else.
+//! Receiving goes through a bounded queue per socket ([`table`]). Sending goes straight into a frame of the card
+//! ([`send`]).
 
-pub(crate) mod outbox;
+pub(crate) mod header;
+pub(crate) mod send;
 pub(crate) mod table;
 
 use core::{
     future::poll_fn,
-    net::{IpAddr, SocketAddr, SocketAddrV4},
+    net::SocketAddr,
     task::{Context, Poll},
 };
 
-use smoltcp::wire::{IpAddress, IpEndpoint};
 use unik_sched::time::Time;
 
-use crate::{error::Error, stack::Shared};
+use crate::{
+    address::{Address, End, socket_address},
+    error::Error,
+    stack::Shared,
+};
 
 /// A UDP socket bound to one port. Dropping it closes it.
 pub struct UdpSocket {
@@ -55,23 +58,15 @@ impl UdpSocket {
         let stack = &mut *self.stack.borrow_mut();
         // There is one as long as this exists.
         let Some(bound) = stack.udp.find_mut(self.port) else { return Poll::Pending };
-        let socket = bound.socket_mut();
-        while let Ok((payload, sender)) = socket.recv() {
-            let port = sender.endpoint.port;
-            let IpAddr::V4(address) = sender.endpoint.addr.into() else { continue };
-            // RFC 768: a source port of zero is none.
-            if port == 0 {
-                stack.counters.udp_rx_unanswerable.increment();
-                continue;
-            }
+        if let Ok((sender, payload)) = bound.queue.dequeue() {
             if payload.len() > datagram.len() {
                 stack.counters.udp_rx_truncated.increment();
             }
             let length = payload.len().min(datagram.len());
             datagram[..length].copy_from_slice(&payload[..length]);
-            return Poll::Ready(Ok((length, SocketAddrV4::new(address, port).into())));
+            return Poll::Ready(Ok((length, socket_address(sender))));
         }
-        socket.register_recv_waker(context.waker());
+        bound.waker = Some(context.waker().clone());
         self.time.waiting("udp receive");
         Poll::Pending
     }
@@ -100,10 +95,10 @@ impl UdpSocket {
         datagram: &[u8],
         destination: SocketAddr,
     ) -> Poll<Result<(), Error>> {
-        let destination = match destination {
-            SocketAddr::V4(to) if to.port() != 0 && !to.ip().is_unspecified() => to,
-            _ => return Poll::Ready(Err(Error::InvalidAddress)),
-        };
+        let destination = end(destination);
+        if !send::is_destination(destination) {
+            return Poll::Ready(Err(Error::InvalidAddress));
+        }
         let now = self.time.now();
         let sent = self.stack.borrow_mut().poll_send(context.waker(), now, self.port, datagram, destination);
         if sent.is_pending() {
@@ -112,9 +107,10 @@ impl UdpSocket {
         sent
     }
 
-    /// The largest datagram that [`UdpSocket::send_to`] takes, in bytes.
+    /// The largest datagram that [`UdpSocket::send_to`] takes, in bytes: to addresses of IPv4; to those of IPv6 it is 20
+    /// less.
     pub fn datagram_limit(&self) -> usize {
-        self.stack.borrow().datagram_limit()
+        self.stack.borrow().datagram_limit(false)
     }
 }
 
@@ -126,15 +122,7 @@ impl Drop for UdpSocket {
     }
 }
 
-/// An endpoint in smoltcp's words.
-pub(crate) fn endpoint(address: SocketAddrV4) -> IpEndpoint {
-    IpEndpoint { addr: IpAddress::Ipv4(*address.ip()), port: address.port() }
-}
-
-/// The IPv4 form of an address that may be written as IPv6 (`::ffff:10.0.0.1`).
-pub(crate) fn to_v4(address: SocketAddr) -> Option<SocketAddrV4> {
-    match address.ip() {
-        IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, address.port())),
-        IpAddr::V6(ip) => ip.to_ipv4_mapped().map(|ip| SocketAddrV4::new(ip, address.port())),
-    }
+/// An end as the standard library writes it. An IPv4 address may be written as IPv6 (`::ffff:10.0.0.1`).
+pub(crate) fn end(address: SocketAddr) -> End {
+    (Address::from(address.ip()), address.port())
 }

@@ -2,16 +2,15 @@
 
 use alloc::vec::Vec;
 
-use smoltcp::{
-    iface::{SocketHandle, SocketSet, SocketStorage},
-    socket::udp::{PacketBuffer, PacketMetadata, Socket},
-};
-
+use core::task::Waker;
+use smoltcp::storage::{PacketBuffer, PacketMetadata};
 use unik_sched::time::Instant;
 
 use crate::{
+    address::End,
     error::Error,
-    stack::{Stack, filled, instant},
+    stack::{Stack, filled, wake_all},
+    udp::header::Datagram,
 };
 
 /// The first port of the dynamic range (RFC 6335, 6).
@@ -26,29 +25,28 @@ const SOCKET_LIMIT: usize = 256;
 pub(crate) struct UdpTable {
     /// In the order of their ports.
     pub(crate) ports: Vec<Bound>,
+    /// Tasks that wait for the card to have room.
+    pub(crate) senders: Vec<Waker>,
 }
 
-/// A socket, alone in a set, and its port.
+/// A socket and its port.
 pub(crate) struct Bound {
     pub(crate) port: u16,
-    set: SocketSet<'static>,
-    handle: SocketHandle,
+    /// What has come in, and from whom.
+    pub(crate) queue: PacketBuffer<'static, End>,
+    /// The task that waits for more.
+    pub(crate) waker: Option<Waker>,
     pub(crate) opened: Instant,
-}
-
-impl Bound {
-    pub(crate) fn socket(&self) -> &Socket<'static> {
-        self.set.get(self.handle)
-    }
-
-    pub(crate) fn socket_mut(&mut self) -> &mut Socket<'static> {
-        self.set.get_mut(self.handle)
-    }
 }
 
 impl UdpTable {
     pub(crate) fn new() -> Self {
-        UdpTable { ports: Vec::new() }
+        UdpTable { ports: Vec::new(), senders: Vec::new() }
+    }
+
+    /// Wakes the tasks that wait for room.
+    pub(crate) fn wake_senders(&mut self) {
+        wake_all(&mut self.senders);
     }
 
     fn position(&self, port: u16) -> Result<usize, usize> {
@@ -89,11 +87,10 @@ impl Stack {
             port => port,
         };
         let Err(index) = self.udp.position(port) else { return Err(Error::PortInUse) };
-        let Some(mut bound) = self.new_udp(port, now) else {
+        let Some(bound) = self.new_udp(port, now) else {
             self.counters.udp_no_memory.increment();
             return Err(Error::NoMemory);
         };
-        bound.socket_mut().bind(port).map_err(|_| Error::InvalidAddress)?;
         self.udp.ports.insert(index, bound);
         self.counters.udp_opened.increment();
         Ok(port)
@@ -102,24 +99,32 @@ impl Stack {
     /// A socket with its buffers, and room in the table. `None` when there is no memory for them.
     fn new_udp(&mut self, port: u16, opened: Instant) -> Option<Bound> {
         self.udp.ports.try_reserve(1).ok()?;
-        let mut places = Vec::<SocketStorage<'static>>::new();
-        places.try_reserve_exact(1).ok()?;
         let metadata = filled(PacketMetadata::EMPTY, self.limits.udp_datagrams)?;
-        let received = PacketBuffer::new(metadata, filled(0, self.limits.udp_bytes)?);
-        let mut set = SocketSet::new(places);
-        let handle = set.add(Socket::new(received, PacketBuffer::new(Vec::new(), Vec::new())));
-        Some(Bound { port, set, handle, opened })
+        let queue = PacketBuffer::new(metadata, filled(0, self.limits.udp_bytes)?);
+        Some(Bound { port, queue, waker: None, opened })
     }
 
-    /// Lets the socket of `port` have the frame in hand. Counts the datagram as dropped when the socket's queue has not
-    /// grown: smoltcp drops in silence.
+    /// Lets the socket of `port` have the datagram in hand, which the gate has let in.
     pub(crate) fn hear_datagram(&mut self, port: u16, now: Instant) {
-        let Some(bound) = self.udp.find_mut(port) else { return self.hear_nobody(now) };
-        let before = Some(bound.socket()).filter(|socket| socket.can_recv()).map(Socket::recv_queue);
-        self.interface.poll_ingress_single(instant(now), &mut self.link, &mut bound.set);
-        if before == Some(bound.socket().recv_queue()) {
-            self.counters.udp_rx_dropped.increment();
+        let Some(bound) = self.udp.find_mut(port) else { return self.refuse_datagram(now) };
+        let datagram = self.link.frame().and_then(|frame| Some((Datagram::read(frame)?, frame)));
+        match datagram {
+            // RFC 768: a source port of zero is none.
+            Some((Datagram { source: (_, 0), .. }, _)) | None => {
+                self.counters.udp_rx_unanswerable.increment()
+            }
+            Some((datagram, frame)) => {
+                let payload = frame.get(datagram.payload).unwrap_or_default();
+                match bound.queue.enqueue(payload.len(), datagram.source) {
+                    Ok(place) => place.copy_from_slice(payload),
+                    Err(_) => self.counters.udp_rx_dropped.increment(),
+                }
+                if let Some(waker) = bound.waker.take() {
+                    waker.wake();
+                }
+            }
         }
+        self.link.ignore();
     }
 }
 

@@ -23,7 +23,7 @@ use virtio_drivers::{Hal, transport::Transport};
 
 use crate::{
     error::Error,
-    link::ETHERNET_HEADER,
+    glance::ETHERNET,
     nic::{Frame, Nic, Offload, Offloads},
     segmentation::SEGMENTATION,
 };
@@ -38,7 +38,7 @@ const CONFIG_MTU: usize = 10;
 const MTU: usize = 1500;
 const MTU_LEAST: usize = 68;
 /// The largest: a frame fits into a buffer.
-const MTU_MOST: usize = Buffer::CAPACITY - ETHERNET_HEADER;
+const MTU_MOST: usize = Buffer::CAPACITY - ETHERNET;
 
 /// The queues (virtio 1.2, 5.1.2).
 const RECEIVE: usize = 0;

@@ -304,6 +304,9 @@ impl World {
             self.asked = Ipv4Addr::new(frame[38], frame[39], frame[40], frame[41]);
             return;
         }
+        if frame[12..14] == [0x86, 0xdd] {
+            return hear_six(frame);
+        }
         assert_eq!(frame[12..15], [8, 0, 0x45]);
         assert_eq!(usize::from(u16::from_be_bytes([frame[16], frame[17]])), frame.len() - 14);
         assert_eq!(checksum(&frame[14..34]), 0, "the header's checksum");
@@ -400,4 +403,18 @@ fn once<F: Future>(future: F) -> Option<F::Output> {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
     }
+}
+
+/// A packet of IPv6 that the stack says: it is in order, and goes to one host, or is a question to a group of the link.
+fn hear_six(frame: &[u8]) {
+    assert_eq!((frame[14], frame[15]), (0x60, 0));
+    assert_eq!(usize::from(u16::from_be_bytes([frame[18], frame[19]])), frame.len() - 54);
+    let is_neighborly = frame[20] == 58 && matches!(frame[54], 133..=136) && frame[21] == 255;
+    let is_for_group = frame[38] == 0xff;
+    assert_eq!(is_for_group, frame[0] & 1 != 0);
+    assert!(!is_for_group || is_neighborly);
+    assert!(frame[22..38] != [0; 16] || is_neighborly, "only what asks for its own address has none");
+    let mut covered = frame[22..].to_vec();
+    covered.extend([0, 0, frame[18], frame[19], 0, 0, 0, frame[20]]);
+    assert_eq!(checksum(&covered), 0, "the checksum");
 }

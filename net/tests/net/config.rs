@@ -33,7 +33,7 @@ fn only_words_with_the_own_prefix_are_asked_for() {
         None
     });
     assert!(config.is_ok());
-    assert_eq!(asked, ["net1.ip", "net1.gateway", "net1.nat"]);
+    assert_eq!(asked, ["net1.ip", "net1.gateway", "net1.ip6", "net1.gateway6", "net1.route", "net1.nat"]);
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn a_lease_that_is_not_renewed_is_lost_and_a_new_one_taken() {
         assert_eq!((net.address(), net.gateway()), (None, None));
         let mut socket = net.udp(0).await.unwrap();
         assert_eq!(socket.send_to(b"into the void", at(RIGHT, 7)).await, Ok(()));
-        assert_eq!(net.counters().udp_tx_unroutable.get(), 1);
+        assert_eq!(net.counters().tx_unroutable.get(), 1);
         manners.borrow_mut().answers = true;
         net.configured().await;
         assert_eq!(net.address(), Some((LEASED, 24)));

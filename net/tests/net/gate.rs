@@ -106,7 +106,7 @@ fn what_is_for_others_or_for_all_without_reason_is_not_heard() {
     // Somebody asks for an address; other protocols.
     frames.push(to(BROADCAST, udp((Ipv4Addr::UNSPECIFIED, 68), (Ipv4Addr::BROADCAST, 67), &[1; 240])));
     let mut other = ping(RIGHT, LEFT, b"?");
-    (other[12], other[13]) = (0x86, 0xdd);
+    (other[12], other[13]) = (0x88, 0xcc);
     frames.push(other);
     world.run(async {
         let _listener = net.listen(80).await.unwrap();
@@ -246,7 +246,7 @@ fn an_answer_about_a_hardware_address_is_believed_only_when_it_was_asked_for() {
     world.run(async {
         let lie = |address| arp(ArpOperation::Reply, (address, OTHER_CARD), (LEFT, STACK), STACK);
         unanswered(&mut peer, &[lie(RIGHT), lie(OTHER), to(BROADCAST, lie(RIGHT))]).await;
-        assert_eq!(net.counters().arp_unasked.get(), 3);
+        assert_eq!(net.counters().neighbor_unasked.get(), 3);
         // Where the peer is, is known as before.
         peer.say(&ping(RIGHT, LEFT, b"where?"));
         assert_eq!(peer.hear().await.unwrap()[..6], PEER);
@@ -260,7 +260,7 @@ fn an_answer_about_a_hardware_address_is_believed_only_when_it_was_asked_for() {
         assert_eq!(read_udp(&peer.hear().await.unwrap()), Some((7, 7, b"hello".to_vec())));
         socket.send_to(b"again", at(OTHER, 7)).await.unwrap();
         assert_eq!(peer.hear().await.unwrap()[..6], PEER);
-        assert_eq!(net.counters().arp_unasked.get(), 4);
+        assert_eq!(net.counters().neighbor_unasked.get(), 4);
     });
 }
 
@@ -298,5 +298,5 @@ fn another_host_with_our_address_is_counted_and_changes_nothing() {
         peer.say(&ping(RIGHT, LEFT, b"still there?"));
         assert_eq!(read_ipv4(&peer.hear().await.unwrap()).unwrap().1, LEFT);
     });
-    assert_eq!(net.counters().arp_conflicts.get(), claims.len() as u64);
+    assert_eq!(net.counters().address_conflicts.get(), claims.len() as u64);
 }

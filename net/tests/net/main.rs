@@ -12,6 +12,9 @@ mod conversations;
 mod corpus;
 mod datagram;
 mod dhcp;
+#[path = "../checks/dhcp.rs"]
+mod dhcp_checks;
+mod dhcp_client;
 mod driver;
 mod forgery;
 mod frames;
@@ -21,6 +24,7 @@ mod hostile;
 mod icmp;
 mod listener;
 mod offload;
+mod six;
 mod sntp;
 mod sockets;
 mod tcp;

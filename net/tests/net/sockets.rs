@@ -197,7 +197,11 @@ fn the_client_of_dhcp_is_not_a_socket_of_the_application() {
 fn the_round_trip_of_a_wire_is_measured_at_both_ends() {
     let conditions = Conditions { delay: millis(20), ..Conditions::default() };
     let (mut world, left, right) = two_on(conditions, 1);
+    let time = world.time.clone();
     world.run(async {
+        // The hardware address is not asked for in between.
+        left.udp(0).await.unwrap().send_to(b"here", at(RIGHT, 7)).await.unwrap();
+        time.sleep(millis(100)).await;
         let (mut client, mut server, _listener) = pair(&left, &right).await;
         assert_eq!(connection(&left).round_trip, Some(millis(40)), "SYN and its answer");
         assert_eq!(connection(&right).round_trip, Some(millis(40)), "that and its answer");

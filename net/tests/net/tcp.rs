@@ -229,7 +229,9 @@ fn connecting_nowhere_is_an_error_at_once() {
             (at(Ipv4Addr::new(8, 8, 8, 8), 80), Error::Unreachable),
             (at(RIGHT, 0), Error::InvalidAddress),
             (at(Ipv4Addr::BROADCAST, 80), Error::InvalidAddress),
-            ("[fe80::1]:80".parse().unwrap(), Error::InvalidAddress),
+            ("[fe80::1]:80".parse().unwrap(), Error::Unreachable),
+            ("[ff02::1]:80".parse().unwrap(), Error::InvalidAddress),
+            ("[::]:80".parse().unwrap(), Error::InvalidAddress),
         ] {
             assert_eq!(left.connect(address).await.err(), Some(error));
         }

@@ -1,0 +1,82 @@
+//! Sending datagrams: straight into a frame of the card. One whose next hop is not known yet waits beside all sockets
+//! ([`crate::neighbor`]), so a destination that does not answer holds up nobody else.
+
+use core::task::{Poll, Waker};
+
+use smoltcp::wire::IpProtocol;
+use unik_sched::time::Instant;
+
+use crate::{
+    address::{Address, End},
+    error::Error,
+    glance::{ETHERNET, IPV4, IPV6},
+    icmp::{HOP_LIMIT, Header},
+    stack::{Stack, register},
+    udp::header::{HEADER, sent_from},
+};
+
+impl Stack {
+    /// The largest payload of one packet to somebody with an address of this version.
+    pub(crate) fn datagram_limit(&self, to_six: bool) -> usize {
+        let packet = self.link.frame_limit().saturating_sub(ETHERNET);
+        let of_six = self.link.limit_of_six.map_or(packet, usize::from);
+        if to_six {
+            packet.min(of_six).saturating_sub(IPV6 + HEADER)
+        } else {
+            packet.saturating_sub(IPV4 + HEADER)
+        }
+    }
+
+    /// Sends a datagram, or waits for the card to have room.
+    pub(crate) fn poll_send(
+        &mut self,
+        waker: &Waker,
+        now: Instant,
+        port: u16,
+        payload: &[u8],
+        destination: End,
+    ) -> Poll<Result<(), Error>> {
+        let (address, to) = destination;
+        if payload.len() > self.datagram_limit(!address.is_v4()) {
+            return Poll::Ready(Err(Error::MessageTooLong));
+        }
+        self.link.now = now;
+        let Some(source) = self.link.host.source(&address) else {
+            self.counters.tx_unroutable.increment();
+            return Poll::Ready(Ok(()));
+        };
+        if !self.link.reserve() {
+            register(&mut self.udp.senders, waker);
+            self.request();
+            return Poll::Pending;
+        }
+        self.send_datagram((source, port), (address, to), payload);
+        self.request();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes a datagram into a frame and sends it. False when there is no room for it.
+    #[inline(never)]
+    pub(crate) fn send_datagram(&mut self, from: End, to: End, payload: &[u8]) -> bool {
+        let length = HEADER + payload.len();
+        let header =
+            Header { source: from.0, destination: to.0, protocol: IpProtocol::Udp, hop_limit: HOP_LIMIT };
+        self.link.emit(&header, length, None, |bytes| {
+            let Some((head, rest)) = bytes.split_first_chunk_mut::<HEADER>() else { return };
+            let [from, to, length] = [from.1, to.1, length as u16].map(u16::to_be_bytes);
+            *head = [from[0], from[1], to[0], to[1], length[0], length[1], 0, 0];
+            rest.copy_from_slice(payload);
+        })
+    }
+
+    /// Bytes of the datagrams from `port` that wait for their next hop.
+    pub(crate) fn parked_bytes(&self, port: u16) -> usize {
+        let datagrams = self.link.neighbors.parked().filter_map(|parked| sent_from(&parked.bytes));
+        datagrams.filter(|(from, _)| *from == port).map(|(_, length)| length).sum()
+    }
+}
+
+/// Whether a datagram can be sent to an address: it is somebody's, or a group's.
+pub(crate) fn is_destination((address, port): End) -> bool {
+    port != 0 && !address.is_unspecified() && address != Address::v6(core::net::Ipv6Addr::LOCALHOST.octets())
+}
