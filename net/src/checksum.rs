@@ -233,8 +233,20 @@ impl Frame {
 
     /// Does itself what is left to do about a frame where a card that it is sent on does not. False if it cannot, or
     /// if the frame contradicts itself: then it cannot be sent on that card.
-    #[inline(never)]
+    #[inline]
     pub fn settle(&mut self, offloads: Offloads) -> bool {
+        let is_single = self.offload.segment.is_none() && !self.buffer.is_chained();
+        match self.offload.checksum {
+            Checksum::Partial { start, offset } if offloads.checksum && is_single => {
+                usize::from(start) + usize::from(offset) + 2 <= self.buffer.len()
+            }
+            Checksum::Unverified | Checksum::Verified => is_single,
+            Checksum::Partial { .. } => self.settle_here(offloads),
+        }
+    }
+
+    #[inline(never)]
+    fn settle_here(&mut self, offloads: Offloads) -> bool {
         let length = self.buffer.len();
         let segment = self.offload.segment;
         // Only what is to be cut takes several buffers.

@@ -260,7 +260,19 @@ impl Link {
     }
 
     /// Makes sure that one frame can be sent. False when the card has no room: it will tell when it has.
+    #[inline]
     pub(crate) fn reserve(&mut self) -> bool {
+        let is_ready = self.held.is_none() && self.spare.is_some();
+        if is_ready && (!SEGMENTATION || self.large_limit == 0 || self.large.is_some()) {
+            self.blocked = false;
+            return true;
+        }
+        self.make_room()
+    }
+
+    /// The same where something lacks.
+    #[inline(never)]
+    fn make_room(&mut self) -> bool {
         if let Some(frame) = self.held.take()
             && !self.transmit(frame)
         {

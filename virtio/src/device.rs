@@ -13,7 +13,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::queue::Queue;
 use crate::rings::SIZE_LIMIT;
-use crate::{Buffer, Counters, Direction, Error, Rejected};
+use crate::{Buffer, Counters, Direction, Error, Pool, Rejected};
 
 /// How often the status is read before a reset counts as failed.
 const RESET_POLLS: usize = 100_000;
@@ -38,8 +38,8 @@ pub struct Device<H: Hal + 'static, T: Transport> {
     features: u64,
     legacy: bool,
     started: bool,
-    /// Completions there had been when an interrupt was acknowledged that may be about something else.
-    interrupted_at: Option<u64>,
+    /// An interrupt was acknowledged, and nothing has been completed since: it may be about something else.
+    is_interrupted: bool,
     /// An interrupt came that no completion explains.
     is_unexplained: bool,
     hal: PhantomData<fn() -> H>,
@@ -84,7 +84,7 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
             features: 0,
             legacy,
             started: false,
-            interrupted_at: None,
+            is_interrupted: false,
             is_unexplained: false,
             hal: PhantomData,
         };
@@ -212,6 +212,18 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         queue.submit(buffer, direction)
     }
 
+    /// Hands up to `count` buffers of `pool` to the device, to be written from `header` bytes in front of where their
+    /// data starts: how many the pool had and the queue took. The header gets a descriptor of its own unless
+    /// [`Device::any_layout`].
+    pub fn post(&mut self, queue: usize, pool: &Pool, header: usize, count: usize) -> usize {
+        let is_split = !self.any_layout();
+        match self.queues.get_mut(queue) {
+            Some(queue) if pool.reached_by::<H>() && is_split => queue.post_split(pool, header, count),
+            Some(queue) if pool.reached_by::<H>() => queue.post(pool, header, count),
+            _ => 0,
+        }
+    }
+
     /// As [`Device::submit`], with a descriptor of its own for the first `header` bytes, as legacy devices want it
     /// unless [`Device::any_layout`].
     ///
@@ -256,25 +268,47 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
     /// [`Error::NoSuchQueue`].
     #[inline]
     pub fn complete(&mut self, queue: usize) -> Result<Option<Buffer>, Error> {
-        self.queues.get_mut(queue).ok_or(Error::NoSuchQueue)?.complete()
+        let completed = self.queues.get_mut(queue).ok_or(Error::NoSuchQueue)?.complete()?;
+        self.is_interrupted &= completed.is_none();
+        Ok(completed)
     }
 
-    /// Notifies the device of all that was submitted to the queue since the last kick, if it wants to know.
+    /// Whether [`Device::complete`] has something to tell: a buffer, or that the queue is dead. It costs less.
+    #[inline]
+    pub fn has_completions(&self, queue: usize) -> bool {
+        self.queues.get(queue).is_none_or(Queue::has_completions)
+    }
+
+    /// Takes back all buffers that the device is done with, and gives them to their pools: how many there were.
+    ///
+    /// # Errors
+    /// As [`Device::complete`].
+    pub fn reclaim(&mut self, queue: usize) -> Result<usize, Error> {
+        let count = self.queues.get_mut(queue).ok_or(Error::NoSuchQueue)?.reclaim()?;
+        self.is_interrupted &= count == 0;
+        Ok(count)
+    }
+
+    /// Notifies the device of all that was submitted to the queue since the last kick, if it wants to know. True if it
+    /// was.
     ///
     /// Before [`Device::start`] it does nothing; `start` makes up for it.
     #[inline]
-    pub fn kick(&mut self, queue: usize) {
-        if !self.started {
-            return;
-        }
-        if self.queues.get_mut(queue).is_some_and(Queue::wants_kick) {
+    pub fn kick(&mut self, queue: usize) -> bool {
+        let wanted = self.started && self.queues.get_mut(queue).is_some_and(Queue::wants_kick);
+        if wanted {
             self.transport.notify(queue as u16);
         }
+        wanted
     }
 
     /// Asks the device for no interrupts about this queue; single ones may still come.
     #[inline]
     pub fn mask(&mut self, queue: usize) {
+        if self.is_interrupted && self.features & EVENT_INDEX != 0 {
+            // The interrupt that was asked for has come, and no other was.
+            return;
+        }
         if let Some(queue) = self.queues.get_mut(queue) {
             queue.mask();
         }
@@ -286,7 +320,7 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
     /// the device gave itself up, which [`Device::complete`] then says.
     #[inline]
     pub fn unmask(&mut self, queue: usize) -> bool {
-        if self.interrupted_at.is_some() && self.has_given_up() {
+        if self.is_interrupted && self.has_given_up() {
             return true;
         }
         self.queues.get_mut(queue).is_some_and(Queue::unmask)
@@ -294,12 +328,12 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
 
     /// Whether the device says that only a reset helps, of which an interrupt tells (virtio 1.2, 2.1.1). It is asked only
     /// where no completion explains the interrupt: reading the status is dear.
+    #[cold]
     #[inline(never)]
     fn has_given_up(&mut self) -> bool {
-        let is_unexplained = self.interrupted_at.take() == Some(self.completions());
-        self.is_unexplained |= is_unexplained;
-        let given_up =
-            is_unexplained && self.transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET);
+        self.is_interrupted = false;
+        self.is_unexplained = true;
+        let given_up = self.transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET);
         if given_up {
             self.queues.iter_mut().for_each(|queue| queue.end(Error::NeedsReset));
         }
@@ -313,15 +347,10 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         mem::take(&mut self.is_unexplained)
     }
 
-    #[inline(never)]
-    fn completions(&self) -> u64 {
-        self.queues.iter().map(|queue| queue.counters().completions).sum()
-    }
-
     /// Acknowledges the device's interrupt and says what it was about.
     #[inline]
     pub fn acknowledge(&mut self) -> Interrupt {
-        self.interrupted_at = Some(self.completions());
+        self.is_interrupted = true;
         let status = self.transport.ack_interrupt();
         Interrupt {
             queue: status.contains(InterruptStatus::QUEUE_INTERRUPT),

@@ -13,7 +13,7 @@ use core::sync::atomic::{Ordering, fence};
 use virtio_drivers::Hal;
 
 use crate::rings::{Descriptor, NEXT, NO_INTERRUPT, NO_NOTIFY, Rings, WRITE};
-use crate::{Buffer, Error, Rejected};
+use crate::{Buffer, Error, Pool, Rejected};
 
 /// Which way the bytes of a buffer go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,8 +143,12 @@ impl Queue {
     }
 
     /// Hands a buffer to the device as one descriptor.
-    #[inline]
     pub(crate) fn submit(&mut self, buffer: Buffer, direction: Direction) -> Result<(), Rejected> {
+        self.place(buffer, direction)
+    }
+
+    #[inline(always)]
+    fn place(&mut self, buffer: Buffer, direction: Direction) -> Result<(), Rejected> {
         let (length, flags) = offer(&buffer, direction);
         let head = self.free_head;
         let Some(slot) = self.slots.get_mut(usize::from(head)) else { return self.refuse(buffer) };
@@ -198,6 +202,34 @@ impl Queue {
         Ok(())
     }
 
+    /// Hands up to `count` buffers of `pool` to the device to be written: how many it got.
+    pub(crate) fn post(&mut self, pool: &Pool, header: usize, count: usize) -> usize {
+        let mut posted = 0;
+        while posted < count
+            && self.free > 0
+            && let Some(mut buffer) = pool.allocate()
+            && buffer.grow_front(header).is_some()
+            && self.place(buffer, Direction::FromDevice).is_ok()
+        {
+            posted += 1;
+        }
+        posted
+    }
+
+    /// As [`Self::post`], with a descriptor of its own for each header.
+    pub(crate) fn post_split(&mut self, pool: &Pool, header: usize, count: usize) -> usize {
+        let mut posted = 0;
+        while posted < count
+            && self.free > 1
+            && let Some(mut buffer) = pool.allocate()
+            && buffer.grow_front(header).is_some()
+            && self.submit_split(buffer, header, Direction::FromDevice).is_ok()
+        {
+            posted += 1;
+        }
+        posted
+    }
+
     #[inline]
     fn publish(&mut self, head: u16) {
         self.rings.publish(self.next_available, head);
@@ -212,8 +244,12 @@ impl Queue {
     }
 
     /// Takes the next buffer that the device returned, with its length if the device wrote it.
-    #[inline]
     pub(crate) fn complete(&mut self) -> Result<Option<Buffer>, Error> {
+        self.next()
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> Result<Option<Buffer>, Error> {
         if self.next_used == self.seen_used && !self.look()? {
             return Ok(None);
         }
@@ -222,6 +258,22 @@ impl Queue {
         self.next_used = self.next_used.wrapping_add(1);
         self.counters.completions += 1;
         Ok(Some(buffer))
+    }
+
+    /// Gives all that the device returned back to its pools: how many buffers.
+    pub(crate) fn reclaim(&mut self) -> Result<usize, Error> {
+        let mut count = 0;
+        while let Some(buffer) = self.next()? {
+            drop(buffer);
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Whether there is something for [`Self::complete`] to tell.
+    #[inline]
+    pub(crate) fn has_completions(&self) -> bool {
+        self.next_used != self.seen_used || self.rings.used_index() != self.next_used || self.broken.is_some()
     }
 
     /// Reads the device's index; whether there is something new.

@@ -4,7 +4,7 @@
 //! left to do about it, is read and written in `header`. Any subset of the features serves.
 //!
 //! Receive buffers are posted before the device starts, so a frame that arrives with the first breath of the machine
-//! has somewhere to go; they are replaced in batches. The device's header goes into the headroom of a buffer, frames
+//! has somewhere to go; they are replaced in batches, and a few that are missing are not worth a word to the device. The device's header goes into the headroom of a buffer, frames
 //! are never moved. Sent buffers are taken back lazily, when room is needed: the device raises no interrupt for
 //! them unless the stack waits for room.
 //!
@@ -24,7 +24,7 @@ use virtio_drivers::{Hal, transport::Transport};
 use crate::{
     error::Error,
     glance::ETHERNET,
-    nic::{Frame, Nic, Offload, Offloads},
+    nic::{Frame, Nic, Offloads},
     segmentation::SEGMENTATION,
 };
 use header::Header;
@@ -52,7 +52,7 @@ const MERGED_LIMIT: usize = 65472;
 /// Buffers that such a frame takes.
 const MERGED_BUFFERS: usize = MERGED_LIMIT.div_ceil(Buffer::CAPACITY);
 
-/// Received buffers are replaced when so many are missing, or at the latest when the driver flushes.
+/// Received buffers are replaced when so many are missing.
 const REFILL: usize = 16;
 
 /// What stands in for the address of a device that has none.
@@ -98,18 +98,23 @@ pub struct VirtioNet<H: Hal + 'static, T: Transport> {
     offloads: Offloads,
     /// The device says which received checksums are right, or to be completed.
     verifies: bool,
-    /// Bytes in front of each frame.
+    /// Bytes in front of each frame, and descriptors that one buffer takes.
     header: usize,
+    entries: usize,
     is_link_up: bool,
     /// Receive buffers that the device has, and how many it shall have.
     posted: usize,
     wanted: usize,
-    /// Frames were queued since the last kick.
+    /// How many of these may be missing.
+    slack: usize,
+    /// Receive buffers were posted, or frames queued, since the last kick.
+    unposted: bool,
     unkicked: bool,
     /// Room to transmit was refused: an interrupt shall tell when there is.
     starved: bool,
-    /// Interrupts are asked for.
+    /// Interrupts are asked for: about received frames, and about sent ones too.
     armed: bool,
+    watches_sent: bool,
     failed: bool,
     counters: Rc<VirtioNetCounters>,
 }
@@ -148,6 +153,9 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         let header = if is_long { header::LENGTH } else { header::LEGACY_LENGTH };
         let entries = if device.any_layout() { 1 } else { 2 };
         let wanted = (device.queue_size(RECEIVE) / entries).min(pool.capacity() / 2).max(1);
+        // What is left holds the longest frame.
+        let least = if offloads.merge { MERGED_BUFFERS } else { wanted / 2 };
+        let slack = wanted.saturating_sub(least.max(1)).min(REFILL - 1);
         let mut card = VirtioNet {
             device,
             pool,
@@ -158,12 +166,16 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
             offloads,
             verifies,
             header,
+            entries,
             is_link_up: true,
             posted: 0,
             wanted,
+            slack,
+            unposted: false,
             unkicked: false,
             starved: false,
             armed: false,
+            watches_sent: false,
             failed: false,
             counters: Rc::new(VirtioNetCounters::new()),
         };
@@ -172,7 +184,9 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         card.device.mask(TRANSMIT);
         card.refill();
         card.device.start();
-        card.count_kicks();
+        let queues = card.device.counters();
+        card.counters.kicks.add(queues.kicks);
+        card.counters.kicks_saved.add(queues.kicks_saved);
         Ok(card)
     }
 
@@ -237,33 +251,52 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         Some(())
     }
 
+    /// Takes the next frame that is one.
+    #[inline(never)]
+    fn receive_next(&mut self) -> Option<Frame> {
+        loop {
+            let mut frame = Frame::from(self.take_received()?);
+            if self.posted + self.slack < self.wanted {
+                self.refill();
+            }
+            if self.unwrap(&mut frame).is_some() {
+                return Some(frame);
+            }
+            self.counters.rx_malformed.increment();
+        }
+    }
+
     /// Takes a buffer that the device filled.
     #[inline]
     fn take_received(&mut self) -> Option<Buffer> {
-        let buffer = self.complete(RECEIVE)?;
+        if self.failed {
+            return None;
+        }
+        let buffer = match self.device.complete(RECEIVE) {
+            Ok(buffer) => buffer?,
+            Err(error) => {
+                self.fail(error);
+                return None;
+            }
+        };
         self.posted = self.posted.saturating_sub(1);
         Some(buffer)
     }
 
     /// Posts buffers to be received into.
     fn refill(&mut self) {
-        while self.posted < self.wanted {
-            if self.pool.available() == 0 {
-                self.reclaim();
-            }
-            let Some(mut buffer) = self.pool.allocate() else {
-                self.counters.rx_no_buffer.increment();
-                // With nothing to receive into, a sent buffer is what there is to wait for.
-                self.starved |= self.posted == 0;
-                return;
-            };
-            if buffer.grow_front(self.header).is_none()
-                || self.submit(RECEIVE, buffer, Direction::FromDevice).is_err()
-            {
-                return;
-            }
-            self.posted += 1;
-            self.counters.rx_posted.increment();
+        let missing = self.wanted - self.posted;
+        if self.pool.available() < missing {
+            self.reclaim();
+        }
+        let posted = self.device.post(RECEIVE, &self.pool, self.header, missing);
+        self.posted += posted;
+        self.unposted |= posted > 0;
+        self.counters.rx_posted.add(posted as u64);
+        if posted < missing && self.pool.available() == 0 {
+            self.counters.rx_no_buffer.increment();
+            // With nothing to receive into, a sent buffer is what there is to wait for.
+            self.starved |= self.posted == 0;
         }
     }
 
@@ -279,44 +312,40 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         submitted.map_err(|rejected| rejected.buffer)
     }
 
-    /// Takes a buffer that the device is done with.
-    fn complete(&mut self, queue: usize) -> Option<Buffer> {
+    /// Takes back what was sent.
+    fn reclaim(&mut self) {
         if self.failed {
-            return None;
+            return;
         }
-        match self.device.complete(queue) {
-            Ok(buffer) => buffer,
-            Err(error) => {
-                self.failed = true;
-                self.counters.failures.increment();
-                log::error!("a network device has failed and is used no more: {error}");
-                None
-            }
+        match self.device.reclaim(TRANSMIT) {
+            Ok(count) => self.counters.tx_reclaimed.add(count as u64),
+            Err(error) => self.fail(error),
         }
     }
 
-    /// Takes back what was sent.
-    fn reclaim(&mut self) {
-        while self.complete(TRANSMIT).is_some() {
-            self.counters.tx_reclaimed.increment();
-        }
+    /// Gives the device up.
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self, error: unik_virtio::Error) {
+        self.failed = true;
+        self.counters.failures.increment();
+        log::error!("a network device has failed and is used no more: {error}");
     }
 
     /// Whether the transmit queue takes another frame, after taking back what was sent if need be.
     fn has_room(&mut self) -> bool {
-        let entries = if self.device.any_layout() { 1 } else { 2 };
         let lacks_large = || SEGMENTATION && self.large.as_ref().is_some_and(|pool| pool.available() == 0);
-        if self.device.free(TRANSMIT) < entries || self.pool.available() == 0 || lacks_large() {
+        if self.device.free(TRANSMIT) < self.entries || self.pool.available() == 0 || lacks_large() {
             self.reclaim();
+            return self.failed || self.device.free(TRANSMIT) >= self.entries;
         }
-        self.failed || self.device.free(TRANSMIT) >= entries
+        true
     }
 
-    /// Takes over what the queues have counted.
-    fn count_kicks(&self) {
-        let queues = self.device.counters();
-        self.counters.kicks.add(queues.kicks.wrapping_sub(self.counters.kicks.get()));
-        self.counters.kicks_saved.add(queues.kicks_saved.wrapping_sub(self.counters.kicks_saved.get()));
+    /// Tells the device of what it was given, if it wants to know.
+    fn kick(&mut self, queue: usize) {
+        let kicked = self.device.kick(queue);
+        if kicked { &self.counters.kicks } else { &self.counters.kicks_saved }.increment();
     }
 
     /// Remembers that the stack waits for room.
@@ -343,17 +372,10 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
         self.is_link_up
     }
 
+    #[inline]
     fn receive(&mut self) -> Option<Frame> {
-        loop {
-            let mut frame = Frame::from(self.take_received()?);
-            if self.posted + REFILL <= self.wanted {
-                self.refill();
-            }
-            if self.unwrap(&mut frame).is_some() {
-                return Some(frame);
-            }
-            self.counters.rx_malformed.increment();
-        }
+        // There is nothing most times: the rest stands apart.
+        if self.device.has_completions(RECEIVE) { self.receive_next() } else { None }
     }
 
     fn allocate(&mut self, length: usize) -> Option<Buffer> {
@@ -377,7 +399,7 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
             self.counters.tx_failed.increment();
             return Ok(());
         }
-        if frame.offload != Offload::default() && !frame.settle(self.offloads) {
+        if !frame.settle(self.offloads) {
             self.counters.tx_unsupported.increment();
             return Ok(());
         }
@@ -403,12 +425,15 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
         if self.failed {
             return;
         }
-        self.refill();
-        self.device.kick(RECEIVE);
-        if core::mem::take(&mut self.unkicked) {
-            self.device.kick(TRANSMIT);
+        if self.posted + self.slack < self.wanted {
+            self.refill();
         }
-        self.count_kicks();
+        if core::mem::take(&mut self.unposted) {
+            self.kick(RECEIVE);
+        }
+        if core::mem::take(&mut self.unkicked) {
+            self.kick(TRANSMIT);
+        }
     }
 
     fn arm(&mut self) -> bool {
@@ -416,6 +441,7 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
             return false;
         }
         self.armed = true;
+        self.watches_sent |= self.starved;
         let received = self.device.unmask(RECEIVE);
         let sent = self.starved && self.device.unmask(TRANSMIT);
         let has_changed = self.device.take_unexplained() && self.reconfigure();
@@ -431,7 +457,9 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
         }
         if core::mem::take(&mut self.armed) {
             self.device.mask(RECEIVE);
-            self.device.mask(TRANSMIT);
+            if core::mem::take(&mut self.watches_sent) {
+                self.device.mask(TRANSMIT);
+            }
         }
     }
 
