@@ -12,6 +12,7 @@ use crate::rate::Rate;
 use crate::timeline::{Anchor, Timeline};
 use crate::{layout, pvclock, rtc};
 use core::arch::x86_64::{__cpuid, _rdtsc};
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use spin::{Mutex, MutexGuard};
 
@@ -28,6 +29,9 @@ struct Clock {
 static CLOCK: Mutex<Clock> =
     Mutex::new(Clock { timeline: Timeline::new(0, Rate::STOPPED), window: None, unmeasured: false });
 
+/// The long window is open.
+static IS_ROUGH: AtomicBool = AtomicBool::new(false);
+
 /// Starts the clock at the entry's time stamp. The APIC timer has just been started.
 pub(crate) fn start() {
     let mut clock = clock();
@@ -36,12 +40,14 @@ pub(crate) fn start() {
     if told.is_none() {
         clock.window = Some(ticks());
         clock.unmeasured = true;
+        IS_ROUGH.store(true, Ordering::Relaxed);
     }
 }
 
 /// Nanoseconds since the image's first instruction; never goes backwards.
+#[inline]
 pub fn now() -> u64 {
-    let mut clock = clock();
+    let mut clock = CLOCK.lock();
     if clock.unmeasured {
         clock.measure();
     }
@@ -50,8 +56,8 @@ pub fn now() -> u64 {
 
 /// Closes the long window, before the processor sleeps for the first time.
 pub(crate) fn refine() {
-    let mut clock = clock();
-    if clock.window.is_some() {
+    if IS_ROUGH.swap(false, Ordering::Relaxed) {
+        let mut clock = clock();
         clock.measure();
         clock.window = None;
     }
@@ -70,7 +76,7 @@ pub fn wall() -> Option<Duration> {
     Some((*date)?.at(now))
 }
 
-/// The clock, locked. One copy of the lock's loop is enough.
+/// The clock, locked. Where it is not read all the time, one copy of the lock's loop is enough.
 #[inline(never)]
 fn clock() -> MutexGuard<'static, Clock> {
     CLOCK.lock()

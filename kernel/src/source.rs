@@ -7,7 +7,7 @@
 use crate::trap::interrupt::{LINES, Line};
 use crate::{apic, clock};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use spin::Mutex;
 
 /// A line that is raised so often between two looks storms: drivers ask for one interrupt at a time, and a device has a
@@ -33,13 +33,15 @@ pub(crate) enum Source {
     Shared(Line, NonNull<u8>),
 }
 
-/// The sources of all lines, and whether devices share any.
-struct Sources([Source; LINES], bool);
+/// The sources of all lines.
+struct Sources([Source; LINES]);
 
 // SAFETY: the addresses are those of device registers, which have no thread.
 unsafe impl Send for Sources {}
 
-static SOURCES: Mutex<Sources> = Mutex::new(Sources([Source::Unknown; LINES], false));
+static SOURCES: Mutex<Sources> = Mutex::new(Sources([Source::Unknown; LINES]));
+/// Whether devices share any.
+static ARE_SHARED: AtomicBool = AtomicBool::new(false);
 static STORMS: AtomicU64 = AtomicU64::new(0);
 /// When something was last said.
 static SAID: AtomicU64 = AtomicU64::new(0);
@@ -47,7 +49,9 @@ static SAID: AtomicU64 = AtomicU64::new(0);
 /// Remembers what raises `line`.
 pub(crate) fn set(line: Line, source: Source) {
     let mut sources = SOURCES.lock();
-    sources.1 |= matches!(source, Source::Shared(..));
+    if matches!(source, Source::Shared(..)) {
+        ARE_SHARED.store(true, Ordering::Relaxed);
+    }
     if let Some(slot) = sources.0.get_mut(line.number()) {
         *slot = source;
     }
@@ -67,7 +71,16 @@ pub(crate) fn line_of_pin(number: u32) -> Option<Line> {
 
 /// Calls `tell` with the line of each device that may have news, after `line` was raised so many times: what
 /// [`poll`](crate::interrupt::poll) tells. True if there is such a device and it knew that it had.
+#[inline]
 pub fn attend(line: Line, times: u32, tell: &mut dyn FnMut(Line) -> bool) -> bool {
+    let is_plain = (1..STORM).contains(&times) && !ARE_SHARED.load(Ordering::Relaxed);
+    if is_plain { tell(line) } else { attend_closely(line, times, tell) }
+}
+
+/// The same for a line that storms or did, or may be a pin that devices share.
+#[cold]
+#[inline(never)]
+fn attend_closely(line: Line, times: u32, tell: &mut dyn FnMut(Line) -> bool) -> bool {
     let sources = SOURCES.lock();
     let source = sources.0.get(line.number()).copied().unwrap_or(Source::Unknown);
     if times == 0 {
@@ -75,7 +88,7 @@ pub fn attend(line: Line, times: u32, tell: &mut dyn FnMut(Line) -> bool) -> boo
     }
     let mut is_claimed = tell(line);
     let mut is_quiet = true;
-    if let (Source::Pin(_), true) = (source, sources.1) {
+    if matches!(source, Source::Pin(_)) {
         is_quiet = (0..ROUNDS).any(|_| {
             let mut found = false;
             for (number, source) in sources.0.iter().enumerate() {

@@ -23,6 +23,7 @@ impl Timeline {
     }
 
     /// The time where the counter shows `counter`; the time read before where that would be later. Saturates.
+    #[inline]
     pub fn read(&mut self, counter: u64) -> u64 {
         let elapsed = self.rate.nanoseconds(counter.saturating_sub(self.base.0));
         self.last = self.last.max(self.base.1.saturating_add(elapsed));

@@ -15,8 +15,8 @@
 
 use crate::{command_line, layout, port, power};
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicBool, Ordering};
-use spin::Mutex;
+use core::slice;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 /// Addresses printed in a backtrace.
 const BACKTRACE_LIMIT: usize = 32;
@@ -40,15 +40,32 @@ const EXCEPTIONS: &str = "divide-error debug non-maskable-interrupt breakpoint o
     general-protection page-fault unknown x87-error alignment-check machine-check simd-error";
 
 static DYING: AtomicBool = AtomicBool::new(false);
-static TASK: Mutex<&str> = Mutex::new("boot");
+
+/// The name of the task that runs: where it begins, and its bytes, of which there are none while it changes.
+static TASK: AtomicPtr<u8> = AtomicPtr::new(BOOT.as_ptr().cast_mut());
+static TASK_LENGTH: AtomicUsize = AtomicUsize::new(BOOT.len());
+/// What runs before the first task.
+const BOOT: &str = "boot";
 
 /// Names the task that runs from here on, for the epitaph.
+#[inline]
 pub fn set_task(name: &'static str) {
-    *TASK.lock() = name;
+    TASK_LENGTH.store(0, Ordering::Release);
+    TASK.store(name.as_ptr().cast_mut(), Ordering::Release);
+    TASK_LENGTH.store(name.len(), Ordering::Release);
 }
 
 fn task() -> &'static str {
-    TASK.try_lock().map_or("?", |name| *name)
+    let length = TASK_LENGTH.load(Ordering::Acquire);
+    if length == 0 {
+        return "?";
+    }
+    let start = TASK.load(Ordering::Acquire).cast_const();
+    // SAFETY: 1. Tasks are named on the one processor that asks here, so where the length is not zero, both are those of
+    // one name. 2. It is never freed.
+    let bytes = unsafe { slice::from_raw_parts(start, length) };
+    // SAFETY: as above: they are all the bytes of a `str`.
+    unsafe { str::from_utf8_unchecked(bytes) }
 }
 
 /// The end of every exception.
