@@ -47,7 +47,7 @@ impl Executor {
     /// Takes one turn: lets the platform turn events into wakes, fires timers, polls each task that is ready by
     /// then once. True if a task is ready after it.
     pub fn turn(&mut self) -> bool {
-        self.turn_with(None)
+        self.turn_with(None, true)
     }
 
     /// Runs `future` as the task `name` and all spawned tasks beside it until `future` is ready; tells the platform
@@ -55,8 +55,9 @@ impl Executor {
     pub fn block_on<F: Future>(&mut self, name: &'static str, future: F) -> F::Output {
         let mut main = Main { future: pin!(future), output: None };
         self.main.begin_main(name);
+        let mut passed = true;
         loop {
-            let ready = self.turn_with(Some(Pin::<&mut Main<'_, F>>::new(&mut main)));
+            let ready = self.turn_with(Some(Pin::<&mut Main<'_, F>>::new(&mut main)), passed);
             if let Some(output) = main.output {
                 self.main.end_main();
                 return ManuallyDrop::into_inner(output);
@@ -64,6 +65,7 @@ impl Executor {
             if !ready {
                 self.idle();
             }
+            passed = !ready;
         }
     }
 
@@ -72,13 +74,15 @@ impl Executor {
         self.time.platform().idle(self.time.next_deadline());
     }
 
-    // Apart from `block_on`, so that it exists once and not for every type of main future.
+    // Apart from `block_on`, so that it exists once and not for every type of main future. `passed` says whether time
+    // has passed since the last poll of the turn before, at whose end the clock was looked at.
     #[inline(never)]
-    fn turn_with(&mut self, mut main: Option<MainFuture<'_>>) -> bool {
+    fn turn_with(&mut self, mut main: Option<MainFuture<'_>>, passed: bool) -> bool {
         self.tasks.counters.turns.increment();
         let platform = self.time.platform();
         platform.poll_events();
-        let mut now = self.time.expire();
+        let mut now = if passed { platform.now() } else { self.time.recent() };
+        self.time.expire_at(now);
         let end = self.tasks.ready.end();
         if self.head == end {
             return false;
@@ -100,7 +104,8 @@ impl Executor {
                 platform.running(Some(task.name()));
                 let done = task.poll(future, main);
                 let start = now;
-                now = self.time.look();
+                now = platform.now();
+                self.time.note_now(now);
                 task.account(start, now, self.time.take_note());
                 if done {
                     self.tasks.counters.tasks_finished.increment();

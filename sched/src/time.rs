@@ -104,12 +104,10 @@ impl Time {
         self.0.recent.get()
     }
 
-    /// Looks at the clock between two polls.
+    /// Notes the time between two polls.
     #[inline]
-    pub(crate) fn look(&self) -> Instant {
-        let now = self.0.platform.now();
+    pub(crate) fn note_now(&self, now: Instant) {
         self.0.recent.set(now);
-        now
     }
 
     /// Completes when `duration` has passed, counted from this call.
@@ -170,11 +168,19 @@ impl Time {
     /// Wakes whoever waits for a timer that is due, earliest first; returns the time. The executor does so in every
     /// turn; only another executor needs to call it.
     pub fn expire(&self) -> Instant {
-        let now = self.look();
+        let now = self.0.platform.now();
+        self.expire_at(now);
+        now
+    }
+
+    /// The same for a time that the clock has just shown.
+    #[inline]
+    pub(crate) fn expire_at(&self, now: Instant) {
+        self.note_now(now);
         loop {
             // Its own statement: the queue must not be borrowed while foreign code runs in `wake`.
             let due = self.0.timers.borrow_mut().pop_due(now);
-            let Some(waker) = due else { return now };
+            let Some(waker) = due else { return };
             self.0.counters.fired.increment();
             waker.wake();
         }

@@ -41,11 +41,16 @@ impl Startup {
     }
 
     /// Nothing is ready to run, or `main` has returned: if it was started, it is as ready as it gets.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn waits(&self, now: &dyn Fn() -> Instant) {
-        if self.over.get() {
-            return;
+        if !self.over.get() {
+            self.wait_first(now);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_first(&self, now: &dyn Fn() -> Instant) {
         let Some(main) = self.main.get() else { return };
         self.over.set(true);
         let (ready, main) = (Milliseconds(now()), Milliseconds(main));
