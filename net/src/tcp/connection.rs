@@ -137,6 +137,13 @@ impl Connection {
         self.socket().state()
     }
 
+    /// How much waits to be sent or acknowledged, and the state: what an acknowledgement changes.
+    #[inline]
+    pub(crate) fn progress(&self) -> (usize, State) {
+        let socket = self.socket();
+        (socket.send_queue(), socket.state())
+    }
+
     /// Closes this half: FIN after everything that was written. Where the peer has closed its half, smoltcp would look at
     /// no window any more from then on, and what finds no room in it would never be sent: there the FIN waits for that.
     pub(crate) fn close(&mut self) {
@@ -148,7 +155,8 @@ impl Connection {
 
     /// Closed, and no reset waits to be sent.
     pub(crate) fn is_gone(&self) -> bool {
-        self.state() == State::Closed && self.socket().remote_endpoint().is_none()
+        let socket = self.socket();
+        socket.state() == State::Closed && socket.remote_endpoint().is_none()
     }
 
     /// Whether the handshake is complete. A peer that has closed its half already is accepted as well.

@@ -76,7 +76,9 @@ impl Stack {
     #[inline(never)]
     pub(crate) fn hear(&mut self, number: u32, segment: &Segment, now: Instant) {
         let Some(connection) = self.tcp.get_mut(number) else { return self.link.ignore() };
-        if connection.state() == State::TimeWait && segment.flags & RST != 0 {
+        let before = connection.progress();
+        let (_, state) = before;
+        if state == State::TimeWait && segment.flags & RST != 0 {
             // RFC 1337, as for those that only wait: all was received and acknowledged, by both.
             return self.link.ignore();
         }
@@ -84,7 +86,7 @@ impl Stack {
             return self.link.ignore();
         }
         // The meter decides when something is sent again: it hears what smoltcp accepts, and nothing that anybody may say.
-        let is_plausible = connection.state() == State::SynSent || connection.meter.is_plausible(segment);
+        let is_plausible = state == State::SynSent || connection.meter.is_plausible(segment);
         if is_plausible {
             connection.heard = now;
         }
@@ -93,22 +95,21 @@ impl Stack {
             self.link.limit_segments(self.link.routes.next_hop(&peer) == Some(peer));
         }
         let turns = is_plausible && connection.meter.turns(segment.window);
-        let before = (connection.socket().send_queue(), connection.state());
-        let was_open = connection.state() != State::Closed;
         self.link.meter = Some(connection.meter);
         self.interface.poll_ingress_single(instant(now), &mut self.link, &mut connection.set);
         connection.meter = self.link.meter.take().unwrap_or_default();
         if turns {
             connection.meter.turned(now);
         }
-        if segment.flags & ACK != 0 && before != (connection.socket().send_queue(), connection.state()) {
+        let after = connection.progress();
+        if segment.flags & ACK != 0 && before != after {
             connection.meter.acknowledged(segment.acknowledgement, now);
         }
-        if was_open && segment.flags & RST != 0 && connection.state() == State::Closed {
+        if state != State::Closed && segment.flags & RST != 0 && after.1 == State::Closed {
             connection.reset = true;
             self.counters.tcp_resets.increment();
         }
-        if connection.is_acceptable() && matches!(connection.stage, Stage::Arriving(_)) {
+        if matches!(connection.stage, Stage::Arriving(_)) && connection.is_acceptable() {
             self.note_arrival(number);
         }
         self.tcp.enqueue(number);

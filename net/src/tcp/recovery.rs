@@ -120,12 +120,13 @@ impl Connection {
     /// Whether a segment with a FIN has more bytes than the window takes: smoltcp would cut those off and take the FIN,
     /// so that the stream ended early without a sign. The peer sends it again once there is room.
     pub(crate) fn ends_beyond_window(&self, segment: &Segment) -> bool {
+        if segment.flags & FIN == 0 || segment.length <= 1 {
+            return false;
+        }
         // RFC 7323, 2.3. A peer that does not scale is trusted with more: it could only shorten what it sends.
         let shift = (usize::BITS - self.socket().recv_capacity().leading_zeros()).saturating_sub(16);
         let end = segment.sequence.wrapping_add(segment.length);
-        segment.flags & FIN != 0
-            && segment.length > 1
-            && is_after(end, self.meter.edge(shift).wrapping_add(1))
+        is_after(end, self.meter.edge(shift).wrapping_add(1))
     }
 
     /// Whether no timer runs but the one for the patience of the application.
