@@ -196,17 +196,21 @@ impl Time {
         &*self.0.platform
     }
 
-    /// Arranges that `waker` is woken at `deadline`, with the timer of `key` if that still waits.
-    fn set(&self, key: &mut Option<TimerKey>, deadline: Instant, waker: &Waker) {
+    /// Arranges that the timer of `key` wakes `waker`. False if it does not wait any more.
+    #[inline]
+    fn keep(&self, key: Option<TimerKey>, waker: &Waker) -> bool {
+        let Some(key) = key else { return false };
         let mut timers = self.0.timers.borrow_mut();
-        if let Some(known) = key.and_then(|key| timers.value_mut(key)) {
-            let replaced = (!known.will_wake(waker)).then(|| core::mem::replace(known, waker.clone()));
-            drop(timers);
-            drop(replaced);
-            return;
-        }
-        *key = timers.insert(deadline, waker.clone());
+        let Some(known) = timers.value_mut(key) else { return false };
+        let replaced = (!known.will_wake(waker)).then(|| core::mem::replace(known, waker.clone()));
         drop(timers);
+        drop(replaced);
+        true
+    }
+
+    /// Arranges that `waker` is woken at `deadline`.
+    fn set(&self, key: &mut Option<TimerKey>, deadline: Instant, waker: &Waker) {
+        *key = self.0.timers.borrow_mut().insert(deadline, waker.clone());
         if key.is_some() {
             self.0.counters.set.increment();
         } else {
@@ -262,9 +266,10 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.deadline != Instant::MAX {
+        // As long as its timer waits, the executor has not seen the deadline pass: the clock is not looked at.
+        if this.deadline != Instant::MAX && !this.time.keep(this.timer, cx.waker()) {
             if this.time.now() >= this.deadline {
-                this.cancel();
+                this.timer = None;
                 return Poll::Ready(());
             }
             this.time.set(&mut this.timer, this.deadline, cx.waker());
