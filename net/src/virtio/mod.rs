@@ -49,7 +49,7 @@ const QUEUE_SIZE: u16 = if SEGMENTATION { 128 } else { 64 };
 
 /// Bytes of the longest frame that is put together from several buffers: what one large buffer holds without headroom.
 const MERGED_LIMIT: usize = 65472;
-/// Buffers that such a frame takes.
+/// Buffers of 2 KiB that such a frame takes.
 const MERGED_BUFFERS: usize = MERGED_LIMIT.div_ceil(Buffer::CAPACITY);
 
 /// Received buffers are replaced when so many are missing.
@@ -90,6 +90,8 @@ unik_sched::counters! {
 pub struct VirtioNet<H: Hal + 'static, T: Transport> {
     device: Device<H, T>,
     pool: Pool,
+    /// What is received into.
+    receive: Pool,
     /// Buffers for frames that the device cuts.
     large: Option<Pool>,
     event: Event,
@@ -128,8 +130,23 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
     ///
     /// # Errors
     /// [`Error::Device`]: the device refuses its set-up, or memory is lacking.
-    #[inline(never)]
     pub fn try_new(transport: T, pool: Pool, event: Event) -> Result<Self, Error> {
+        Self::try_receiving(transport, pool, &|| None, event)
+    }
+
+    /// As [`VirtioNet::try_new`], for a device that may receive frames longer than the MTU: it does so into buffers of
+    /// `large`, if that gives a pool, so that such a frame is in one piece. They hold short frames as well, one each: what
+    /// keeps frames should leave this alone.
+    ///
+    /// # Errors
+    /// As [`VirtioNet::try_new`].
+    #[inline(never)]
+    pub fn try_receiving(
+        transport: T,
+        pool: Pool,
+        large: &dyn Fn() -> Option<Pool>,
+        event: Event,
+    ) -> Result<Self, Error> {
         // While the packet that fills them is being read, a second one can be received.
         let mergeable = pool.capacity() / 2 > MERGED_BUFFERS;
         let choose = |offered| features::choose(offered, mergeable);
@@ -152,13 +169,15 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         let is_long = has(features::VERSION_1) || offloads.merge;
         let header = if is_long { header::LENGTH } else { header::LEGACY_LENGTH };
         let entries = if device.any_layout() { 1 } else { 2 };
-        let wanted = (device.queue_size(RECEIVE) / entries).min(pool.capacity() / 2).max(1);
+        let receive = if SEGMENTATION && offloads.merge { large() } else { None }.unwrap_or(pool.clone());
+        let wanted = (device.queue_size(RECEIVE) / entries).min(receive.capacity() / 2).max(1);
         // What is left holds the longest frame.
-        let least = if offloads.merge { MERGED_BUFFERS } else { wanted / 2 };
-        let slack = wanted.saturating_sub(least.max(1)).min(REFILL - 1);
+        let least = if offloads.merge { MERGED_LIMIT.div_ceil(receive.room()) } else { 1 };
+        let slack = wanted.saturating_sub(least).min(wanted / 4).min(REFILL - 1);
         let mut card = VirtioNet {
             device,
             pool,
+            receive,
             large: None,
             event,
             address,
@@ -286,14 +305,14 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
     /// Posts buffers to be received into.
     fn refill(&mut self) {
         let missing = self.wanted - self.posted;
-        if self.pool.available() < missing {
+        if self.receive.available() < missing {
             self.reclaim();
         }
-        let posted = self.device.post(RECEIVE, &self.pool, self.header, missing);
+        let posted = self.device.post(RECEIVE, &self.receive, self.header, missing);
         self.posted += posted;
         self.unposted |= posted > 0;
         self.counters.rx_posted.add(posted as u64);
-        if posted < missing && self.pool.available() == 0 {
+        if posted < missing && self.receive.available() == 0 {
             self.counters.rx_no_buffer.increment();
             // With nothing to receive into, a sent buffer is what there is to wait for.
             self.starved |= self.posted == 0;

@@ -271,6 +271,39 @@ fn long_packets_are_merged_for_ever_and_no_buffer_is_lost() {
 }
 
 #[test]
+fn a_long_packet_comes_in_one_piece_where_buffers_are_large() {
+    let model = DeviceModel::new(offering(ALL));
+    let (pool, large) =
+        (Pool::try_new::<HostHal>(256).unwrap(), Pool::try_sized::<HostHal>(8, 65472).unwrap());
+    let mut card =
+        Card::try_receiving(model.transport(), pool, &|| Some(large.clone()), Event::new()).unwrap();
+    assert_eq!(large.available(), 4, "half of them are posted");
+    for length in (1..1000).map(|number| number * 65).chain([65_226, 65_400]) {
+        let frame = long_frame(length);
+        // One that is longer than a large buffer takes two.
+        let buffers = 1 + u16::from(frame.len() + 12 > 65472 - 64 + 12);
+        assert_eq!(arrive(&model, Header { buffers, ..Header::long() }, &frame), buffers);
+        let received = card.receive().expect("a frame has come");
+        assert_eq!(received.buffer.is_chained(), buffers > 1);
+        assert_eq!(bytes(&received), frame);
+        assert!(send(&mut card, &[0; 60]), "what is sent has other buffers");
+        drop(received);
+        card.flush();
+        assert!(sent(&model).is_some());
+    }
+    assert_eq!(count(&card, "rx_no_buffer"), 0);
+    assert!((4..=5).contains(&large.available()), "none is lost");
+}
+
+#[test]
+fn large_buffers_are_not_taken_where_no_long_packet_comes() {
+    let pool = Pool::try_new::<HostHal>(256).unwrap();
+    let large = || panic!("the device does not merge");
+    let model = DeviceModel::new(offering(ALL & !MRG_RXBUF));
+    assert!(Card::try_receiving(model.transport(), pool, &large, Event::new()).is_ok());
+}
+
+#[test]
 fn a_long_packet_for_a_card_that_does_not_cut_it_is_dropped_and_counted() {
     let (from, mut receiver) = full();
     for features in [ALL & !HOST_TSO, ALL & !CSUM, MAC] {

@@ -37,6 +37,8 @@ const NIC_BUFFERS_LEAST: usize = 16;
 /// holds less than two, there are none and packets are cut here.
 const LARGE_BUFFERS: usize = 8;
 const LARGE_BUFFER: usize = 65472;
+/// As many of these are received into, or none where memory holds less than half of them.
+const RECEIVE_BUFFERS: usize = 32;
 /// What is said where no card is left for ports.
 const NO_PORTS: &str = "this image needs network devices of its own: start it with --net, once for each";
 /// How long a random number device may take for the first seed, in nanoseconds. It takes microseconds, unless the host is
@@ -228,7 +230,7 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
     )?;
     let free = heap_free().unwrap_or_default();
     let buffers = (free / NIC_SHARE / Buffer::CAPACITY).clamp(NIC_BUFFERS_LEAST, NIC_BUFFERS);
-    start_nic(backend, device, nic_pool(buffers)?)
+    start_nic(backend, device, nic_pool(buffers)?, &receive_pool)
 }
 
 /// Opens the network devices that are left, at most `limit`, with one pool for all.
@@ -245,7 +247,7 @@ pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn N
     while nics.len() < count
         && let Some(device) = backend.take_device(DeviceType::Network)
     {
-        nics.push(start_nic(backend, device, pool.clone())?);
+        nics.push(start_nic(backend, device, pool.clone(), &|| None)?);
     }
     Ok(nics)
 }
@@ -257,25 +259,40 @@ fn nic_pool(buffers: usize) -> Result<Pool, String> {
 
 /// Starts a network device.
 #[inline(never)]
-fn start_nic(backend: &Backend, device: bus::Device, pool: Pool) -> Result<Box<dyn Nic>, String> {
+fn start_nic(
+    backend: &Backend,
+    device: bus::Device,
+    pool: Pool,
+    receive: &dyn Fn() -> Option<Pool>,
+) -> Result<Box<dyn Nic>, String> {
     let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
     let event = Event::new();
     backend.connect(opened.line, &event);
-    let nic = VirtioNet::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)
+    let nic = VirtioNet::<KernelHal, MachineTransport>::try_receiving(opened.transport, pool, receive, event)
         .map_err(|error| format!("the network device cannot be used: {error}"))?;
     Ok(Box::new(with_large(nic)))
 }
 
 /// Gives a network device buffers for TCP packets that it cuts, if it does and there is memory.
 fn with_large(nic: VirtioNet<KernelHal, MachineTransport>) -> VirtioNet<KernelHal, MachineTransport> {
-    let buffers = (heap_free().unwrap_or_default() / NIC_SHARE / LARGE_BUFFER).min(LARGE_BUFFERS);
-    if !cfg!(feature = "segmentation") || !nic.offloads().segment_ipv4 || buffers < 2 {
+    if !cfg!(feature = "segmentation") || !nic.offloads().segment_ipv4 {
         return nic;
     }
-    match Pool::try_sized::<KernelHal>(buffers, LARGE_BUFFER) {
-        Ok(pool) => nic.with_large(pool),
-        Err(_) => nic,
+    match large_pool(2, LARGE_BUFFERS) {
+        Some(pool) => nic.with_large(pool),
+        None => nic,
     }
+}
+
+/// Buffers for TCP packets that a device has put together.
+fn receive_pool() -> Option<Pool> {
+    if cfg!(feature = "segmentation") { large_pool(RECEIVE_BUFFERS / 2, RECEIVE_BUFFERS) } else { None }
+}
+
+/// As many large buffers as their part of the memory holds: from `least` to `most`, or none.
+fn large_pool(least: usize, most: usize) -> Option<Pool> {
+    let buffers = (heap_free().unwrap_or_default() / NIC_SHARE / LARGE_BUFFER).min(most);
+    if buffers < least { None } else { Pool::try_sized::<KernelHal>(buffers, LARGE_BUFFER).ok() }
 }
 
 /// The power button.
