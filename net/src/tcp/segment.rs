@@ -90,9 +90,7 @@ mod tests {
         };
         assert_eq!(limited(&[1, 1, 3, 3, 7, 2, 4, 0x05, 0xa0]), [1, 1, 3, 3, 7, 2, 4, 0x04, 0xc4]);
         assert_eq!(limited(&[2, 4, 0x02, 0x18]), [2, 4, 0x02, 0x18]);
-        for options in
-            [&[][..], &[0, 2, 4, 9, 9], &[8], &[8, 0], &[8, 200, 1], &[2, 4, 9], &[2], &[5, 1, 5, 1]]
-        {
+        for options in [&[][..], &[0, 2, 4, 9, 9], &[8], &[8, 0], &[8, 200, 1], &[2], &[5, 1, 5, 1]] {
             assert_eq!(limited(options), options);
         }
         for end in 0..IPV6_HEAD + 24 {
