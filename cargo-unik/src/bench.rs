@@ -21,6 +21,7 @@ use crate::options::{Accelerator, Forward, Network, Protocol};
 use crate::setup;
 use crate::workspace::Workspace;
 
+pub mod dns;
 pub mod echo;
 pub mod first_frame;
 pub mod net;
@@ -47,7 +48,7 @@ struct Images {
     zones: PathBuf,
 }
 
-/// Reads the name of a benchmark, and the options that `net` has; `None` when help was asked for.
+/// Reads the name of a benchmark, and the options that `net` and `dns` have; `None` when help was asked for.
 ///
 /// # Errors
 /// A sentence about the first word that makes no sense.
@@ -69,19 +70,21 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Option<(Option<String>, net:
     Ok(Some((what, options)))
 }
 
-/// Runs a benchmark: `boot`, which is the one without a name, `query`, `echo`, `loss` or `net`; the options are for `net`.
+/// Runs a benchmark: `boot`, which is the one without a name, `query`, `echo`, `loss`, `net` or `dns`; the options are for the last two.
 ///
 /// # Errors
 /// No such benchmark, or a guest that does not do its part.
 pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
     let what = what.unwrap_or("boot");
-    if !["boot", "query", "echo", "loss", "net"].contains(&what) {
+    if !["boot", "query", "echo", "loss", "net", "dns"].contains(&what) {
         return Err(Error::usage(format!(
-            "there is no benchmark '{what}': choose boot, query, echo, loss or net"
+            "there is no benchmark '{what}': choose boot, query, echo, loss, net or dns"
         )));
     }
-    if what != "net" && *options != net::Options::default() {
-        return Err(Error::usage(format!("'cargo unik bench {what}' has no options: they are for net")));
+    if !["net", "dns"].contains(&what) && *options != net::Options::default() {
+        return Err(Error::usage(format!(
+            "'cargo unik bench {what}' has no options: they are for net and dns"
+        )));
     }
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
@@ -94,6 +97,7 @@ pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
         "query" => query(&workspace),
         "echo" => echo(&workspace),
         "net" => net::run(&workspace, options),
+        "dns" => dns::run(&workspace, options),
         _ => boot(&workspace),
     }
 }
@@ -143,7 +147,7 @@ fn boot(workspace: &Workspace) -> Result<u8> {
     println!("boot, measured under TCG with {ROUNDS} starts each:");
     let (mut exits, mut answers) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        exits.push(time_to_exit(&images)?);
+        exits.push(time_to_exit(&images.exit)?);
         answers.push(time_to_answer(&images)?);
     }
     let (exit, answer) = (Times::of(exits), Times::of(answers));
@@ -204,8 +208,8 @@ fn guest(image: &Image) -> Guest {
     Guest { accelerator: Accelerator::Tcg, ..Guest::new(&image.elf) }
 }
 
-fn time_to_exit(images: &Images) -> Result<Duration> {
-    let mut running = Running::start(&guest(&images.exit).command()?)?;
+fn time_to_exit(exit: &Image) -> Result<Duration> {
+    let mut running = Running::start(&guest(exit).command()?)?;
     running.end(PATIENCE)?;
     Ok(running.started().elapsed())
 }

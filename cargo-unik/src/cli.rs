@@ -50,7 +50,9 @@ cargo unik test [--host | --vm]                   run the tests, on this compute
 cargo unik size [APP]                             where the bytes of the release image are
 cargo unik bench [boot | query | echo | loss]     what a boot, a DNS query or an echo costs; TCP where frames are lost
 cargo unik bench net [OPTIONS]                    the network against a Linux guest (root)
-    --only ROW,ROW             these rows: bulk, iperf, udp-echo, tcp-rr, idle, connections, flood, loss, boot, soak
+cargo unik bench dns [OPTIONS]                    the name server against NSD in a Linux guest (root)
+    --only ROW,ROW             these rows: queries, host, start, instructions, memory, load; of net, bulk, iperf, udp-echo,
+                               tcp-rr, idle, connections, flood, loss, boot, soak
     --quick                    fewer and shorter rounds
     --no-peer                  without the Linux guest
 cargo unik new [FOLDER/]NAME                      begin a project of your own
@@ -109,7 +111,7 @@ pub enum Command {
     Bench {
         /// Which benchmark.
         what: Option<String>,
-        /// What of it, where it is the network's.
+        /// What of it, where it has rows.
         options: bench::net::Options,
     },
     /// Begin a project.

@@ -13,15 +13,15 @@ use crate::image::{self, Profile, Request};
 use crate::workspace::Workspace;
 
 mod client;
-mod connections;
+pub(super) mod connections;
 mod flood;
 mod frame;
-mod namespace;
-mod random;
+pub(super) mod namespace;
+pub(super) mod random;
 mod relay;
-mod requests;
-mod side;
-mod statistics;
+pub(super) mod requests;
+pub(super) mod side;
+pub(super) mod statistics;
 mod transfer;
 
 use client::CONGESTION;
@@ -30,9 +30,9 @@ use side::{BUILD, Guests, RAM};
 use statistics::Comparison;
 
 /// How often each side is measured.
-const ROUNDS: usize = 7;
+pub(super) const ROUNDS: usize = 7;
 /// The same, when there is no time.
-const ROUNDS_QUICK: usize = 3;
+pub(super) const ROUNDS_QUICK: usize = 3;
 
 /// What of it is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

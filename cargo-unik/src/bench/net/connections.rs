@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -40,12 +41,12 @@ struct Tally {
 }
 
 /// Ten thousand.
-pub(crate) fn many(field: &Field) -> Result<()> {
+pub(super) fn many(field: &Field) -> Result<()> {
     row(field, if field.quick { MANY / 5 } else { MANY }, field.rounds)
 }
 
 /// A million, once.
-pub(crate) fn soak(field: &Field) -> Result<()> {
+pub(super) fn soak(field: &Field) -> Result<()> {
     row(field, SOAK, 1)
 }
 
@@ -146,7 +147,7 @@ fn memory(server: &Server) -> Result<u64> {
         std::io::Read::read_to_string(&mut stream, &mut text).or_cannot(|| "ask for memory".to_owned())?;
         return text.trim().parse().or_cannot(|| format!("read '{}'", text.trim()));
     }
-    let facts = asked(server, &mut |guest, view| facts::sysinfo(guest, view))?;
+    let facts = asked(&server.monitor, &mut |guest, view| facts::sysinfo(guest, view))?;
     let used = facts.get("heap-used").and_then(Value::as_u64);
     used.map(|bytes| bytes / 1024).ok_or_else(|| Error::failed("the image does not tell its heap"))
 }
@@ -156,15 +157,15 @@ fn counted(server: &Server) -> Result<Map<String, Value>> {
     if server.side == Side::Linux {
         return Ok(Map::new());
     }
-    asked(server, &mut |guest, view| counters::run(guest, &counters::Options::default(), view))
+    asked(&server.monitor, &mut |guest, view| counters::run(guest, &counters::Options::default(), view))
 }
 
 /// What an inspection command says in JSON.
-fn asked(
-    server: &Server,
+pub(in crate::bench) fn asked(
+    monitor: &Path,
     command: &mut dyn FnMut(&mut Connection, &mut View<'_>) -> Result<()>,
 ) -> Result<Map<String, Value>> {
-    let mut guest = Connection::open(&server.monitor, crate::monitor::PATIENCE)?;
+    let mut guest = Connection::open(monitor, crate::monitor::PATIENCE)?;
     let (mut text, mut notes, stop) = (Vec::new(), Vec::new(), false.into());
     command(&mut guest, &mut View::new(&mut text, &mut notes, true, &stop))?;
     serde_json::from_slice(&text).or_cannot(|| "read what the image tells".to_owned())

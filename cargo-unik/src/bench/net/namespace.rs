@@ -7,10 +7,12 @@ use std::fmt;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::geteuid;
 
+use crate::bench::PATIENCE;
 use crate::error::{Context, Error, Result};
 
 /// The hardware address of each guest: the one that [`crate::guest::Guest`] gives to its first network device.
@@ -19,6 +21,9 @@ pub(crate) const GUEST_HARDWARE: Hardware = Hardware([0x52, 0x54, 0, 0x12, 0x34,
 pub(crate) const OUR_HARDWARE: Hardware = Hardware([0x52, 0x54, 0, 0, 0, 1]);
 /// Frames that may wait on a tap for QEMU to take them.
 const QUEUE: &str = "10000";
+
+/// How often it is looked whether a process has left for its own namespace.
+const TICK: Duration = Duration::from_millis(1);
 
 /// An Ethernet address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +43,11 @@ pub(crate) const UNIK: Wire = Wire { tap: "unik", network: 91 };
 pub(crate) const LINUX: Wire = Wire { tap: "linux", network: 90 };
 
 impl Wire {
+    /// A wire of another benchmark; `network` differs from those of the wires beside it.
+    pub(crate) const fn new(tap: &'static str, network: u8) -> Wire {
+        Wire { tap, network }
+    }
+
     /// Our address.
     pub(crate) fn host(self) -> Ipv4Addr {
         Ipv4Addr::new(10, self.network, 0, 1)
@@ -95,11 +105,43 @@ impl Namespace {
     /// # Errors
     /// `ip` refuses.
     pub(crate) fn lay(&self, wire: Wire) -> Result<()> {
-        let Wire { tap, .. } = wire;
-        ip(&format!("tuntap add dev {tap} mode tap"))?;
-        ip(&format!("link set dev {tap} address {OUR_HARDWARE} txqueuelen {QUEUE} up"))?;
-        ip(&format!("address add {}/24 dev {tap}", wire.host()))?;
-        ip(&format!("neighbour replace {} lladdr {GUEST_HARDWARE} dev {tap} nud permanent", wire.guest()))
+        ip(&format!("tuntap add dev {} mode tap", wire.tap))?;
+        self.begin(wire)?;
+        ip(&format!(
+            "neighbour replace {} lladdr {GUEST_HARDWARE} dev {} nud permanent",
+            wire.guest(),
+            wire.tap
+        ))
+    }
+
+    /// Makes the tap of a wire for a process, whose hardware address is its own matter.
+    ///
+    /// # Errors
+    /// `ip` refuses.
+    pub(crate) fn lay_for_process(&self, wire: Wire) -> Result<()> {
+        ip(&format!("tuntap add dev {} mode tap", wire.tap))?;
+        self.begin(wire)
+    }
+
+    /// Makes a pair of virtual cards: ours has the name of the wire, the other one is handed, under the name that is given, to the
+    /// namespace for which `process` leaves this one.
+    ///
+    /// # Errors
+    /// `ip` refuses.
+    pub(crate) fn lay_pair(&self, wire: Wire, other: &str, process: u32) -> Result<()> {
+        let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+        let deadline = Instant::now() + PATIENCE;
+        while of(&process.to_string()) == of("self") && Instant::now() < deadline {
+            std::thread::sleep(TICK);
+        }
+        ip(&format!("link add {} type veth peer name {other} netns {process}", wire.tap))?;
+        self.begin(wire)
+    }
+
+    /// Gives our end of a wire its addresses and room.
+    fn begin(&self, wire: Wire) -> Result<()> {
+        ip(&format!("link set dev {} address {OUR_HARDWARE} txqueuelen {QUEUE} up", wire.tap))?;
+        ip(&format!("address add {}/24 dev {}", wire.host(), wire.tap))
     }
 }
 
@@ -111,8 +153,7 @@ pub(crate) fn require_root() -> Result<()> {
     if geteuid().is_root() {
         return Ok(());
     }
-    let sentence = "'cargo unik bench net' makes a network namespace of its own with tap devices in it, which only root may: run it \
-                    as root";
+    let sentence = "this benchmark makes a network namespace of its own with tap devices in it, which only root may: run it as root";
     Err(Error::failed(sentence))
 }
 

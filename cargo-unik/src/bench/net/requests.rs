@@ -1,6 +1,7 @@
 //! Rows about small requests: what one costs the image in instructions, and how many a second both sides answer.
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
 use unik_monitor::Reply;
@@ -30,7 +31,7 @@ const REPEAT_COUNTED: Duration = Duration::from_secs(3);
 const TELLER: &str = "monitor";
 
 /// Datagrams that come back.
-pub(crate) fn datagrams(field: &Field) -> Result<()> {
+pub(super) fn datagrams(field: &Field) -> Result<()> {
     for (what, port) in [("UDP echo, 64 bytes", ECHO), ("UDP echo, 64 bytes, in place", ECHO_IN_PLACE)] {
         let cost = field.instructions(&|server| {
             let address = server.port(port);
@@ -59,7 +60,7 @@ pub(crate) fn datagrams(field: &Field) -> Result<()> {
 }
 
 /// Requests over a connection that is kept.
-pub(crate) fn kept(field: &Field) -> Result<()> {
+pub(super) fn kept(field: &Field) -> Result<()> {
     let cost = field.instructions(&|server| requests_beside(server, Vec::new()))?;
     field.count("TCP request of 100 bytes, connection kept", cost);
     let mut servers = field.start_all(Role::Echo)?;
@@ -74,7 +75,7 @@ pub(crate) fn kept(field: &Field) -> Result<()> {
 }
 
 /// The same with many idle connections beside it.
-pub(crate) fn idle(field: &Field) -> Result<()> {
+pub(super) fn idle(field: &Field) -> Result<()> {
     let opened = std::cell::Cell::new(0);
     let crowded = field.instructions(&|server| {
         let streams = open(server, IDLE - 1);
@@ -137,9 +138,9 @@ impl Field {
             let counted = || {
                 let mut ask = prepare(&server)?;
                 ask(WARM)?;
-                let before = spent(&server)?;
+                let before = spent(&server.monitor)?;
                 ask(COUNTED)?;
-                Ok(spent(&server)?.saturating_sub(before) / COUNTED)
+                Ok(spent(&server.monitor)?.saturating_sub(before) / COUNTED)
             };
             let cost: Result<u64> = counted();
             costs.push(cost.map_err(|error| server.report(&error))?);
@@ -174,8 +175,8 @@ impl Field {
 }
 
 /// What the tasks of an image took so far, in nanoseconds of its time: under `-icount`, instructions.
-fn spent(server: &Server) -> Result<u64> {
-    let mut guest = Connection::open(&server.monitor, crate::monitor::PATIENCE)?;
+pub(in crate::bench) fn spent(monitor: &Path) -> Result<u64> {
+    let mut guest = Connection::open(monitor, crate::monitor::PATIENCE)?;
     let mut spent = 0;
     guest.list(&unik_monitor::Request::Tasks, "tell its tasks", &mut |reply| {
         let Reply::Task(task) = reply else { return Ok(false) };

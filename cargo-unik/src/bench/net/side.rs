@@ -131,24 +131,13 @@ impl Guests {
     pub(crate) fn begin(&self, side: Side, role: Role, start: &Start) -> Result<Server> {
         let wire = side.wire();
         let image = if role == Role::Echo { &self.echo } else { &self.bulk };
-        let base = Guest { accelerator: Accelerator::Tcg, memory: memory()?, ..Guest::new(&image.elf) };
         let mut guest = match (side, &self.linux) {
-            (Side::Unik, _) => Guest {
-                cmdline: format!("net0.ip={}/24 net0.gateway={}", wire.guest(), wire.host()),
-                monitor: Some(monitor_path()),
-                ..base
-            },
-            (Side::Linux, Some(folder)) => Guest {
-                kernel: folder.join("tuned/vmlinux"),
-                initrd: Some(folder.join("tuned/initramfs.net")),
-                cmdline: linux_words(wire),
-                ..base
-            },
+            (Side::Unik, _) => Guest { monitor: Some(monitor_path()), ..unik(image)? },
+            (Side::Linux, Some(folder)) => linux(folder, "net")?,
             (Side::Linux, None) => {
                 return Err(Error::failed(format!("build the Linux guests first: {BUILD}")));
             }
         };
-        guest.machine = side.machine();
         if start.counted {
             guest.extra.extend(["-icount", "shift=0,sleep=off"].map(Into::into));
         }
@@ -156,23 +145,68 @@ impl Guests {
             None => guest.networks = vec![Network::Tap(wire.tap.to_owned())],
             Some(words) => guest.extra.extend(words.iter().map(Into::into)),
         }
-        let monitor = guest.monitor.clone().unwrap_or_default();
-        let running = Running::start(&guest.command()?)?;
-        Ok(Server { side, running, monitor, wire })
+        Server::start(side, &guest)
     }
 
     /// A program of the Linux guest, started here with the libraries it came with; the words before its own arguments.
     pub(crate) fn program(&self, name: &str) -> Option<std::process::Command> {
         let tree = self.linux.as_ref()?.join("tree");
-        let library = tree.join("lib/x86_64-linux-gnu");
-        let mut command = std::process::Command::new(library.join("ld-linux-x86-64.so.2"));
-        let libraries = format!("{}:{}", library.display(), tree.join("usr/lib/x86_64-linux-gnu").display());
-        command.args(["--library-path", &libraries]).arg(tree.join(name));
+        let [loader, rest @ ..] = program(&tree, name);
+        let mut command = std::process::Command::new(loader);
+        command.args(rest);
         Some(command)
     }
 }
 
+/// The words that start a program of the Linux guest here, with the libraries that it came with, out of the packages in `tree`.
+pub(crate) fn program(tree: &Path, name: &str) -> [String; 4] {
+    let library = tree.join("lib/x86_64-linux-gnu");
+    let libraries = format!("{}:{}", library.display(), tree.join("usr/lib/x86_64-linux-gnu").display());
+    let loader = library.join("ld-linux-x86-64.so.2").display().to_string();
+    [loader, "--library-path".to_owned(), libraries, tree.join(name).display().to_string()]
+}
+
+/// The machine of an image, without its network device.
+///
+/// # Errors
+/// [`RAM`] is no amount.
+pub(crate) fn unik(image: &Image) -> Result<Guest> {
+    let wire = Side::Unik.wire();
+    Ok(Guest {
+        accelerator: Accelerator::Tcg,
+        memory: memory()?,
+        machine: Side::Unik.machine(),
+        cmdline: format!("net0.ip={}/24 net0.gateway={}", wire.guest(), wire.host()),
+        ..Guest::new(&image.elf)
+    })
+}
+
+/// The machine of the Linux guest that was built in `folder`, in this role, without its network device.
+///
+/// # Errors
+/// [`RAM`] is no amount.
+pub(crate) fn linux(folder: &Path, role: &str) -> Result<Guest> {
+    Ok(Guest {
+        accelerator: Accelerator::Tcg,
+        memory: memory()?,
+        machine: Side::Linux.machine(),
+        initrd: Some(folder.join(format!("tuned/initramfs.{role}"))),
+        cmdline: linux_words(Side::Linux.wire(), role),
+        ..Guest::new(folder.join("tuned/vmlinux"))
+    })
+}
+
 impl Server {
+    /// Starts a guest on the wire of its side.
+    ///
+    /// # Errors
+    /// QEMU cannot be started.
+    pub(crate) fn start(side: Side, guest: &Guest) -> Result<Server> {
+        let monitor = guest.monitor.clone().unwrap_or_default();
+        let running = Running::start(&guest.command()?)?;
+        Ok(Server { side, running, monitor, wire: side.wire() })
+    }
+
     /// A port of the guest.
     pub(crate) fn port(&self, port: u16) -> SocketAddr {
         self.wire.port(port)
@@ -224,10 +258,10 @@ pub(crate) fn unix_back_end(id: &str, own: &Path, other: &Path) -> String {
 }
 
 /// What the Linux guest is told. Mitigations are off: it runs one program that it trusts.
-fn linux_words(wire: Wire) -> String {
+fn linux_words(wire: Wire, role: &str) -> String {
     let (guest, host) = (wire.guest(), wire.host());
     format!(
-        "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable rdinit=/init peer.role=net peer.ip={guest}/24 \
+        "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable rdinit=/init peer.role={role} peer.ip={guest}/24 \
          peer.gateway={host} peer.neighbour={host},{OUR_HARDWARE}"
     )
 }
@@ -236,7 +270,7 @@ fn memory() -> Result<Memory> {
     RAM.parse()
 }
 
-fn monitor_path() -> PathBuf {
+pub(crate) fn monitor_path() -> PathBuf {
     std::env::temp_dir().join(format!("unik-bench-net-{}.socket", std::process::id()))
 }
 
@@ -251,8 +285,8 @@ mod tests {
 
     #[test]
     fn linux_is_told_its_addresses_and_whom_it_need_not_ask_for() {
-        let words = linux_words(namespace::LINUX);
-        assert!(words.contains(" peer.ip=10.90.0.2/24 peer.gateway=10.90.0.1 "), "{words}");
+        let words = linux_words(namespace::LINUX, "nsd");
+        assert!(words.contains(" peer.role=nsd peer.ip=10.90.0.2/24 peer.gateway=10.90.0.1 "), "{words}");
         assert!(words.ends_with("peer.neighbour=10.90.0.1,52:54:00:00:00:01"), "{words}");
     }
 

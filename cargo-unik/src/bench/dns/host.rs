@@ -1,0 +1,134 @@
+//! The row about queries a second without machines: the appliance as an ordinary process at a tap, and NSD at a virtual cable.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::Field;
+use super::guests::{DNS, first_answer};
+use super::rate::Answering;
+use super::zone::Zone;
+use crate::bench::REPEAT;
+use crate::bench::net::namespace::Wire;
+use crate::bench::net::side::{Side, program};
+use crate::error::{Context, Error, Result};
+use crate::setup;
+use crate::workspace::Workspace;
+
+/// The wires of the two processes.
+const TAP: Wire = Wire::new("process", 92);
+const CABLE: Wire = Wire::new("cable", 93);
+/// The other end of [`CABLE`].
+const OTHER: &str = "nsd";
+
+/// How long a process may take to end, and how often that is looked for.
+const PATIENCE: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_millis(5);
+
+/// A process that ends with this value.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // NSD has children, which it ends itself when it is asked to end. It may have ended already.
+        if let Ok(id) = i32::try_from(self.0.id()) {
+            let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline && matches!(self.0.try_wait(), Ok(None)) {
+            std::thread::sleep(TICK);
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Builds the appliance for this computer: what `cargo unik run dns --host --release` starts.
+pub(super) fn build(workspace: &Workspace) -> Result<()> {
+    let mut command = Command::new(setup::cargo());
+    command.current_dir(&workspace.root).args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "unik-dns",
+        "--bin",
+        "dns",
+    ]);
+    let status = command.status().or_cannot(|| "start cargo".to_owned())?;
+    if status.success() { Ok(()) } else { Err(Error::failed("dns was not built for this computer")) }
+}
+
+/// Both sides as processes.
+pub(super) fn row(field: &Field<'_>) -> Result<()> {
+    let zone = Zone::of_peer();
+    let zones = field.pack("peer", &zone)?;
+    field.namespace.lay_for_process(TAP)?;
+    let unik = start_unik(field, &zones)?;
+    let mut answering = vec![Answering { side: Side::Unik, address: TAP.port(DNS), process: unik.0.id() }];
+    let nsd = field.linux.as_deref().map(|folder| start_nsd(field, folder, &zone)).transpose()?;
+    if let Some(nsd) = &nsd {
+        answering.push(Answering { side: Side::Linux, address: CABLE.port(DNS), process: nsd.0.id() });
+    }
+    for one in &answering {
+        first_answer(one.address, REPEAT)?;
+    }
+    field.compare("queries answered by processes, dnsperf, 1,000 names (1/s)", &answering)
+}
+
+fn start_unik(field: &Field<'_>, zones: &Path) -> Result<Process> {
+    let mut command = Command::new(field.workspace.target.join("release/dns"));
+    command.arg(format!("--net=tap:{}", TAP.tap)).arg("--data").arg(zones);
+    command.args([format!("net0.ip={}/24", TAP.guest()), format!("net0.gateway={}", TAP.host())]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map(Process).or_cannot(|| "start dns".to_owned())
+}
+
+/// NSD in a network namespace of its own, which begins once the cable into it is there.
+fn start_nsd(field: &Field<'_>, folder: &Path, zone: &Zone) -> Result<Process> {
+    let home = field.workspace.target.join("unik/bench/dns/nsd");
+    std::fs::create_dir_all(&home).or_cannot(|| format!("make {}", home.display()))?;
+    std::fs::write(home.join("example.org.zone"), zone.text()).or_cannot(|| "write a zone".to_owned())?;
+    let file = home.join("nsd.conf");
+    std::fs::write(&file, configuration(&home)).or_cannot(|| format!("write {}", file.display()))?;
+    let script = format!(
+        "read go && ip link set {OTHER} txqueuelen 10000 up && ip address add {}/24 dev {OTHER} && exec \"$@\"",
+        CABLE.guest()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--net", "sh", "-c", &script, "sh"]);
+    command.args(program(&folder.join("tree"), "usr/sbin/nsd")).arg("-d").arg("-c").arg(&file);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut process = Process(command.spawn().or_cannot(|| "start unshare".to_owned())?);
+    field.namespace.lay_pair(CABLE, OTHER, process.0.id())?;
+    let mut input = process.0.stdin.take().ok_or_else(|| Error::failed("no way to tell NSD to begin"))?;
+    writeln!(input, "go").or_cannot(|| "tell NSD to begin".to_owned())?;
+    Ok(process)
+}
+
+/// As in the Linux guest: one process that serves, nothing written, nothing limited.
+fn configuration(home: &Path) -> String {
+    format!(
+        "server:\n server-count: 1\n ip-address: {}\n zonesdir: \"{home}\"\n database: \"\"\n pidfile: \"\"\n username: \"\"\n \
+         logfile: \"{home}/log\"\n xfrdfile: \"\"\n zonelistfile: \"{home}/zone.list\"\n xfrdir: \"{home}\"\n rrl-ratelimit: 0\n\
+         remote-control:\n control-enable: no\nzone:\n name: \"example.org\"\n zonefile: \"example.org.zone\"\n",
+        CABLE.guest(),
+        home = home.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nsd_is_told_where_its_zone_is_and_to_limit_nothing() {
+        let text = configuration(Path::new("/a/b"));
+        assert!(text.contains("\n zonesdir: \"/a/b\"\n"), "{text}");
+        assert!(text.contains("\n rrl-ratelimit: 0\nremote-control:\n"), "{text}");
+    }
+}
