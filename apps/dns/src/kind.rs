@@ -1,11 +1,15 @@
-//! Types of resource records: their numbers, their names in master files and how their data is kept.
+//! Types of resource records: their numbers, their names in master files, their fields and how their data is kept.
 //!
-//! [`Kind`] is the 16-bit TYPE of RFC 1035, 3.2.2. A [`Shape`] says where the domain names stand in the data of a
-//! type, because names are kept as nodes of the zone's tree and not as bytes: that is what lets an answer compress
-//! them without comparing a single label.
+//! [`Kind`] is the 16-bit TYPE of RFC 1035, 3.2.2. One table has everything about a type: its name, its number, and a
+//! letter for each [field](crate::master) of its data. A [`Shape`] says where the domain names stand in the data, because
+//! names are kept as nodes of the zone's tree and not as bytes: that is what lets an answer compress them without
+//! comparing a single label. A type that is not in the table is held as octets (RFC 3597).
+
+use crate::master::decimal;
+use crate::tree::is_same;
 
 /// TYPE or QTYPE of a record or a question (RFC 1035, 3.2.2 and 3.2.3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Kind(u16);
 
 impl Kind {
@@ -13,19 +17,25 @@ impl Kind {
     pub(crate) const NS: Self = Self(2);
     pub(crate) const CNAME: Self = Self(5);
     pub(crate) const SOA: Self = Self(6);
-    pub(crate) const PTR: Self = Self(12);
     pub(crate) const MX: Self = Self(15);
-    pub(crate) const TXT: Self = Self(16);
     /// RFC 3596.
     pub(crate) const AAAA: Self = Self(28);
     /// RFC 2782.
     pub(crate) const SRV: Self = Self(33);
     /// RFC 6891: never a question, only the pseudo-record of EDNS.
     pub(crate) const OPT: Self = Self(41);
-    /// RFC 4034: not kept, but its questions belong to the parent side of a delegation (RFC 4035, 3.1.4.1).
+    /// RFC 4034: its questions belong to the parent side of a delegation (RFC 4035, 3.1.4.1).
     pub(crate) const DS: Self = Self(43);
-    /// RFC 8659.
-    pub(crate) const CAA: Self = Self(257);
+    /// RFC 2535, 3: stands beside an alias too (RFC 3007, 3.1).
+    pub(crate) const KEY: Self = Self(25);
+    /// RFC 6672.
+    pub(crate) const DNAME: Self = Self(39);
+    /// RFC 4034, 3.
+    pub(crate) const RRSIG: Self = Self(46);
+    /// RFC 4034, 4.
+    pub(crate) const NSEC: Self = Self(47);
+    /// RFC 5155, 3.
+    pub(crate) const NSEC3: Self = Self(50);
     /// Any one or all of the types (RFC 8482).
     pub(crate) const ANY: Self = Self(255);
 
@@ -56,20 +66,37 @@ impl Kind {
         }
     }
 
-    /// Place of this type in [`STORED`], if zones can hold it.
-    pub(crate) fn rank(self) -> Option<usize> {
-        STORED.iter().position(|stored| stored.kind == self)
+    /// Whether records can have this type: not 0, and nothing that stands in questions or beside records alone
+    /// (RFC 6895, 3.1).
+    pub(crate) fn is_of_data(self) -> bool {
+        let meta = Self::FIRST_META.0..=Self::ANY.0;
+        self != Self(0) && self != Self::OPT && !meta.contains(&self.0)
     }
 
-    /// Where the names stand in the data of this type; a type without names for those that zones cannot hold.
+    /// The type called `name`, in capitals or not: one of the table, or `TYPE` and its number (RFC 3597, 5).
+    #[inline(never)]
+    pub(crate) fn parse(name: &[u8]) -> Option<Self> {
+        // Their lengths tell most of them apart.
+        if let Some(row) = row(&|row| row.name.len() == name.len() && is_same(row.name, name)) {
+            return Some(row.kind);
+        }
+        let (word, code) = name.split_at_checked(4)?;
+        let code = decimal(code, u16::MAX.into()).filter(|_| is_same(word, b"TYPE"))?;
+        Some(Self(code as u16)) // at most u16::MAX
+    }
+
+    /// A letter for each field of the data; none for a type that is not in the table.
+    pub(crate) fn fields(self) -> &'static [u8] {
+        row(&|row| row.kind == self).map_or(&[], |row| row.fields)
+    }
+
+    /// Where the names stand in the data of this type.
     pub(crate) fn shape(self) -> Shape {
-        match self {
-            Self::NS | Self::CNAME | Self::PTR => Shape { prefix: 0, names: 1, compress: true },
-            Self::SOA => Shape { prefix: 0, names: 2, compress: true },
-            Self::MX => Shape { prefix: 2, names: 1, compress: true },
-            // RFC 2782: the target is never compressed.
-            Self::SRV => Shape { prefix: 6, names: 1, compress: false },
-            _ => Shape { prefix: 0, names: 0, compress: false },
+        let layout = LAYOUTS.get(usize::from(self.0)).copied().unwrap_or(0);
+        Shape {
+            prefix: (layout & LAST).into(),
+            names: (layout >> NAMES & 3).into(),
+            compress: layout & COMPRESS != 0,
         }
     }
 }
@@ -91,30 +118,232 @@ pub(crate) enum Purpose {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Shape {
     /// Octets before the first name.
-    pub(crate) prefix: usize,
-    /// Names in a row after the prefix.
+    prefix: usize,
+    /// Names in a row after the prefix, each kept as four octets.
     pub(crate) names: usize,
     /// Whether the names may be compressed (RFC 3597, 4: only those of RFC 1035's own types).
     pub(crate) compress: bool,
 }
 
-/// A type that zones hold.
-pub(crate) struct Stored {
-    pub(crate) kind: Kind,
-    /// Its name in master files.
-    pub(crate) text: &'static str,
+impl Shape {
+    /// Where the first name stands in `data`.
+    pub(crate) fn start(self, data: &[u8]) -> usize {
+        // Behind texts a name is the last thing, wherever they end.
+        self.prefix.min(data.len().saturating_sub(4 * self.names))
+    }
 }
 
-/// Every type that zones hold, in the order in which the sets of a name are kept.
-pub(crate) const STORED: [Stored; 10] = [
-    Stored { kind: Kind::SOA, text: "SOA" },
-    Stored { kind: Kind::NS, text: "NS" },
-    Stored { kind: Kind::A, text: "A" },
-    Stored { kind: Kind::AAAA, text: "AAAA" },
-    Stored { kind: Kind::CNAME, text: "CNAME" },
-    Stored { kind: Kind::MX, text: "MX" },
-    Stored { kind: Kind::TXT, text: "TXT" },
-    Stored { kind: Kind::PTR, text: "PTR" },
-    Stored { kind: Kind::SRV, text: "SRV" },
-    Stored { kind: Kind::CAA, text: "CAA" },
+/// The prefix of a name behind fields of any length.
+const LAST: u8 = 31;
+/// Where the number of names stands in a layout.
+const NAMES: u32 = 5;
+const COMPRESS: u8 = 1 << 7;
+
+/// Octets of a field on the wire; 0 for a name, or what has a length of its own.
+pub(crate) const fn size(field: u8) -> u8 {
+    match field {
+        b'1' | b'g' => 1,
+        b'2' | b'k' => 2,
+        b'4' | b't' | b'd' | b'a' => 4,
+        b'e' => 6,
+        b'E' => 8,
+        b'q' | b'L' => 16,
+        _ => 0,
+    }
+}
+
+/// The [`Shape`] of `fields` in one octet.
+const fn layout(fields: &[u8]) -> u8 {
+    let (mut prefix, mut layout, mut at) = (0, 0, 0);
+    while at < fields.len() {
+        match fields[at] {
+            b'N' | b'M' => layout = (layout + (1 << NAMES)) | COMPRESS,
+            b'n' | b'm' => layout += 1 << NAMES,
+            field if layout == 0 && size(field) > 0 => prefix += size(field),
+            _ if layout == 0 => prefix = LAST,
+            _ => {}
+        }
+        at += 1;
+    }
+    // Types without names are all bytes.
+    if layout == 0 { 0 } else { layout | prefix }
+}
+
+/// The layouts of types by their numbers; the types behind have no names in their data.
+static LAYOUTS: [u8; 66] = {
+    let mut layouts = [0; 66];
+    let mut at = 0;
+    while at < ROWS.len() {
+        let (_, code, fields) = ROWS[at];
+        let layout = layout(fields.as_bytes());
+        if layout != 0 {
+            layouts[code as usize] = layout;
+        }
+        at += 1;
+    }
+    layouts
+};
+
+/// Every type with a name: its name, its number and its fields, those that zones are full of first. The letters are
+/// explained in `master::data`.
+const ROWS: [(&str, u16, &str); 39] = [
+    // RFC 1035, 3.4.1, 3.3.11, 3.3.9, 3.3.14, 3.3.1, 3.3.12 and 3.3.13; RFC 3596, 2.2.
+    ("A", 1, "a"),
+    ("AAAA", 28, "q"),
+    ("NS", 2, "N"),
+    ("MX", 15, "2N"),
+    ("TXT", 16, "S"),
+    ("CNAME", 5, "N"),
+    ("PTR", 12, "N"),
+    ("SOA", 6, "NM4tttt"),
+    // RFC 2782: the target is never compressed, like every name below.
+    ("SRV", 33, "222n"),
+    // RFC 4034, 3.2, 4.2, 5.3 and 2.2.
+    ("RRSIG", 46, "kg1tdd2n6"),
+    ("NSEC", 47, "wb"),
+    ("DS", 43, "2g1x"),
+    ("DNSKEY", 48, "21g6"),
+    // RFC 5155, 3.3 and 4.3.
+    ("NSEC3", 50, "112Xhb"),
+    ("NSEC3PARAM", 51, "112X"),
+    // RFC 8659, 4.1.1.
+    ("CAA", 257, "1TV"),
+    // RFC 4255, 3.2; RFC 6698, 2.2; RFC 8162, 2.
+    ("SSHFP", 44, "11x"),
+    ("TLSA", 52, "111x"),
+    ("SMIMEA", 53, "111x"),
+    // RFC 9460, 2.1.
+    ("SVCB", 64, "2np"),
+    ("HTTPS", 65, "2np"),
+    // RFC 6672, 2.1; RFC 3403, 4; RFC 7553, 4.
+    ("DNAME", 39, "n"),
+    ("NAPTR", 35, "22sssn"),
+    ("URI", 256, "22U"),
+    // RFC 1876, 3; RFC 1035, 3.3.2; RFC 1183, 2.2 and 1; RFC 7208, 3.1.
+    ("LOC", 29, "L"),
+    ("HINFO", 13, "ss"),
+    ("RP", 17, "mn"),
+    ("AFSDB", 18, "2n"),
+    ("SPF", 99, "S"),
+    // RFC 7344, 3; RFC 7477, 2.2; RFC 8976, 2.3.
+    ("CDS", 59, "2g1x"),
+    ("CDNSKEY", 60, "21g6"),
+    ("CSYNC", 62, "42b"),
+    ("ZONEMD", 63, "411z"),
+    // RFC 7929, 2.3; RFC 7043, 3.2 and 4.2; RFC 2535, 3; RFC 2230, 3; RFC 4701, 3.2.
+    ("OPENPGPKEY", 61, "6"),
+    ("EUI48", 108, "e"),
+    ("EUI64", 109, "E"),
+    ("KEY", 25, "21g6"),
+    ("KX", 36, "2n"),
+    ("DHCID", 49, "6"),
 ];
+
+/// Octets of [`TYPES`] before a name: the lengths of the name and of the fields, and the number.
+const HEAD: usize = 4;
+
+/// [`ROWS`] as they stand in the image: each its head, its name and its fields.
+static TYPES: [u8; packed()] = {
+    let mut types = [0; packed()];
+    let (mut at, mut end) = (0, 0);
+    while at < ROWS.len() {
+        let (name, code, fields) = ROWS[at];
+        let (name, fields, [high, low]) = (name.as_bytes(), fields.as_bytes(), code.to_be_bytes());
+        let head = [name.len() as u8, fields.len() as u8, high, low];
+        end = append(&mut types, end, &head);
+        end = append(&mut types, end, name);
+        end = append(&mut types, end, fields);
+        at += 1;
+    }
+    types
+};
+
+/// The length of [`TYPES`].
+const fn packed() -> usize {
+    let (mut at, mut length) = (0, 0);
+    while at < ROWS.len() {
+        length += HEAD + ROWS[at].0.len() + ROWS[at].2.len();
+        at += 1;
+    }
+    length
+}
+
+/// Writes `octets` at `end`, and says where they end.
+const fn append(types: &mut [u8], end: usize, octets: &[u8]) -> usize {
+    let mut at = 0;
+    while at < octets.len() {
+        types[end + at] = octets[at];
+        at += 1;
+    }
+    end + at
+}
+
+/// A row of [`TYPES`].
+struct Row {
+    name: &'static [u8],
+    kind: Kind,
+    fields: &'static [u8],
+}
+
+/// The first row that `is_wanted`.
+#[inline(never)]
+fn row(is_wanted: &dyn Fn(&Row) -> bool) -> Option<Row> {
+    let mut rest = TYPES.as_slice();
+    loop {
+        let (&[name, fields, high, low], behind) = rest.split_first_chunk()?;
+        let (name, behind) = behind.split_at_checked(name.into())?;
+        let (fields, behind) = behind.split_at_checked(fields.into())?;
+        let row = Row { name, kind: Kind(u16::from_be_bytes([high, low])), fields };
+        if is_wanted(&row) {
+            return Some(row);
+        }
+        rest = behind;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_where_the_fields_say() {
+        let shape = |prefix, names, compress| Shape { prefix, names, compress };
+        for (kind, expected) in [
+            ("A", shape(0, 0, false)),
+            ("NS", shape(0, 1, true)),
+            ("SOA", shape(0, 2, true)),
+            ("mx", shape(2, 1, true)),
+            ("SRV", shape(6, 1, false)),
+            ("RRSIG", shape(18, 1, false)),
+            ("SVCB", shape(2, 1, false)),
+            ("RP", shape(0, 2, false)),
+            ("NAPTR", shape(LAST.into(), 1, false)),
+            ("NSEC", shape(0, 0, false)),
+            ("TYPE15", shape(2, 1, true)),
+            ("TYPE65535", shape(0, 0, false)),
+        ] {
+            assert_eq!(Kind::parse(kind.as_bytes()).unwrap().shape(), expected, "{kind}");
+        }
+        assert_eq!(shape(LAST.into(), 1, false).start(&[0; 12]), 8);
+        assert_eq!(shape(2, 1, true).start(&[0; 6]), 2);
+    }
+
+    #[test]
+    fn types_are_known_by_name_or_by_number() {
+        for (name, code) in [
+            ("A", Some(1)),
+            ("nsec3param", Some(51)),
+            ("CAA", Some(257)),
+            ("type0", Some(0)),
+            ("TYPE65535", Some(65_535)),
+            ("TYPE65536", None),
+            ("TYPE", None),
+            ("TYPE-1", None),
+            ("TYPF1", None),
+            ("", None),
+            ("B", None),
+        ] {
+            assert_eq!(Kind::parse(name.as_bytes()).map(Kind::code), code, "{name}");
+        }
+    }
+}

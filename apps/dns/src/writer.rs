@@ -155,7 +155,7 @@ impl<'o> Writer<'o> {
     }
 
     fn data(&mut self, tree: &Tree, shape: Shape, data: &[u8]) -> Result<(), Full> {
-        let (prefix, mut rest) = data.split_at_checked(shape.prefix).ok_or(Full)?;
+        let (prefix, mut rest) = data.split_at_checked(shape.start(data)).ok_or(Full)?;
         self.bytes(prefix)?;
         for _ in 0..shape.names {
             let (node, behind) = rest.split_first_chunk().ok_or(Full)?;

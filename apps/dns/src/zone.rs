@@ -40,6 +40,8 @@ pub(crate) struct Info {
     pub(crate) is_cut: bool,
     /// A `*` exists right below.
     pub(crate) has_wildcard: bool,
+    /// Names below are redirected by a DNAME record, and there are no records of them (RFC 6672, 2).
+    pub(crate) has_dname: bool,
 }
 
 /// All records of one type at one name.
@@ -148,7 +150,7 @@ impl Zone {
     pub(crate) fn targets(&self, set: &Set) -> impl Iterator<Item = NodeId> {
         let shape = set.kind.shape();
         self.data(set).filter_map(move |data| {
-            let (node, _) = data.get(shape.prefix..)?.split_first_chunk()?;
+            let (node, _) = data.get(shape.start(data)..)?.split_first_chunk()?;
             (shape.names > 0).then_some(NodeId::from_bytes(*node))
         })
     }

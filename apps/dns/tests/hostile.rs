@@ -129,6 +129,7 @@ fn mutated_master_files_do_no_harm() {
         include_str!("../zones/example.org.zone").to_owned(),
         include_str!("../zones/2.0.192.in-addr.arpa.zone").to_owned(),
         zone("a CNAME b\n*.c MX 1 d\ne NS f.e\nf.e A 1.2.3.4"),
+        zone(common::EVERY_TYPE),
     ];
     for round in 0..10_000 {
         let mut file = examples[round % examples.len()].clone().into_bytes();
@@ -143,7 +144,8 @@ fn master_files_of_random_words_do_no_harm() {
     let words = [
         "@", ".", "a", "b.", "*", "a.b", "\n", "\n", "\n", " ", "(", ")", "\"", ";", "\\", "\\000", "IN",
         "5", "1h", "65536", "SOA", "NS", "A", "AAAA", "CNAME", "MX", "TXT", "PTR", "SRV", "CAA", "$ORIGIN",
-        "$TTL", "1.2.3.4", "::1", "\u{e9}", "\t", "\r\n",
+        "NSEC", "RRSIG", "DNAME", "SVCB", "LOC", "NAPTR", "TYPE1", "TYPE9", "\\#", "alpn=h2", "port=",
+        "\"1\"", "N", "E", "0", "1", "ab", "$TTL", "1.2.3.4", "::1", "\u{e9}", "\t", "\r\n",
     ];
     for _ in 0..10_000 {
         let mut file = String::new();

@@ -208,7 +208,9 @@ fn mistakes_in_entries_are_named_with_their_place() {
     check("a ; comment", "6:2", "a TTL, the class IN or a type");
     check("a 5 IN", "6:7", "a TTL, the class IN or a type");
     check("a IN IN A 192.0.2.1", "6:6", "a TTL, the class IN or a type");
-    check("a HINFO x y", "6:3", "a TTL, the class IN or a type");
+    for kind in ["B", "TYPE65536", "TYPE", "ANY", "OPT", "AXFR", "TYPE0", "TYPE41", "TYPE128", "TYPE255"] {
+        check(&format!("a {kind} x"), "6:3", "a TTL, the class IN or a type such as A, MX or TYPE65280");
+    }
     check("a \"A\" 192.0.2.1", "6:3", "a TTL, the class IN or a type");
     check("a CH TXT x", "6:3", "the class IN");
     check("a 99999999999 A 192.0.2.1", "6:3", "a time");
@@ -303,6 +305,35 @@ fn an_alias_must_be_alone_at_its_name() {
         );
     }
     assert_eq!(only("a CNAME b\na CNAME B", "a.example.org CNAME"), "3600 CNAME b.example.org.");
+}
+
+#[test]
+fn what_signs_or_denies_stands_beside_an_alias() {
+    let beside = "a CNAME b\na NSEC b CNAME\na RRSIG CNAME 8 3 5 4 3 2 @ AA==\na KEY 256 3 5 AA==";
+    assert_eq!(only(beside, "a.example.org CNAME"), "3600 CNAME b.example.org.");
+    check(&format!("{beside}\na DS 1 8 2 AA"), "6:1", "no other record at this name");
+}
+
+#[test]
+fn names_below_a_redirection_have_no_records() {
+    assert_eq!(only("d DNAME e.", "d.example.org DNAME"), "3600 DNAME e.");
+    assert_eq!(only("d DNAME e.\nd TXT x\nbd A 192.0.2.1", "d.example.org TXT"), "3600 TXT \"x\"");
+    check("d DNAME e.\nd DNAME f.", "7:1", "one DNAME record alone");
+    check("d DNAME e.\nd CNAME f.", "7:1", "no other record at this name");
+    check("d NS ns\nd DNAME e.", "7:1", "one DNAME record alone");
+    check("a.b.d TXT x\nd DNAME e.", "6:1", "no record below a name with a DNAME record");
+    // A zone may redirect all below it; what denies and signs its names stands there all the same.
+    let apex = "$ORIGIN e.\n$TTL 5\n@ SOA n.f. h.f. 1 2 3 4 5\n@ NS n.f.\n@ DNAME g.\n";
+    let hash = "2t7b4g4v NSEC3 1 1 12 - 2t7b4g4v A\n2t7b4g4v RRSIG NSEC3 8 2 5 4 3 2 e. AA==\n";
+    assert!(Zone::parse("", format!("{apex}{hash}").as_bytes()).is_ok());
+    assert!(mistake(&format!("{apex}{hash}a TXT x")).starts_with("f.zone:8:1: expected no record below"));
+}
+
+#[test]
+fn a_name_has_its_limit_of_types() {
+    let types = |count| (0..count).map(|i| format!("a TYPE{} \\# 0\n", 65_000 + i)).collect::<String>();
+    assert!(Zone::parse("", zone(&types(64)).as_bytes()).is_ok());
+    check(&types(65), "70:1", "records of at most 64 types");
 }
 
 #[test]

@@ -2,11 +2,12 @@
 //!
 //! Records are chained by owner in the order of the file, then each owner's are gathered type by type: no sorting,
 //! and the work grows with the number of records alone. Rules: RFC 1034, 3.6.2 and 4.2.1 (CNAME, cuts, glue);
-//! RFC 2181, 5 and 10.3 (sets, aliases as servers); RFC 2308, 5 (negative answers); RFC 4592, 4.2 (wildcards).
+//! RFC 2181, 5 and 10.3 (sets, aliases as servers); RFC 2308, 5 (negative answers); RFC 4592, 4.2 (wildcards);
+//! RFC 6672, 2 (DNAME).
 
 use super::problem::{Mistake, Problem};
 use super::{Entry, minimum};
-use crate::kind::{Kind, STORED};
+use crate::kind::Kind;
 use crate::query::HEADER;
 use crate::tree::{MAX_NAME, NodeId, Tree};
 use crate::zone::{Info, Set, Zone};
@@ -15,6 +16,8 @@ use alloc::vec::Vec;
 
 /// The most name servers of one name: an answer looks at all of them for their addresses.
 const MAX_SERVERS: u16 = 64;
+/// The most types of records at one name: each costs a walk along all its records.
+const MAX_TYPES: usize = 64;
 /// What a message spends besides a set of records: header, question and the OPT record of EDNS.
 const AROUND_SET: usize = HEADER + MAX_NAME + 4 + 11;
 /// The end of a chain of entries.
@@ -25,8 +28,10 @@ const NONE: u32 = u32::MAX;
 struct Chain {
     first: u32,
     last: u32,
-    /// One bit for each of [`STORED`].
-    kinds: u16,
+    /// The lowest type of the entries.
+    lowest: Option<Kind>,
+    /// There is something else than an alias and what may stand beside it.
+    has_data: bool,
 }
 
 struct Freezer<'e> {
@@ -36,6 +41,8 @@ struct Freezer<'e> {
     chains: Vec<Chain>,
     next: Vec<u32>,
     zone: Zone,
+    /// Names below some name are redirected.
+    has_dname: bool,
 }
 
 /// Makes a zone of `entries`, whose data stand in `source`. `end` is the offset of the end of the file.
@@ -62,8 +69,9 @@ pub(super) fn freeze(tree: Tree, entries: &[Entry], source: &[u8], end: usize) -
         negative_ttl: soa.time_to_live.min(minimum(soa_data)),
         tree,
     };
-    let chains = vec![Chain { first: NONE, last: NONE, kinds: 0 }; zone.tree.len()];
-    let mut freezer = Freezer { entries, source, chains, next: vec![NONE; entries.len()], zone };
+    let chains = vec![Chain { first: NONE, last: NONE, lowest: None, has_data: false }; zone.tree.len()];
+    let mut freezer =
+        Freezer { entries, source, chains, next: vec![NONE; entries.len()], zone, has_dname: false };
     freezer.chain()?;
     for node in 0..freezer.chains.len() {
         freezer.gather(node)?;
@@ -73,6 +81,7 @@ pub(super) fn freeze(tree: Tree, entries: &[Entry], source: &[u8], end: usize) -
         end.first_set = sets;
     }
     freezer.check_servers(soa)?;
+    freezer.check_redirected()?;
     Ok(freezer.zone)
 }
 
@@ -88,7 +97,11 @@ impl Freezer<'_> {
                 None => chain.first = id,
             }
             chain.last = id;
-            chain.kinds |= 1 << entry.kind.rank().unwrap_or(0);
+            if chain.lowest.is_none_or(|lowest| entry.kind < lowest) {
+                chain.lowest = Some(entry.kind);
+            }
+            // RFC 4035, 2.5; RFC 3007, 3.1: what signs or denies stands beside an alias, and keys do.
+            chain.has_data |= !matches!(entry.kind, Kind::CNAME | Kind::RRSIG | Kind::NSEC | Kind::KEY);
         }
         Ok(())
     }
@@ -113,30 +126,38 @@ impl Freezer<'_> {
         Ok(())
     }
 
-    /// Makes the record sets of node number `node`.
+    /// Makes the record sets of node number `node`, in the order of their types.
     fn gather(&mut self, node: usize) -> Result<(), Mistake> {
-        let first_set = self.zone.sets.len() as u32; // no more than entries
+        let first_set = self.zone.sets.len();
         if let Some(info) = self.zone.info.get_mut(node) {
-            info.first_set = first_set;
+            info.first_set = first_set as u32; // no more than entries
         }
         let Some(&chain) = self.chains.get(node) else { return Ok(()) };
-        for (rank, stored) in STORED.iter().enumerate() {
-            if chain.kinds & (1 << rank) != 0 {
-                self.gather_set(chain, stored.kind)?;
+        let mut next = chain.lowest;
+        while let Some(kind) = next {
+            next = self.gather_set(chain, kind)?;
+            if self.zone.sets.len() - first_set > MAX_TYPES {
+                let last = self.entries.get(chain.last as usize);
+                return last.map_or(Ok(()), |last| Err(last.mistake(Problem::TooManyTypes)));
             }
         }
         Ok(())
     }
 
+    /// Makes the set of type `kind`, and gives the type that comes next at this name.
     #[inline(never)]
-    fn gather_set(&mut self, chain: Chain, kind: Kind) -> Result<(), Mistake> {
+    fn gather_set(&mut self, chain: Chain, kind: Kind) -> Result<Option<Kind>, Mistake> {
         let data = self.zone.data.len() as u32; // no longer than the entries' data
         let mut set = Set { kind, records: 0, time_to_live: u32::MAX, data };
         let mut wire_length = AROUND_SET;
         let mut id = chain.first;
+        let mut next: Option<Kind> = None;
         while let Some(entry) = self.entries.get(id as usize) {
             id = self.next.get(id as usize).copied().unwrap_or(NONE);
             if entry.kind != kind {
+                if entry.kind > kind && next.is_none_or(|next| entry.kind < next) {
+                    next = Some(entry.kind);
+                }
                 continue;
             }
             // RFC 2181, 5.2: the TTLs of a set are one; the lowest does no harm.
@@ -158,13 +179,12 @@ impl Freezer<'_> {
             self.check_record(entry, chain, &set)?;
         }
         self.zone.sets.push(set);
-        Ok(())
+        Ok(next)
     }
 
     /// What each type wants of the name that it stands at.
     fn check_record(&mut self, entry: &Entry, chain: Chain, set: &Set) -> Result<(), Mistake> {
-        let is_alone = chain.kinds.is_power_of_two() && set.records == 1;
-        if entry.kind == Kind::CNAME && !is_alone {
+        if entry.kind == Kind::CNAME && (chain.has_data || set.records > 1) {
             return Err(entry.mistake(Problem::CnameNotAlone));
         }
         if entry.kind == Kind::NS {
@@ -176,6 +196,33 @@ impl Freezer<'_> {
             }
             if let Some(info) = self.zone.info.get_mut(entry.owner.index()) {
                 info.is_cut = entry.owner != self.zone.apex;
+            }
+        }
+        if entry.kind == Kind::DNAME
+            && let Some(info) = self.zone.info.get_mut(entry.owner.index())
+        {
+            // The NS records have been gathered, because their type is lower.
+            if info.is_cut || set.records > 1 {
+                return Err(entry.mistake(Problem::DnameNotAlone));
+            }
+            info.has_dname = true;
+            self.has_dname = true;
+        }
+        Ok(())
+    }
+
+    /// What stands below a DNAME record is not in the zone, except for what denies and signs (RFC 6672, 2.4 and 5.3.3).
+    #[inline(never)]
+    fn check_redirected(&self) -> Result<(), Mistake> {
+        let zone = &self.zone;
+        let is_data = |entry: &&Entry| !matches!(entry.kind, Kind::NSEC3 | Kind::RRSIG);
+        for entry in self.entries.iter().filter(is_data).filter(|_| self.has_dname) {
+            let mut node = entry.owner;
+            while node > zone.apex {
+                node = zone.tree.parent(node);
+                if zone.info(node).has_dname {
+                    return Err(entry.mistake(Problem::BelowDname));
+                }
             }
         }
         Ok(())

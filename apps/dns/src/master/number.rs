@@ -4,7 +4,8 @@
 const MAX_TIME: u32 = 0x7fff_ffff;
 
 /// A decimal number up to `max`.
-pub(super) fn decimal(text: &[u8], max: u32) -> Option<u32> {
+#[inline(never)]
+pub(crate) fn decimal(text: &[u8], max: u32) -> Option<u32> {
     let mut number = 0_u32;
     for digit in text {
         let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
@@ -44,6 +45,37 @@ fn seconds(text: &[u8]) -> Option<u32> {
         // A number without a unit stands alone.
         Some(number) => (!has_unit).then_some(number),
     }
+}
+
+/// Days of the months of a year that is no leap year.
+const MONTHS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/// Seconds since 1970: as their number, or as `YYYYMMDDHHmmSS` (RFC 4034, 3.2).
+#[inline(never)]
+pub(super) fn date(text: &[u8]) -> Option<u32> {
+    if text.len() != 14 {
+        return decimal(text, u32::MAX);
+    }
+    let mut parts = [0; 7];
+    for (part, pair) in parts.iter_mut().zip(text.chunks(2)) {
+        *part = decimal(pair, 99)?;
+    }
+    let [century, year, month, day, hour, minute, second] = parts;
+    let (year, day) = ((century * 100 + year).checked_sub(1970)?, day.checked_sub(1)?);
+    // 1972 was the first leap year, and 2100 is none; later ones do not fit anyway.
+    let leap_days = (year + 1) / 4 - u32::from(year > 2100 - 1970);
+    let is_leap = year % 4 == 2 && year != 2100 - 1970;
+    let mut days = year * 365 + leap_days + day;
+    for (number, &length) in (1..).zip(&MONTHS) {
+        let length = length + u32::from(is_leap && number == 2);
+        if number == month {
+            let is_time = day < length && hour < 24 && minute < 60 && second < 60;
+            let seconds = u64::from(days) * 86_400 + u64::from(hour * 3600 + minute * 60 + second);
+            return u32::try_from(seconds).ok().filter(|_| is_time);
+        }
+        days += length;
+    }
+    None
 }
 
 /// An address in dotted notation: four numbers without leading zeros.
@@ -148,6 +180,38 @@ mod tests {
             ("-1", None),
         ] {
             assert_eq!(seconds(text.as_bytes()), time, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_seconds_since_1970_until_they_fit_no_more() {
+        for (text, seconds) in [
+            ("19700101000000", Some(0)),
+            ("20040509183619", Some(1_084_127_779)), // as `date` has it
+            ("20000229235959", Some(951_868_799)),
+            ("20240301000000", Some(1_709_251_200)),
+            ("20991231235959", Some(4_102_444_799)),
+            ("21000301000000", Some(4_107_542_400)),
+            ("21010101000000", Some(4_133_980_800)),
+            ("21060207062815", Some(u32::MAX)),
+            ("21060207062816", None),
+            ("99991231235959", None),
+            ("19691231235959", None),
+            ("21000229000000", None),
+            ("20230229000000", None),
+            ("20231301000000", None),
+            ("20230001000000", None),
+            ("20230100000000", None),
+            ("20230132000000", None),
+            ("20230101240000", None),
+            ("20230101006000", None),
+            ("20230101000060", None),
+            ("2023010100000x", None),
+            ("1084127779", Some(1_084_127_779)),
+            ("4294967296", None),
+            ("", None),
+        ] {
+            assert_eq!(date(text.as_bytes()), seconds, "{text}");
         }
     }
 

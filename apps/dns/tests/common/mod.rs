@@ -33,6 +33,49 @@ pub(crate) fn zone(rest: &str) -> String {
     )
 }
 
+/// A record of every type that is no part of the usual beginning.
+pub(crate) const EVERY_TYPE: &str = r#"
+@ RRSIG SOA 13 2 1h 20030322173103 20030220173103 2642 @ oJB1W6WNGv+ldvQ3WDG0MQkg5IEhjRip8WTr
+@ DNSKEY 257 3 ECDSAP256SHA256 AwEAAQ==
+@ CDS 0 0 0 00
+@ CDNSKEY 0 3 0 AA==
+@ NSEC3PARAM 1 0 0 -
+@ CSYNC 66 3 A NS AAAA
+@ ZONEMD 1 1 1 00112233445566778899aabb
+@ NSEC a A MX TYPE1234
+@ HTTPS 1 . mandatory=alpn alpn="h2,h3" ipv4hint=192.0.2.1 ech=AAEC
+@ SPF "v=spf1 -all"
+2t7b4g4vsa5smi47k61mv5bv1a22bojr NSEC3 1 1 12 aabb 2t7b4g4vsa5smi47k61mv5bv1a22bojr NS SOA
+sub NS ns.sub
+sub DS 12345 8 2 CAFE
+ns.sub AAAA 2001:db8::1
+d DNAME elsewhere.
+c CNAME a
+c NSEC d CNAME RRSIG NSEC
+c RRSIG CNAME 8 3 5 4 3 2 example.org. AA==
+a HINFO "a b" c
+a RP admin.a a
+a AFSDB 1 a
+a KX 1 a
+a PTR a
+a SRV 0 5 443 a
+a NAPTR 100 10 "u" "E2U+sip" "!^.*$!sip:a@b!" .
+a URI 10 1 "https://example.org/"
+a CAA 0 issue "ca.example.net"
+a SSHFP 4 2 0123456789abcdef
+a TLSA 3 1 1 0a0b
+a SMIMEA 3 0 0 abcd
+a OPENPGPKEY AAECAw==
+a DHCID AAIB
+a KEY 256 3 5 AAA=
+a EUI48 00-00-5e-00-53-2a
+a EUI64 00-00-5e-ef-10-00-00-2a
+a LOC 42 21 54 N 71 06 18 W -24m 30m
+a SVCB 16 a port=853 key667="x"
+a TYPE65280 \# 3 abcdef
+a TYPE15 \# 5 000a 0161 00
+"#;
+
 /// A query for `question`, written `name TYPE`, with identifier 0x0123 and RD set.
 pub(crate) fn query(question: &str) -> Vec<u8> {
     let (name, kind) = question.split_once(' ').expect("a name and a type");

@@ -1,0 +1,141 @@
+//! Names of master files: their labels, before the tree knows them.
+
+use super::Reader;
+use super::problem::{Mistake, Problem};
+use super::scanner::Word;
+use crate::tree::{Label, MAX_LABEL, MAX_NAME, NodeId};
+
+/// Room for the labels of a name and their lengths: a label more than fits, so that a name which is too long is told from a
+/// label that is.
+const NAME: usize = MAX_NAME + MAX_LABEL;
+/// The most labels of a name.
+const LABELS: usize = 127;
+
+/// A name in the reading: its labels, each after its length as on the wire.
+pub(super) struct Name {
+    bytes: [u8; NAME],
+    length: usize,
+    /// Where each label begins in `bytes`.
+    starts: [u16; LABELS],
+    labels: usize,
+}
+
+impl Name {
+    fn new() -> Self {
+        Self { bytes: [0; NAME], length: 0, starts: [0; LABELS], labels: 0 }
+    }
+
+    /// Takes the labels out of `word`, and says whether it ends with a dot.
+    fn read(&mut self, word: &Word<'_>) -> Result<bool, Mistake> {
+        let mut letters = word.letters();
+        let mut is_open = false; // a label has begun
+        while let Some(letter) = letters.next()? {
+            let at = word.at + letter.at;
+            let is_special = !letter.is_escaped;
+            if is_special && letter.byte == b'.' {
+                if !is_open {
+                    return Err(Mistake { at, problem: Problem::EmptyLabel });
+                }
+                is_open = false;
+                continue;
+            }
+            if is_special && !letter.byte.is_ascii_graphic() {
+                return Err(Mistake { at, problem: Problem::ExpectedAscii });
+            }
+            let too_long = Mistake { at, problem: Problem::NameTooLong };
+            if !is_open {
+                self.begin().ok_or(too_long)?;
+                is_open = true;
+            }
+            *self.bytes.get_mut(self.length).ok_or(too_long)? = letter.byte;
+            self.length += 1;
+            let start = self.starts.get(self.labels - 1).copied().unwrap_or(0); // a label is open
+            if let Some(length) = self.bytes.get_mut(usize::from(start)) {
+                *length += 1;
+                if usize::from(*length) > MAX_LABEL {
+                    return Err(Mistake { at, problem: Problem::LabelTooLong });
+                }
+            }
+        }
+        Ok(!is_open)
+    }
+
+    /// Begins another label.
+    fn begin(&mut self) -> Option<()> {
+        *self.starts.get_mut(self.labels)? = self.length as u16; // at most NAME
+        self.labels += 1;
+        self.length += 1;
+        Some(())
+    }
+
+    /// The name in front of `octets` as on the wire, not compressed, and its length there.
+    pub(super) fn from_wire(octets: &[u8]) -> Option<(Self, usize)> {
+        let mut name = Self::new();
+        loop {
+            let at = name.length;
+            let length = usize::from(*octets.get(at)?);
+            if length == 0 {
+                name.bytes.get_mut(..at)?.copy_from_slice(octets.get(..at)?);
+                return (at < MAX_NAME).then_some((name, at + 1));
+            }
+            name.begin().filter(|()| length <= MAX_LABEL)?;
+            name.length += length;
+        }
+    }
+
+    /// The labels with their lengths.
+    fn octets(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&[])
+    }
+
+    fn label(&self, index: usize) -> Option<Label<'_>> {
+        let (length, label) = self.bytes.get(usize::from(*self.starts.get(index)?)..)?.split_first()?;
+        Some(Label::new(label, (*length).into()))
+    }
+}
+
+impl Reader<'_, '_> {
+    /// Reads the last word as a name: absolute, relative to the origin, or `@`.
+    pub(super) fn name(&mut self) -> Result<NodeId, Mistake> {
+        let (name, above) = self.labels()?;
+        self.intern(&name, above).ok_or(self.mistake(Problem::NameTooLong))
+    }
+
+    /// Reads the last word as a name and adds it to the data as on the wire, in the case in which it is written.
+    pub(super) fn name_octets(&mut self) -> Result<(), Mistake> {
+        let (name, mut above) = self.labels()?;
+        let start = self.state.data.len();
+        self.put(name.octets());
+        while above != NodeId::ROOT {
+            self.state.data.extend_from_slice(self.state.tree.wire_label(above));
+            above = self.state.tree.parent(above);
+        }
+        self.put(&[0]);
+        let length = self.state.data.len() - start;
+        (length <= MAX_NAME).then_some(()).ok_or(self.mistake(Problem::NameTooLong))
+    }
+
+    /// The labels of the last word, and the name that they are relative to.
+    #[inline(always)]
+    fn labels(&self) -> Result<(Name, NodeId), Mistake> {
+        let word = &self.scanner.word();
+        let mut name = Name::new();
+        if word.is_quoted || word.text.is_empty() {
+            return Err(word.mistake(Problem::ExpectedName));
+        }
+        let is_absolute = match word.text {
+            b"@" => false,
+            b"." => true,
+            _ => name.read(word)?,
+        };
+        if is_absolute {
+            return Ok((name, NodeId::ROOT));
+        }
+        Ok((name, self.state.origin.ok_or(word.mistake(Problem::NoOrigin))?))
+    }
+
+    /// The node of `name` under `above`, or `None` if it is too long.
+    pub(super) fn intern(&mut self, name: &Name, above: NodeId) -> Option<NodeId> {
+        (0..name.labels).rev().try_fold(above, |node, index| self.state.tree.intern(node, name.label(index)?))
+    }
+}
