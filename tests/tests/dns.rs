@@ -9,7 +9,7 @@ use std::str::FromStr as _;
 
 use cargo_unik::options::{Machine, Protocol};
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
 use unik_tests::{Crowd, Image, Setup, Vm, Wire};
 
 const DNS: &[(Protocol, u16)] = &[(Protocol::Udp, 53), (Protocol::Tcp, 53)];
@@ -208,15 +208,33 @@ fn a_zone_with_a_mistake_is_named_with_line_and_column_and_the_others_are_served
     )
     .unwrap();
     std::fs::write(
-        folder.join("bad.zone"),
+        folder.join("bad.test.zone"),
         "$ORIGIN bad.test.\n$TTL 1h\n@ SOA ns h 1 1h 1h 1h 1h\n@ NS ns\nns A 192.0.2.256\n",
     )
     .unwrap();
     let mut vm = Vm::of(&Image::release("dns")).network(DNS).data(&folder).boot();
-    vm.line("bad.zone:5:");
+    vm.line("bad.test.zone:5:");
     vm.line("ready: dns");
     let answer = over_udp(&mut vm, "ns.good.test.", RecordType::A);
     assert_eq!(addresses(&answer), [Ipv4Addr::new(192, 0, 2, 1)]);
+    let failed = over_udp(&mut vm, "ns.bad.test.", RecordType::A);
+    assert_eq!(failed.metadata.response_code, ResponseCode::ServFail);
+}
+
+#[test]
+fn the_command_line_says_what_the_server_tells_about_itself() {
+    let mut vm = server().words("dns.version=seven hostname=ns7 dns.minimal=no").boot();
+    vm.line("ready: dns");
+    for (name, told) in [("version.bind.", "seven"), ("id.server.", "ns7")] {
+        let mut question = question(name, RecordType::TXT);
+        question.queries[0].set_query_class(DNSClass::CH);
+        let answer = vm.ask(53, &question.to_vec().unwrap());
+        let answer = checked(&mut vm, &answer);
+        assert_eq!(answer.answers.len(), 1, "{answer:?}");
+        assert!(answer.answers[0].data.to_string().contains(told), "{answer:?}");
+    }
+    let answer = over_udp(&mut vm, "mail.example.org.", RecordType::A);
+    assert_eq!(answer.authorities.len(), 2, "the name servers of the zone: {answer:?}");
 }
 
 /// An empty folder of this test program.

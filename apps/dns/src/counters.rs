@@ -2,7 +2,7 @@
 
 unik_sched::counters! {
     /// Numbers that a [`Server`](crate::Server) keeps about itself. Each query is counted once in `queries`, and
-    /// once by the way it ended, `ignored` to `bad_versions`.
+    /// once by the way it ended, `ignored` to `failures`.
     pub struct Counters {
         /// Messages that arrived, whatever they were.
         queries,
@@ -12,7 +12,7 @@ unik_sched::counters! {
         ignored,
         /// Answers without an error, referrals and empty answers among them.
         answered,
-        /// Answers that the name does not exist (NXDOMAIN).
+        /// Answers that the name does not exist (NXDOMAIN) or that an alias makes it too long (YXDOMAIN).
         name_errors,
         /// Answers that the query cannot be understood (FORMERR).
         malformed,
@@ -22,6 +22,8 @@ unik_sched::counters! {
         refused,
         /// Answers that the version of EDNS is not known (BADVERS).
         bad_versions,
+        /// Answers that the zone could not be loaded (SERVFAIL).
+        failures,
         /// Answers cut short because they did not fit (TC).
         truncated,
         /// Answers that name the servers of a delegated zone.

@@ -18,24 +18,27 @@ impl Kind {
     pub(crate) const CNAME: Self = Self(5);
     pub(crate) const SOA: Self = Self(6);
     pub(crate) const MX: Self = Self(15);
+    pub(crate) const TXT: Self = Self(16);
     /// RFC 3596.
     pub(crate) const AAAA: Self = Self(28);
     /// RFC 2782.
     pub(crate) const SRV: Self = Self(33);
+    /// RFC 6672.
+    pub(crate) const DNAME: Self = Self(39);
     /// RFC 6891: never a question, only the pseudo-record of EDNS.
     pub(crate) const OPT: Self = Self(41);
     /// RFC 4034: its questions belong to the parent side of a delegation (RFC 4035, 3.1.4.1).
     pub(crate) const DS: Self = Self(43);
     /// RFC 2535, 3: stands beside an alias too (RFC 3007, 3.1).
     pub(crate) const KEY: Self = Self(25);
-    /// RFC 6672.
-    pub(crate) const DNAME: Self = Self(39);
     /// RFC 4034, 3.
     pub(crate) const RRSIG: Self = Self(46);
     /// RFC 4034, 4.
     pub(crate) const NSEC: Self = Self(47);
     /// RFC 5155, 3.
     pub(crate) const NSEC3: Self = Self(50);
+    /// RFC 4034, 2.
+    pub(crate) const DNSKEY: Self = Self(48);
     /// Any one or all of the types (RFC 8482).
     pub(crate) const ANY: Self = Self(255);
 

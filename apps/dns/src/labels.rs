@@ -3,7 +3,7 @@
 //! [`Labels`] remembers offsets into the message and no bytes, so the suffixes of a name can be compared with the
 //! zone's tree from the root down, and any of them can be the target of a compression pointer later.
 
-use crate::tree::{Label, MAX_LABEL, MAX_NAME};
+use crate::tree::{Label, MAX_LABEL, MAX_NAME, is_same};
 
 /// The most labels a name can have: each takes two of 255 octets, and the root one.
 const MAX_LABELS: usize = 127;
@@ -71,6 +71,16 @@ impl Labels {
         }
         self.count -= 1; // the root
         Some(())
+    }
+
+    /// Whether the name is the one at `start`, without regard to ASCII case.
+    #[inline(never)]
+    pub(crate) fn is_at(&self, message: &[u8], start: u16) -> bool {
+        let mut other = Self::new();
+        other.follow(message, start.into()).is_some()
+            && self.count == other.count
+            && (0..self.count)
+                .all(|index| is_same(self.label(message, index).bytes(), other.label(message, index).bytes()))
     }
 
     /// Number of labels, the root not counted.

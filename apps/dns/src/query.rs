@@ -2,8 +2,9 @@
 //!
 //! [`Query::parse`] takes whatever arrived and says which of three things to do: answer it, refuse it with a code
 //! and nothing but a header, or keep silent. It looks at every record of the message, so what follows can trust
-//! that the message is whole. Sources: RFC 1035, 4; RFC 6891 for EDNS; RFC 6895 for codes.
+//! that the message is whole. Sources: RFC 1035, 4; RFC 6895 for codes; [`Edns`] for its record.
 
+use crate::edns::Edns;
 use crate::kind::{Kind, Purpose};
 use crate::labels::{Labels, skip};
 
@@ -11,6 +12,10 @@ use crate::labels::{Labels, skip};
 pub(crate) const HEADER: usize = 12;
 /// QCLASS and CLASS of the Internet.
 pub(crate) const CLASS_IN: u16 = 1;
+/// QCLASS and CLASS of CHAOS, in which servers tell about themselves (RFC 4892).
+pub(crate) const CLASS_CH: u16 = 3;
+/// QCLASS of all classes.
+pub(crate) const CLASS_ANY: u16 = 255;
 
 /// Bits of the header's second and third octet pair.
 pub(crate) mod flag {
@@ -28,19 +33,13 @@ pub(crate) mod flag {
 pub(crate) enum Code {
     NoError = 0,
     FormatError = 1,
+    ServerFailure = 2,
     NameError = 3,
     NotImplemented = 4,
     Refused = 5,
+    /// A name that should not exist does: here, one that a DNAME record made too long (RFC 6672, 2.2).
+    NameTooLong = 6,
     BadVersion = 16,
-}
-
-/// What the OPT record of a query says (RFC 6891, 6.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Edns {
-    /// The longest UDP message that the client takes, in octets.
-    pub(crate) payload: u16,
-    pub(crate) version: u8,
-    pub(crate) dnssec_ok: bool,
 }
 
 /// A query in good order.
@@ -106,14 +105,10 @@ impl Query {
         let data = message.get(data..end)?;
         if u16_at(message, fixed)? == Kind::OPT.code() {
             // RFC 6891, 6.1.1 and 6.1.2: one OPT at most, and its owner is the root.
-            if self.edns.is_some() || fixed != at + 1 || !options_are_whole(data) {
+            if self.edns.is_some() || fixed != at + 1 {
                 return None;
             }
-            self.edns = Some(Edns {
-                payload: u16_at(message, fixed + 2)?,
-                version: *message.get(fixed + 5)?,
-                dnssec_ok: u16_at(message, fixed + 6)? & flag::DNSSEC_OK != 0,
-            });
+            self.edns = Some(Edns::read(message.get(fixed..)?.first_chunk()?, data)?);
         }
         Some(end)
     }
@@ -127,16 +122,6 @@ pub(crate) fn header(message: &[u8]) -> Option<[u16; 6]> {
         *field = u16::from_be_bytes(*octets);
     }
     Some(fields)
-}
-
-/// Whether the options of an OPT record fill its data exactly (RFC 6891, 6.1.2).
-fn options_are_whole(mut data: &[u8]) -> bool {
-    while !data.is_empty() {
-        let rest = u16_at(data, 2).and_then(|length| data.get(4 + usize::from(length)..));
-        let Some(rest) = rest else { return false };
-        data = rest;
-    }
-    true
 }
 
 /// The big-endian number at `at`.

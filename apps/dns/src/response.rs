@@ -2,20 +2,23 @@
 //!
 //! The algorithm is that of RFC 1034, 4.3.2, with wildcards as RFC 4592 has them: walk to the name; at a delegation
 //! refer to its servers; follow aliases as long as they stay in zones of ours; tell what does not exist with the
-//! zone's SOA record (RFC 2308).
+//! zone's SOA record (RFC 2308). Each step that is a matter of its own stands in a module: [`alias`], [`additional`],
+//! [`chaos`].
 
+mod additional;
+mod alias;
+mod chaos;
+
+use crate::edns::{Edns, Reason};
 use crate::kind::Kind;
 use crate::labels::Labels;
-use crate::query::{Code, Edns, HEADER, flag, header};
-use crate::server::{Server, UDP_PAYLOAD};
+use crate::query::{Code, HEADER, flag, header};
+use crate::server::{Server, Transport};
+use crate::settings::Minimal;
 use crate::tree::NodeId;
 use crate::writer::{Full, Owner, Writer};
 use crate::zone::{Found, Set, Zone};
-
-/// The most aliases followed for one question.
-const MAX_ALIASES: usize = 8;
-/// The most records whose targets are looked up for addresses that are only a convenience.
-const MAX_TARGETS: usize = 64;
+use alias::Chain;
 
 /// Sections of a message behind the question.
 #[derive(Clone, Copy)]
@@ -34,6 +37,12 @@ pub(crate) struct Response<'s, 'o> {
     pub(crate) code: Code,
     is_authoritative: bool,
     pub(crate) is_truncated: bool,
+    /// The question is for all classes: no answer knows them all (RFC 1034, 4.3.2, step 6).
+    pub(crate) is_any_class: bool,
+    /// Why there is no better answer.
+    reason: Option<Reason>,
+    /// The name and the type of the set in the answer, once there is more to add.
+    answered: Option<(NodeId, Kind)>,
 }
 
 impl<'s, 'o> Response<'s, 'o> {
@@ -47,21 +56,30 @@ impl<'s, 'o> Response<'s, 'o> {
         reserved: usize,
     ) -> Option<Self> {
         let writer = Writer::try_new(out, begun, limit, reserved)?;
-        let (counts, code) = ([0; 3], Code::NoError);
-        Some(Self { server, writer, counts, code, is_authoritative: false, is_truncated: false })
+        Some(Self {
+            server,
+            writer,
+            counts: [0; 3],
+            code: Code::NoError,
+            is_authoritative: false,
+            is_truncated: false,
+            is_any_class: false,
+            reason: None,
+            answered: None,
+        })
     }
 
     /// Answers the question for records of type `kind` at `name`. Over a stream, `ANY` gets all there is.
     /// `name` is where it stands in the question, and afterwards the last name that an alias led to.
     pub(crate) fn resolve(&mut self, name: &mut Labels, kind: Kind, is_stream: bool) {
-        let mut followed: [Option<&Set>; MAX_ALIASES] = [None; MAX_ALIASES];
+        let mut chain: Option<Chain<'s>> = None;
         let mut last_zone: Option<&Zone> = None;
-        for aliases in 0..=MAX_ALIASES {
-            let Some(zone) = self.server.zone(name, self.writer.written(), kind) else {
-                if aliases == 0 {
-                    self.code = Code::Refused;
-                }
-                return;
+        loop {
+            let zone = match self.server.zone(name, self.writer.written(), kind) {
+                Ok(zone) => zone,
+                // What an alias leads to outside is for the client to find.
+                Err(_) if chain.is_some() => return,
+                Err(code) => return self.fail(code),
             };
             if last_zone.is_some_and(|last| !core::ptr::eq(last, zone)) {
                 self.writer.forget();
@@ -73,103 +91,85 @@ impl<'s, 'o> Response<'s, 'o> {
                     return self.refer(zone, node, name.offset(above));
                 }
                 Found::Name(node) | Found::Cut { node, .. } => node,
-                Found::Missing { encloser } => match zone.wildcard(encloser) {
-                    Some(wildcard) => wildcard,
-                    None => {
+                Found::Missing { encloser } => {
+                    // RFC 1035, 4.1.1: the bit speaks of the first name, and a referral from there does not get here.
+                    self.is_authoritative = true;
+                    if let Some(redirection) = zone.set(encloser, Kind::DNAME) {
+                        let chain = chain.get_or_insert_with(Chain::new);
+                        let followed = self.redirect(zone, encloser, redirection, name, chain);
+                        // The alias made of it is an answer to those who ask for one.
+                        if followed.is_none() || kind == Kind::CNAME {
+                            return;
+                        }
+                        continue;
+                    }
+                    let Some(wildcard) = zone.wildcard(encloser) else {
                         self.code = Code::NameError;
                         return self.deny(zone, name);
-                    }
-                },
+                    };
+                    wildcard
+                }
             };
-            // RFC 1035, 4.1.1: the bit speaks of the first name, and a referral from there does not get here.
             self.is_authoritative = true;
-            let alias = zone.set(node, Kind::CNAME).filter(|_| kind != Kind::CNAME && kind != Kind::ANY);
-            let Some(alias) = alias else {
-                return self.answer(zone, node, kind, is_stream, name);
-            };
-            // An alias met twice leads round in a circle: what was said before is all there is to say.
-            if followed.iter().flatten().any(|earlier| core::ptr::eq(*earlier, alias)) {
-                return;
+            if let Some(set) = zone.set(node, kind) {
+                return self.answer(zone, node, set, name);
             }
-            let Some(place) = followed.get_mut(aliases) else { return };
-            *place = Some(alias);
-            if self.follow(zone, alias, name).is_none() {
+            if kind == Kind::ANY {
+                return self.answer_any(zone, node, is_stream, name);
+            }
+            let Some(alias) = zone.set(node, Kind::CNAME) else { return self.deny(zone, name) };
+            if self.follow(zone, alias, name, chain.get_or_insert_with(Chain::new)).is_none() {
                 return;
             }
         }
     }
 
-    /// Writes the alias that stands at `name`, and goes on to the name that it stands for.
-    fn follow(&mut self, zone: &Zone, alias: &Set, name: &mut Labels) -> Option<()> {
-        let at = self.writer.at();
-        self.require(Section::Answer, zone, alias, Owner::At(name.offset(0)))?;
-        // Behind the owner, a pointer of two octets, stand ten octets and the name.
-        name.follow(self.writer.written(), at + 12)
-    }
-
-    /// Writes the records asked for, or that there are none of that type.
-    fn answer(&mut self, zone: &Zone, node: NodeId, kind: Kind, is_stream: bool, name: &Labels) {
-        let owner = Owner::At(name.offset(0));
-        if kind == Kind::ANY {
-            // RFC 8482, 4.1: one set is an answer, and all of them only where the client has proven its address.
-            let sets = zone.sets(node);
-            let count = if is_stream { sets.len() } else { 1 };
-            for set in sets.iter().take(count) {
-                if self.require(Section::Answer, zone, set, owner).is_none() {
-                    return;
-                }
-            }
-            if sets.is_empty() {
-                self.deny(zone, name);
-            }
-            return;
-        }
-        match zone.set(node, kind) {
-            None => self.deny(zone, name),
-            Some(set) => {
-                let written = self.require(Section::Answer, zone, set, owner).is_some();
-                // RFC 1035, 3.3.9 and 3.3.11; RFC 2782: what the client is going to ask next.
-                if written && matches!(kind, Kind::NS | Kind::MX | Kind::SRV) {
-                    self.add_addresses(zone, set, None);
-                }
-            }
+    /// Writes the records asked for.
+    fn answer(&mut self, zone: &Zone, node: NodeId, set: &Set, name: &Labels) {
+        let written = self.require(Section::Answer, zone, set, Owner::At(name.offset(0))).is_some();
+        let is_more = matches!(set.kind, Kind::NS | Kind::MX | Kind::SRV)
+            || self.server.settings().minimal == Minimal::No;
+        if written && is_more {
+            self.add(zone, node, set);
         }
     }
 
-    /// Tells who serves the zone below the delegation at `cut`, whose name stands at `offset`.
-    fn refer(&mut self, zone: &Zone, cut: NodeId, offset: u16) {
-        self.server.counters().referrals.increment();
-        let Some(set) = zone.set(cut, Kind::NS) else { return };
-        if self.require(Section::Authority, zone, set, Owner::At(offset)).is_some() {
-            self.add_addresses(zone, set, Some(cut));
+    /// Writes what there is at `node`. RFC 8482, 4.1: one set is an answer, and all of them only where the client has proven
+    /// its address.
+    fn answer_any(&mut self, zone: &Zone, node: NodeId, is_stream: bool, name: &Labels) {
+        let sets = zone.sets(node);
+        let count = if is_stream { sets.len() } else { 1 };
+        for set in sets.iter().take(count) {
+            if self.require(Section::Answer, zone, set, Owner::At(name.offset(0))).is_none() {
+                return;
+            }
         }
+        if sets.is_empty() {
+            self.deny(zone, name);
+        }
+    }
+
+    /// Says that there is no zone to answer from.
+    #[inline(never)]
+    fn fail(&mut self, code: Code) {
+        self.code = code;
+        let is_ours = code == Code::ServerFailure;
+        self.reason = Some(if is_ours { Reason::NotReady } else { Reason::NotAuthoritative });
+    }
+
+    /// Refuses the question.
+    pub(crate) fn refuse(&mut self, reason: Reason) {
+        self.code = Code::Refused;
+        self.reason = Some(reason);
     }
 
     /// Says by the SOA record that there is nothing, and for how long (RFC 2308, 2).
     fn deny(&mut self, zone: &Zone, name: &Labels) {
         self.is_authoritative = true;
-        let Some(set) = zone.set(zone.apex, Kind::SOA) else { return };
+        let Some(set) = zone.set(zone.apex, Kind::SOA).filter(|_| !self.is_any_class) else { return };
         let above = name.count().saturating_sub(zone.tree.depth(zone.apex));
         let set = Set { time_to_live: zone.negative_ttl, ..*set };
         self.require(Section::Authority, zone, &set, Owner::At(name.offset(above)));
-    }
-
-    /// Adds the addresses of the hosts that `set` names, as far as the zone has them. For a delegation, those of
-    /// servers below the `cut` must be there for the answer to be whole (RFC 9471).
-    fn add_addresses(&mut self, zone: &Zone, set: &Set, cut: Option<NodeId>) {
-        for (place, target) in zone.targets(set).take(MAX_TARGETS).enumerate() {
-            if !zone.info(target).exists || zone.targets(set).take(place).any(|earlier| earlier == target) {
-                continue;
-            }
-            for kind in [Kind::A, Kind::AAAA] {
-                let Some(addresses) = zone.set(target, kind) else { continue };
-                let is_glue = cut.is_some_and(|cut| zone.tree.is_within(target, cut));
-                if self.write(Section::Additional, zone, addresses, Owner::Node(target)).is_err() && is_glue {
-                    self.is_truncated = true;
-                    return;
-                }
-            }
-        }
     }
 
     /// Writes a set that the answer is not whole without: if it does not fit, the response is truncated.
@@ -196,25 +196,19 @@ impl<'s, 'o> Response<'s, 'o> {
     }
 
     /// Adds the OPT record to a client that sent one, fills in the header, and gives the length of the message.
-    pub(crate) fn finish(&mut self, edns: Option<Edns>, reserved: usize) -> usize {
+    pub(crate) fn finish(&mut self, edns: Option<Edns>, reserved: usize, transport: Transport) -> usize {
         self.writer.release(reserved);
         let code = self.code as u16;
         if let Some(edns) = edns {
-            let [size0, size1] = UDP_PAYLOAD.to_be_bytes();
-            // RFC 3225, 3: the DO bit comes back as it came.
-            let flags = if edns.dnssec_ok { flag::DNSSEC_OK } else { 0 };
-            let [flags0, flags1] = flags.to_be_bytes();
-            // RFC 6891, 6.1.3: the upper bits of the code, version 0.
-            let record =
-                [0, 0, Kind::OPT.code() as u8, size0, size1, (code >> 4) as u8, 0, flags0, flags1, 0, 0];
-            if self.writer.bytes(&record).is_ok() {
+            let id = self.server.settings().id.as_bytes();
+            if edns.write(&mut self.writer, code, self.reason, transport, id).is_ok() {
                 self.counts[Section::Additional as usize] += 1;
             }
         }
         let [_, asked, ..] = header(self.writer.written()).unwrap_or_default();
         // RFC 4035, 3.1.6: AD and CD are clear in an authoritative answer.
         let mut flags = flag::RESPONSE | asked & flag::RECURSION_DESIRED | code & 0xf;
-        if self.is_authoritative {
+        if self.is_authoritative && !self.is_any_class {
             flags |= flag::AUTHORITATIVE;
         }
         if self.is_truncated {

@@ -5,10 +5,12 @@
 //! with its question, [`Server::answer_in_place`] writes it behind that, where the message itself stands.
 
 use crate::counters::Counters;
+use crate::edns::{Edns, Reason};
 use crate::kind::{Kind, Purpose};
 use crate::labels::Labels;
-use crate::query::{CLASS_IN, Code, Edns, HEADER, Query, Rejected, flag, header};
+use crate::query::{CLASS_ANY, CLASS_CH, CLASS_IN, Code, HEADER, Query, Rejected, flag, header};
 use crate::response::Response;
+use crate::settings::Settings;
 use crate::tree::{Label, NodeId, Tree};
 use crate::zone::Zone;
 use alloc::rc::Rc;
@@ -21,8 +23,6 @@ use core::fmt;
 pub const UDP_PAYLOAD: u16 = 1232;
 /// The longest message over UDP to a client without EDNS (RFC 1035, 4.2.1).
 const UDP_PLAIN: u16 = 512;
-/// Octets of an OPT record without options.
-const OPT: usize = 11;
 
 /// The way on which a message came, which bounds the length of its answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,12 +69,15 @@ pub struct Server {
     zones: Vec<Zone>,
     /// The names of the zones and all names above them.
     tree: Tree,
-    /// For each node of `tree` the place in `zones`, or [`NO_ZONE`].
+    /// For each node of `tree` the place in `zones`, or [`NO_ZONE`], or [`FAILED`].
     places: Vec<u32>,
     counters: Rc<Counters>,
+    settings: Settings,
 }
 
 const NO_ZONE: u32 = u32::MAX;
+/// The zone of this name could not be loaded.
+const FAILED: u32 = NO_ZONE - 1;
 
 impl Default for Server {
     fn default() -> Self {
@@ -90,7 +93,18 @@ impl Server {
             tree: Tree::new(),
             places: vec![NO_ZONE],
             counters: Rc::new(Counters::new()),
+            settings: Settings::default(),
         }
+    }
+
+    /// Answers as `settings` say from now on.
+    pub fn configure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// How questions are answered.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Serves `zone` too.
@@ -107,10 +121,27 @@ impl Server {
         }
         self.places.resize(self.tree.len(), NO_ZONE);
         match self.places.get_mut(node.index()) {
-            Some(place) if *place == NO_ZONE => *place = self.zones.len() as u32, // fewer than nodes
+            Some(place) if *place >= FAILED => *place = self.zones.len() as u32, // fewer than nodes
             _ => return Err(Duplicate),
         }
         self.zones.push(zone);
+        Ok(())
+    }
+
+    /// Answers questions for `name`, such as `example.org`, and all below it with SERVFAIL, because the zone of that name
+    /// could not be loaded: nobody is to believe that there is nothing, or to be told what a zone above makes of it.
+    ///
+    /// # Errors
+    /// [`Duplicate`] if a zone of that name is served, which it goes on being, or if `name` is no name.
+    #[inline(never)]
+    pub fn add_failed(&mut self, name: &[u8]) -> Result<(), Duplicate> {
+        let mut node = NodeId::ROOT;
+        for label in name.rsplit(|&octet| octet == b'.').skip_while(|label| label.is_empty()) {
+            node = self.tree.intern(node, Label::new(label, label.len())).ok_or(Duplicate)?;
+        }
+        self.places.resize(self.tree.len(), NO_ZONE);
+        let place = self.places.get_mut(node.index()).filter(|place| **place == NO_ZONE);
+        *place.ok_or(Duplicate)? = FAILED;
         Ok(())
     }
 
@@ -177,7 +208,8 @@ impl Server {
         match code {
             Code::NoError => counters.answered.increment(),
             Code::FormatError => counters.malformed.increment(),
-            Code::NameError => counters.name_errors.increment(),
+            Code::NameError | Code::NameTooLong => counters.name_errors.increment(),
+            Code::ServerFailure => counters.failures.increment(),
             Code::NotImplemented => counters.not_implemented.increment(),
             Code::Refused => counters.refused.increment(),
             Code::BadVersion => counters.bad_versions.increment(),
@@ -193,42 +225,49 @@ impl Server {
         message: &mut [u8],
     ) -> Option<(usize, Code)> {
         let limit = transport.limit(parsed.edns);
-        let reserved = if parsed.edns.is_some() { OPT } else { 0 };
+        let reserved = parsed.edns.map_or(0, |edns| edns.room(self.settings.id.as_bytes()));
         let mut response = Response::try_new(self, message, parsed.question_end, limit, reserved)?;
         let is_current = parsed.edns.is_none_or(|edns| edns.version == 0);
-        let is_answerable = parsed.class == CLASS_IN && parsed.kind.purpose() == Purpose::Records;
-        if !is_current {
-            response.code = Code::BadVersion;
-        } else if is_answerable {
-            response.resolve(name, parsed.kind, transport == Transport::Tcp);
-        } else {
-            response.code = Code::Refused;
+        response.is_any_class = parsed.class == CLASS_ANY;
+        match parsed.class {
+            _ if !is_current => response.code = Code::BadVersion,
+            CLASS_IN | CLASS_ANY if parsed.kind.purpose() == Purpose::Records => {
+                response.resolve(name, parsed.kind, transport == Transport::Tcp);
+            }
+            CLASS_IN | CLASS_ANY => response.refuse(Reason::Prohibited),
+            CLASS_CH => response.tell(name, parsed.kind),
+            _ => response.refuse(Reason::NotSupported),
         }
         let code = response.code;
         if response.is_truncated {
             self.counters.truncated.increment();
         }
-        Some((response.finish(parsed.edns, reserved), code))
+        Some((response.finish(parsed.edns, reserved, transport), code))
     }
 
     /// The zone that a question for `name` belongs to: the one with the longest name that ends `name`; for a
     /// question of type DS the one above, if it is ours (RFC 4035, 3.1.4.1).
-    pub(crate) fn zone(&self, name: &Labels, message: &[u8], kind: Kind) -> Option<&Zone> {
+    ///
+    /// # Errors
+    /// The code that says that there is none, or that it could not be loaded.
+    pub(crate) fn zone(&self, name: &Labels, message: &[u8], kind: Kind) -> Result<&Zone, Code> {
         let mut node = NodeId::ROOT;
         let mut left = name.count();
-        let mut zone = self.zone_at(node);
+        let mut place = self.place(node);
         while let Some(index) = left.checked_sub(1) {
             let Some(child) = self.tree.child(node, name.label(message, index)) else { break };
             (node, left) = (child, index);
-            if zone.is_none() || left > 0 || kind != Kind::DS {
-                zone = self.zone_at(node).or(zone);
+            let here = self.place(node);
+            if here != NO_ZONE && (place == NO_ZONE || left > 0 || kind != Kind::DS) {
+                place = here;
             }
         }
-        zone
+        let missing = if place == FAILED { Code::ServerFailure } else { Code::Refused };
+        self.zones.get(place as usize).ok_or(missing)
     }
 
-    fn zone_at(&self, node: NodeId) -> Option<&Zone> {
-        self.zones.get(*self.places.get(node.index())? as usize)
+    fn place(&self, node: NodeId) -> u32 {
+        self.places.get(node.index()).copied().unwrap_or(NO_ZONE)
     }
 }
 

@@ -6,14 +6,15 @@
 
 use crate::server::{Server, Transport};
 use crate::session::{MAX_ANSWER, Session, Step};
+use crate::settings::{BadSetting, Settings};
 use crate::zone::Zone;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::fmt;
 use core::future::poll_fn;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::pin::{Pin, pin};
 use core::task::Poll;
 use unik::io::{Read, Write};
@@ -27,6 +28,8 @@ use unik_sched::Pace;
 const PORT: u16 = 53;
 /// Connections served at the same time; further ones are reset.
 pub const CONNECTION_LIMIT: usize = 32;
+/// Those of one client (RFC 7766, 6.2.2): an IPv4 address, or the 64 bits of an IPv6 address that one network has.
+pub const CLIENT_LIMIT: usize = 8;
 /// How long connections have for the answers that were begun, when the appliance is asked to end: less than the time that
 /// it has itself.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,6 +49,8 @@ const SUFFIX: &str = ".zone";
 pub enum Error {
     /// No file of the data is a zone that can be served.
     NoZones,
+    /// A word of the configuration is wrong.
+    Setting(BadSetting),
     /// A socket failed.
     Net(net::Error),
     /// The task for TCP cannot be started.
@@ -58,6 +63,7 @@ impl fmt::Display for Error {
             Self::NoZones => {
                 f.write_str("there is no zone to serve: the data needs a file NAME.zone without mistakes")
             }
+            Self::Setting(error) => error.fmt(f),
             Self::Net(error) => error.fmt(f),
             Self::TooManyTasks => f.write_str("the limit on tasks is reached"),
         }
@@ -66,13 +72,20 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+impl From<BadSetting> for Error {
+    fn from(error: BadSetting) -> Self {
+        Self::Setting(error)
+    }
+}
+
 impl From<net::Error> for Error {
     fn from(error: net::Error) -> Self {
         Self::Net(error)
     }
 }
 
-/// Reads every `*.zone` of `files`. A file with a mistake is named in the log, and the others are served.
+/// Reads every `*.zone` of `files`. A file with a mistake is named in the log, and the others are served; if it is called
+/// as its zone is, `example.org.zone`, questions for that zone get SERVFAIL.
 ///
 /// # Errors
 /// [`Error::NoZones`] where none is left.
@@ -92,10 +105,28 @@ pub fn load(files: &Files) -> Result<Server, Error> {
                     log::error!("{path}: {error}; this one is not served");
                 }
             }
-            Err(error) => log::error!("{error}; this zone is not served"),
+            Err(error) => {
+                log::error!("{error}; this zone is not served");
+                let start = path.bytes().rposition(|octet| octet == b'/').map_or(0, |slash| slash + 1);
+                let name = path.as_bytes().get(start..path.len() - SUFFIX.len());
+                // Where another file holds that zone, nothing is amiss.
+                let _ = server.add_failed(name.unwrap_or_default());
+            }
         }
     }
     if server.zones().is_empty() { Err(Error::NoZones) } else { Ok(server) }
+}
+
+/// A server of the zones in `files` that answers as the configuration says, of which `get` gives the value of each word.
+///
+/// # Errors
+/// [`Error::Setting`] names the word that is wrong, [`Error::NoZones`] where there is nothing to serve.
+#[inline(never)]
+pub fn prepare(files: &Files, get: &dyn Fn(&str) -> Option<&'static str>) -> Result<Rc<Server>, Error> {
+    let settings = Settings::read(get)?;
+    let mut server = load(files)?;
+    server.configure(settings);
+    Ok(Rc::new(server))
 }
 
 /// Answers queries on port 53 until the appliance is asked to end, and then finishes the answers that were begun.
@@ -118,7 +149,7 @@ pub async fn serve(
         server,
         time: time.clone(),
         shutdown,
-        connections: Cell::new(0),
+        clients: RefCell::new(Clients([None; CONNECTION_LIMIT])),
         closed: Event::new(),
         scratch: RefCell::new(vec![0; MAX_ANSWER]),
         complaint: Pace::new(COMPLAINT),
@@ -131,7 +162,7 @@ pub async fn serve(
     }
     let mut patience = time.sleep(PATIENCE);
     poll_fn(|context| {
-        while shared.connections.get() > 0 {
+        while !shared.clients.borrow().is_empty() {
             if shared.closed.poll_wait(context).is_pending() {
                 return Pin::new(&mut patience).poll(context);
             }
@@ -181,12 +212,46 @@ impl fmt::Display for Client {
     }
 }
 
+/// The client of each connection, in places.
+struct Clients([Option<u64>; CONNECTION_LIMIT]);
+
+impl Clients {
+    /// A place for a connection of the client at `address`, which may be that of all clients.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn admit(&mut self, address: IpAddr, is_shared: bool) -> Result<usize, &'static str> {
+        let client = match address {
+            IpAddr::V4(address) => u32::from(address).into(),
+            IpAddr::V6(address) => (u128::from(address) >> 64) as u64,
+        };
+        let same = self.0.iter().flatten().filter(|other| **other == client).count();
+        if same >= CLIENT_LIMIT && !is_shared {
+            return Err("the limit on connections of one client is reached");
+        }
+        let free = self.0.iter_mut().enumerate().find(|(_, place)| place.is_none());
+        let (index, place) = free.ok_or("the limit on connections is reached")?;
+        *place = Some(client);
+        Ok(index)
+    }
+
+    fn leave(&mut self, place: usize) {
+        if let Some(place) = self.0.get_mut(place) {
+            *place = None;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+}
+
 /// What the connections share.
 struct Shared {
     server: Rc<Server>,
     time: Time,
     shutdown: Shutdown,
-    connections: Cell<usize>,
+    clients: RefCell<Clients>,
     /// A connection has been closed.
     closed: Event,
     /// Room for one answer: it is built and copied without a wait in between.
@@ -196,6 +261,12 @@ struct Shared {
 }
 
 impl Shared {
+    /// Takes notice that the connection in `place` is closed.
+    fn leave(&self, place: usize) {
+        self.clients.borrow_mut().leave(place);
+        self.closed.set();
+    }
+
     /// Counts a connection that there is no memory for.
     fn starved(&self, client: SocketAddr) {
         self.server.counters().no_memory.increment();
@@ -225,19 +296,21 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
             }
             None => return,
         };
-        let count = shared.connections.get();
-        if count >= CONNECTION_LIMIT {
-            shared.server.counters().connections_refused.increment();
-            shared.complain(client, "the limit on connections is reached");
-            stream.abort();
-            continue;
-        }
+        let place = match shared.clients.borrow_mut().admit(client.ip(), shared.server.settings().is_shared) {
+            Ok(place) => place,
+            Err(why) => {
+                shared.server.counters().connections_refused.increment();
+                shared.complain(client, why);
+                stream.abort();
+                continue;
+            }
+        };
         let Some(session) = Session::try_new(shared.time.now()) else {
+            shared.leave(place);
             shared.starved(client);
             stream.abort();
             continue;
         };
-        shared.connections.set(count + 1);
         let task = {
             let shared = shared.clone();
             async move {
@@ -248,12 +321,11 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
                     // What was written is to arrive before the machine is gone; a client that is gone does not matter.
                     let _ = stream.close().await;
                 }
-                shared.connections.set(shared.connections.get() - 1);
-                shared.closed.set();
+                shared.leave(place);
             }
         };
         if spawner.spawn("dns-tcp-client", task).is_err() {
-            shared.connections.set(count);
+            shared.leave(place);
             shared.starved(client);
         }
     }
@@ -284,7 +356,7 @@ async fn converse(stream: &mut TcpStream, mut session: Session, shared: &Shared)
         match (step, time.timeout(left, moved).await) {
             (Step::Write, Ok(written)) => {
                 written?;
-                session.sent();
+                session.sent(time.now());
             }
             (Step::Write, Err(_)) => {
                 stream.abort();
@@ -314,6 +386,37 @@ mod tests {
         assert_eq!(last.take(true, Poll::Ready(1)), Poll::Ready(Some(1)));
         assert_eq!(last.take(true, Poll::Ready(2)), Poll::Ready(Some(2)));
         assert_eq!(last.take::<()>(true, Poll::Pending), Poll::Ready(None));
+    }
+
+    #[test]
+    fn one_client_does_not_take_all_connections() {
+        let mut clients = Clients([None; CONNECTION_LIMIT]);
+        let [one, other] = [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])];
+        for place in 0..CLIENT_LIMIT {
+            assert_eq!(clients.admit(one, false), Ok(place));
+        }
+        assert!(clients.admit(one, false).is_err());
+        assert_eq!(clients.admit(other, false), Ok(CLIENT_LIMIT));
+        clients.leave(3);
+        assert_eq!(clients.admit(one, false), Ok(3));
+        // All addresses of one network of IPv6 are one client's.
+        for host in 0..CLIENT_LIMIT as u16 {
+            assert!(clients.admit(IpAddr::from([0x2001, 0xdb8, 0, 0, 1, 2, 3, host]), false).is_ok());
+        }
+        assert!(clients.admit(IpAddr::from([0x2001, 0xdb8, 0, 0, 9, 9, 9, 9]), false).is_err());
+        assert!(clients.admit(IpAddr::from([0x2001, 0xdb8, 0, 1, 9, 9, 9, 9]), false).is_ok());
+    }
+
+    #[test]
+    fn clients_that_share_an_address_share_all_connections() {
+        let mut clients = Clients([None; CONNECTION_LIMIT]);
+        assert!(clients.is_empty());
+        for place in 0..CONNECTION_LIMIT {
+            assert_eq!(clients.admit(IpAddr::from([10, 0, 2, 2]), true), Ok(place));
+        }
+        assert!(clients.admit(IpAddr::from([10, 0, 2, 2]), true).is_err());
+        (0..CONNECTION_LIMIT).for_each(|place| clients.leave(place));
+        assert!(clients.is_empty());
     }
 
     #[test]

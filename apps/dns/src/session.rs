@@ -111,8 +111,10 @@ impl Session {
         &self.output
     }
 
-    /// Takes notice that all of [`Session::output`] was sent.
-    pub fn sent(&mut self) {
+    /// Takes notice that all of [`Session::output`] was sent by `now`. Only from then on the client keeps the connection
+    /// waiting (RFC 7766, 6.2.3).
+    pub fn sent(&mut self, now: Instant) {
+        self.deadline = now + IDLE;
         self.output.clear();
         if self.output.capacity() > 2 * ENOUGH {
             self.output = Vec::new();
@@ -124,7 +126,8 @@ impl Session {
         self.is_starved
     }
 
-    /// When to close the connection, unless a whole query arrives before: one octet now and then does not keep it.
+    /// When to close the connection, unless a whole query arrives before, or an answer is sent whole: one octet now and then
+    /// does not keep it.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }

@@ -172,6 +172,11 @@ impl Tree {
         self.nodes.get(node.index()).map_or(0, |node| node.depth.into())
     }
 
+    /// Octets of the name on the wire, the root's zero octet included.
+    pub(crate) fn length(&self, node: NodeId) -> usize {
+        self.nodes.get(node.index()).map_or(1, |node| node.length.into())
+    }
+
     /// The label of `node` as on the wire: its length octet, then its bytes.
     pub(crate) fn wire_label(&self, node: NodeId) -> &[u8] {
         let label = self.nodes.get(node.index()).and_then(|node| {

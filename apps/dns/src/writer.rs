@@ -4,7 +4,8 @@
 //! before becomes a pointer (RFC 1035, 4.1.4); finding out takes integer comparisons only. What did not fit is
 //! taken back by [`Writer::rewind`], so a record set is in the message whole or not at all.
 
-use crate::kind::Shape;
+use crate::kind::{Kind, Shape};
+use crate::query::CLASS_IN;
 use crate::tree::{NodeId, Tree};
 use crate::zone::Set;
 
@@ -131,6 +132,17 @@ impl<'o> Writer<'o> {
         }
     }
 
+    /// Writes again the `length` octets that stand at `from`.
+    pub(crate) fn copy(&mut self, from: usize, length: usize) -> Result<(), Full> {
+        let end = self.at + length;
+        if end > self.limit || end > self.out.len() || from + length > self.at {
+            return Err(Full);
+        }
+        self.out.copy_within(from..from + length, self.at);
+        self.at = end;
+        Ok(())
+    }
+
     /// Writes one record of `set` with `data`, its data as the zone keeps it (RFC 1035, 4.1.3).
     pub(crate) fn record(
         &mut self,
@@ -141,17 +153,36 @@ impl<'o> Writer<'o> {
         data: &[u8],
     ) -> Result<(), Full> {
         match owner {
-            Owner::At(offset) => self.bytes(&(POINTER | offset).to_be_bytes())?,
+            Owner::At(offset) => self.pointer(offset)?,
             Owner::Node(node) => self.name(tree, node, true)?,
         }
-        let [k0, k1] = set.kind.code().to_be_bytes();
-        let [t0, t1, t2, t3] = time_to_live.to_be_bytes();
-        self.bytes(&[k0, k1, 0, 1, t0, t1, t2, t3, 0, 0])?;
-        let start = self.at;
+        let start = self.fixed(set.kind, CLASS_IN, time_to_live)?;
         self.data(tree, set.kind.shape(), data)?;
+        self.close(start);
+        Ok(())
+    }
+
+    /// Points to the name that stands at `offset`.
+    pub(crate) fn pointer(&mut self, offset: u16) -> Result<(), Full> {
+        self.bytes(&(POINTER | offset).to_be_bytes())
+    }
+
+    /// Writes what stands between the owner of a record and its data, and gives the offset of the data, for
+    /// [`Writer::close`].
+    #[inline]
+    pub(crate) fn fixed(&mut self, kind: Kind, class: u16, time_to_live: u32) -> Result<usize, Full> {
+        let [k0, k1] = kind.code().to_be_bytes();
+        let [c0, c1] = class.to_be_bytes();
+        let [t0, t1, t2, t3] = time_to_live.to_be_bytes();
+        self.bytes(&[k0, k1, c0, c1, t0, t1, t2, t3, 0, 0])?;
+        Ok(self.at)
+    }
+
+    /// Tells the length of the data that begin at `start` and end here.
+    #[inline]
+    pub(crate) fn close(&mut self, start: usize) {
         let length = (self.at - start) as u16; // the zone admits no longer data
         self.patch(start - 2, length.to_be_bytes());
-        Ok(())
     }
 
     fn data(&mut self, tree: &Tree, shape: Shape, data: &[u8]) -> Result<(), Full> {
@@ -166,7 +197,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Writes the name of `node`; with `compress`, as few labels of it as a pointer allows.
-    fn name(&mut self, tree: &Tree, mut node: NodeId, compress: bool) -> Result<(), Full> {
+    pub(crate) fn name(&mut self, tree: &Tree, mut node: NodeId, compress: bool) -> Result<(), Full> {
         while node != NodeId::ROOT {
             if compress && let Some(offset) = self.known.offset(node) {
                 return self.bytes(&(POINTER | offset).to_be_bytes());

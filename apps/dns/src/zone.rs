@@ -120,6 +120,26 @@ impl Zone {
         self.info(encloser).has_wildcard.then(|| self.tree.child(encloser, Label::new(b"*", 1))).flatten()
     }
 
+    /// The node whose records are those of `target`, a name in data: itself, or a wildcard that answers for it.
+    pub(crate) fn host(&self, target: NodeId) -> Option<NodeId> {
+        let mut node = target;
+        while !self.info(node).exists {
+            if node == NodeId::ROOT {
+                return None;
+            }
+            node = self.tree.parent(node);
+        }
+        if node == target { Some(node) } else { self.wildcard(node) }
+    }
+
+    /// Whether the name of `node` is a delegation, or lies below one.
+    pub(crate) fn is_delegated(&self, mut node: NodeId) -> bool {
+        while node > self.apex && !self.info(node).is_cut {
+            node = self.tree.parent(node);
+        }
+        self.info(node).is_cut
+    }
+
     /// The record sets of `node`.
     pub(crate) fn sets(&self, node: NodeId) -> &[Set] {
         let sets = || {

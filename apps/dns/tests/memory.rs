@@ -31,7 +31,7 @@ fn serve(server: &Server, stream: &[u8], scratch: &mut [u8]) -> Option<usize> {
         match session.advance(server, Instant::ZERO, scratch) {
             Step::Write => {
                 sent += session.output().len();
-                session.sent();
+                session.sent(Instant::ZERO);
             }
             Step::Read => return Some(sent),
             Step::Close => {

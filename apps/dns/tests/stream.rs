@@ -34,7 +34,7 @@ impl Client {
                 Step::Close => return (back, true),
                 Step::Write => {
                     back.extend_from_slice(self.session.output());
-                    self.session.sent();
+                    self.session.sent(self.now);
                 }
                 Step::Read if octets.is_empty() => return (back, false),
                 Step::Read => {

@@ -187,6 +187,7 @@ impl Freezer<'_> {
         if entry.kind == Kind::CNAME && (chain.has_data || set.records > 1) {
             return Err(entry.mistake(Problem::CnameNotAlone));
         }
+        let is_apex = entry.owner == self.zone.apex;
         if entry.kind == Kind::NS {
             if set.records > MAX_SERVERS {
                 return Err(entry.mistake(Problem::TooManyServers));
@@ -195,7 +196,7 @@ impl Freezer<'_> {
                 return Err(entry.mistake(Problem::WildcardCut));
             }
             if let Some(info) = self.zone.info.get_mut(entry.owner.index()) {
-                info.is_cut = entry.owner != self.zone.apex;
+                info.is_cut = !is_apex;
             }
         }
         if entry.kind == Kind::DNAME

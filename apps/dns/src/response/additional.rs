@@ -1,0 +1,94 @@
+//! What an answer has beside what was asked for: referrals, name servers, and the addresses of hosts.
+
+use super::{Response, Section};
+use crate::kind::Kind;
+use crate::settings::Minimal;
+use crate::tree::NodeId;
+use crate::writer::Owner;
+use crate::zone::{Set, Zone};
+
+/// The most records whose targets are looked up for addresses that are only a convenience.
+const MAX_TARGETS: usize = 64;
+
+/// Which of the hosts that a set names get their addresses.
+#[derive(Clone, Copy)]
+enum Hosts {
+    /// Those that the zone answers for itself.
+    Own,
+    /// Those of name servers, also below a delegation.
+    Servers,
+    /// Name servers below this delegation: without their addresses nobody finds them.
+    Glue(NodeId),
+    /// The other name servers of this delegation.
+    Siblings(NodeId),
+}
+
+impl Response<'_, '_> {
+    /// Tells who serves the zone below the delegation at `cut`, whose name stands at `offset`.
+    pub(super) fn refer(&mut self, zone: &Zone, cut: NodeId, offset: u16) {
+        self.server.counters().referrals.increment();
+        let Some(set) = zone.set(cut, Kind::NS) else { return };
+        if self.require(Section::Authority, zone, set, Owner::At(offset)).is_some() {
+            // RFC 9471, 3: the former must be there, the latter if they fit.
+            self.add_addresses(zone, set, None, Hosts::Glue(cut));
+            self.add_addresses(zone, set, None, Hosts::Siblings(cut));
+        }
+    }
+
+    /// Adds to `set`, which answers for `node`, what the client is going to ask next (RFC 1035, 3.3.9 and 3.3.11;
+    /// RFC 2782).
+    #[inline(never)]
+    pub(super) fn add(&mut self, zone: &Zone, node: NodeId, set: &Set) {
+        let minimal = self.server.settings().minimal;
+        let hosts = match set.kind {
+            Kind::NS => Some(Hosts::Servers),
+            Kind::MX | Kind::SRV if minimal != Minimal::Yes => Some(Hosts::Own),
+            _ => None,
+        };
+        // The keys of a zone are long, and who asks for them or for any of its sets knows its servers.
+        let is_wanted = minimal == Minimal::No && !matches!(set.kind, Kind::DS | Kind::DNSKEY);
+        let is_wanted = is_wanted && !self.is_any_class && !(set.kind == Kind::NS && node == zone.apex);
+        let servers = zone.set(zone.apex, Kind::NS).filter(|servers| {
+            is_wanted && self.write(Section::Authority, zone, servers, Owner::Node(zone.apex)).is_ok()
+        });
+        self.answered = Some((node, set.kind));
+        if let Some(hosts) = hosts {
+            self.add_addresses(zone, set, None, hosts);
+        }
+        if let Some(servers) = servers {
+            self.add_addresses(zone, servers, hosts.map(|_| set), Hosts::Servers);
+        }
+    }
+
+    /// Adds the addresses of the hosts that `set` names, as far as the zone has them, and `earlier` has not named them.
+    fn add_addresses(&mut self, zone: &Zone, set: &Set, earlier: Option<&Set>, hosts: Hosts) {
+        for (place, target) in zone.targets(set).take(MAX_TARGETS).enumerate() {
+            if names(zone, set, place, target)
+                || earlier.is_some_and(|earlier| names(zone, earlier, MAX_TARGETS, target))
+            {
+                continue;
+            }
+            let is_wanted = match hosts {
+                Hosts::Own => !zone.is_delegated(target),
+                Hosts::Servers => true,
+                Hosts::Glue(cut) => zone.tree.is_within(target, cut),
+                Hosts::Siblings(cut) => !zone.tree.is_within(target, cut),
+            };
+            let Some(node) = zone.host(target).filter(|_| is_wanted) else { continue };
+            for kind in [Kind::A, Kind::AAAA] {
+                let Some(addresses) = zone.set(node, kind) else { continue };
+                if self.answered == Some((target, kind)) {
+                    continue;
+                }
+                let written = self.write(Section::Additional, zone, addresses, Owner::Node(target));
+                self.is_truncated |= written.is_err() && matches!(hosts, Hosts::Glue(_));
+            }
+        }
+    }
+}
+
+/// Whether one of the first `count` records of `set` names `host`.
+#[inline(never)]
+fn names(zone: &Zone, set: &Set, count: usize, host: NodeId) -> bool {
+    zone.targets(set).take(count).any(|target| target == host)
+}
