@@ -130,7 +130,7 @@ impl<'s, 'o> Response<'s, 'o> {
         let is_more = matches!(set.kind, Kind::NS | Kind::MX | Kind::SRV)
             || self.server.settings().minimal == Minimal::No;
         if written && is_more {
-            self.add(zone, node, set);
+            self.add(zone, node, set, name);
         }
     }
 

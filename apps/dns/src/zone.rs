@@ -115,6 +115,12 @@ impl Zone {
         Found::Name(node)
     }
 
+    /// The node of `name`, which stands in `message` and lies at or below the apex, if it owns records or stands in data.
+    pub(crate) fn mentioned(&self, name: &Labels, message: &[u8]) -> Option<NodeId> {
+        let left = name.count().saturating_sub(self.tree.depth(self.apex));
+        (0..left).rev().try_fold(self.apex, |node, index| self.tree.child(node, name.label(message, index)))
+    }
+
     /// The name under `encloser` that answers for those that do not exist, if there is one.
     pub(crate) fn wildcard(&self, encloser: NodeId) -> Option<NodeId> {
         self.info(encloser).has_wildcard.then(|| self.tree.child(encloser, Label::new(b"*", 1))).flatten()

@@ -2,6 +2,7 @@
 
 use super::{Response, Section};
 use crate::kind::Kind;
+use crate::labels::Labels;
 use crate::settings::Minimal;
 use crate::tree::NodeId;
 use crate::writer::Owner;
@@ -38,7 +39,7 @@ impl Response<'_, '_> {
     /// Adds to `set`, which answers for `node`, what the client is going to ask next (RFC 1035, 3.3.9 and 3.3.11;
     /// RFC 2782).
     #[inline(never)]
-    pub(super) fn add(&mut self, zone: &Zone, node: NodeId, set: &Set) {
+    pub(super) fn add(&mut self, zone: &Zone, node: NodeId, set: &Set, name: &Labels) {
         let minimal = self.server.settings().minimal;
         let hosts = match set.kind {
             Kind::NS => Some(Hosts::Servers),
@@ -51,7 +52,8 @@ impl Response<'_, '_> {
         let servers = zone.set(zone.apex, Kind::NS).filter(|servers| {
             is_wanted && self.write(Section::Authority, zone, servers, Owner::Node(zone.apex)).is_ok()
         });
-        self.answered = Some((node, set.kind));
+        // What a wildcard stands for is told under the name asked for, which data may mention.
+        self.answered = zone.mentioned(name, self.writer.written()).map(|name| (name, set.kind));
         if let Some(hosts) = hosts {
             self.add_addresses(zone, set, None, hosts);
         }

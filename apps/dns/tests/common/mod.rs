@@ -156,6 +156,20 @@ pub(crate) fn text(message: &[u8]) -> String {
     out
 }
 
+/// The text of a message with its records sorted by section, and without what EDNS says.
+pub(crate) fn sorted(message: &[u8]) -> String {
+    let text = text(message);
+    let mut lines: Vec<_> = text.lines().filter(|line| !line.starts_with("edns")).map(plain).collect();
+    let rank = |line: &String| "=^+".find(&line[..1]).map_or(0, |place| place + 1);
+    lines.sort_by(|one, other| (rank(one), one).cmp(&(rank(other), other)));
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// A line without the dot behind the last name, which some types are shown without.
+pub(crate) fn plain(line: &str) -> String {
+    line.strip_suffix('.').unwrap_or(line).to_owned()
+}
+
 /// The code of a message without a question section, for those with nothing but a header.
 pub(crate) fn code(message: &[u8]) -> Rcode {
     Message::from_octets(message).expect("a header").header().rcode()
