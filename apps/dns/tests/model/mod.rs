@@ -369,10 +369,8 @@ impl ModelZone {
         // RFC 1034, 4.2.1, and RFC 2181, 10.3: a name server in the zone has an address there, and is no alias.
         if let Some(server) = record.target.as_ref().filter(|name| kind == "NS" && name.ends_with(&self.apex))
         {
-            let is_possible = !self.has(server, "CNAME")
-                && !is_below_dname(server)
-                && !(self.has(owner, "DNAME") && server != owner && server.ends_with(owner));
-            if !is_possible {
+            let is_redirected = self.has(owner, "DNAME") && server != owner && server.ends_with(owner);
+            if self.has(server, "CNAME") || is_below_dname(server) || is_redirected {
                 return;
             }
             self.records.push(record.clone());
