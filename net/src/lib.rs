@@ -4,7 +4,7 @@
 //! * [`Net`] is the handle of a stack, [`Driver`] the task that runs it.
 //! * [`UdpSocket`], [`TcpListener`], [`TcpStream`] are what applications use; addresses are those of `core::net`.
 //! * [`sntp`] learns the date from a server.
-//! * [`Config`] is how an interface gets its address: fixed, or by DHCP.
+//! * [`Config`] is how an interface gets its addresses: fixed, by DHCP, or from the routers of IPv6.
 //! * [`Net::sockets`] tells of all sockets, [`Capture`] of all frames that pass the card.
 //!
 //! TCP is smoltcp's; none of its types stands in a signature here. What is below it, from the card to datagrams, is here:
@@ -93,6 +93,6 @@ pub use net::{Driver, Net, Random};
 pub use nic::{Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind};
 pub use socket_info::{Protocol, SocketInfo, SocketState};
 pub use tcp::{Listen, TcpListener, TcpReader, TcpStream, TcpWriter};
-pub use text::parse_address;
+pub use text::parse_end;
 pub use udp::UdpSocket;
 pub use virtio::{VirtioNet, VirtioNetCounters};

@@ -1,9 +1,9 @@
 //! Addresses as text. `core`'s own parsers take several kilobytes.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Reads an IPv4 address like `10.0.2.2`, at a fraction of the bytes that the parser of `core` takes.
-pub fn parse_address(text: &str) -> Option<Ipv4Addr> {
+pub(crate) fn parse_address(text: &str) -> Option<Ipv4Addr> {
     let ([a, b, c, d, _], 4) = parse_numbers(text)? else { return None };
     Some(Ipv4Addr::new(a, b, c, d))
 }
@@ -14,6 +14,21 @@ pub(crate) fn parse_any(text: &str) -> Option<IpAddr> {
         return parse_six(text.as_bytes()).map(IpAddr::V6);
     }
     parse_address(text).map(IpAddr::V4)
+}
+
+/// Reads an address of either version, and the port behind a colon, or else `port`: an address of IPv6 with a port stands
+/// in brackets.
+pub fn parse_end(text: &str, port: u16) -> Option<SocketAddr> {
+    let bytes = text.as_bytes();
+    let colon = bytes.iter().rposition(|byte| *byte == b':');
+    let is_alone = bytes.first() != Some(&b'[') && bytes.iter().filter(|byte| **byte == b':').count() != 1;
+    let Some(colon) = colon.filter(|_| !is_alone) else {
+        return Some(SocketAddr::new(parse_any(text)?, port));
+    };
+    let address = text.get(..colon)?;
+    let address = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
+    let port = text.get(colon + 1..)?.parse().ok().filter(|port| *port != 0)?;
+    Some(SocketAddr::new(parse_any(address)?, port))
 }
 
 /// Reads an address of either version with the length of a prefix: `10.0.2.15/24`, `2001:db8::15/64`.
@@ -115,6 +130,23 @@ mod tests {
             "::1/64",
         ] {
             assert_eq!(parse_six(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_stands_behind_a_colon() {
+        for (text, end) in [
+            ("10.0.0.1", Some("10.0.0.1:53")),
+            ("10.0.0.1:54", Some("10.0.0.1:54")),
+            ("2001:db8::1", Some("[2001:db8::1]:53")),
+            ("[2001:db8::1]:54", Some("[2001:db8::1]:54")),
+            ("10.0.0.1:0", None),
+            ("10.0.0.1:65536", None),
+            ("[2001:db8::1]", None),
+            ("[2001:db8::1:54", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_end(text, 53), end.map(|end| end.parse().unwrap()), "{text}");
         }
     }
 

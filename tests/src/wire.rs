@@ -23,6 +23,9 @@ pub(crate) const ITS_ADDRESS: [u8; 4] = [10, 0, 2, 15];
 const BROADCAST: [u8; 6] = [0xff; 6];
 const ARP: u16 = 0x0806;
 pub(crate) const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+/// Our address of IPv6 on the wire.
+const OUR_SIX: [u8; 16] = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 /// How long a frame is waited for before the question is repeated.
 const REPEAT: Duration = Duration::from_millis(200);
 /// How long a frame is waited for that need not be there.
@@ -180,6 +183,54 @@ impl Wire {
         hardware
     }
 
+    /// Asks by neighbour discovery (RFC 4861, 4.3) who has an address of IPv6 until a guest says so, and returns its
+    /// hardware address.
+    ///
+    /// # Panics
+    /// It does not say so.
+    #[track_caller]
+    pub fn resolve_six(&mut self, address: [u8; 16]) -> [u8; 6] {
+        let mut message = vec![135, 0, 0, 0, 0, 0, 0, 0];
+        message.extend_from_slice(&address);
+        message.extend_from_slice(&[1, 1]);
+        message.extend_from_slice(&OUR_HARDWARE);
+        let [.., a, b, c] = address;
+        let group = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c];
+        let reply = self.ask(&six([0x33, 0x33, 0xff, a, b, c], group, 58, &message, 2), |frame| {
+            frame.get(12..14) == Some(&IPV6.to_be_bytes())
+                && frame.get(54) == Some(&136)
+                && frame.get(62..78) == Some(&address)
+        });
+        let mut hardware = [0; 6];
+        hardware.copy_from_slice(&reply[80..86]);
+        hardware
+    }
+
+    /// Sends the payload of a packet of IPv6, whose checksum is at `field`, until something of the same protocol comes back,
+    /// and returns that.
+    ///
+    /// # Panics
+    /// Nothing does, or its checksum is wrong.
+    #[track_caller]
+    pub fn ask_six(
+        &mut self,
+        hardware: [u8; 6],
+        address: [u8; 16],
+        protocol: u8,
+        payload: &[u8],
+        field: usize,
+    ) -> Vec<u8> {
+        let reply = self.ask(&six(hardware, address, protocol, payload, field), |frame| {
+            frame.get(12..14) == Some(&IPV6.to_be_bytes())
+                && frame.get(20) == Some(&protocol)
+                && frame.get(22..38) == Some(&address)
+                && frame.get(38..54) == Some(&OUR_SIX)
+                && frame.get(54) != Some(&135)
+        });
+        assert_eq!(checksum(&covered(&reply[22..54], protocol, &reply[54..])), 0, "a wrong checksum");
+        reply[54..].to_vec()
+    }
+
     /// Sends an ICMP echo request with these contents, until the reply to it comes back.
     ///
     /// # Panics
@@ -219,6 +270,26 @@ impl Wire {
         }
         panic!("no reply on the wire within {PATIENCE:?}")
     }
+}
+
+/// A frame with a packet of IPv6 from us, the checksum of its payload filled in at `field`.
+fn six(hardware: [u8; 6], address: [u8; 16], protocol: u8, payload: &[u8], field: usize) -> Vec<u8> {
+    let mut payload = payload.to_vec();
+    let sum = checksum(&covered(&[OUR_SIX, address].concat(), protocol, &payload));
+    payload[field..field + 2].copy_from_slice(&sum.to_be_bytes());
+    let [high, low] = u16::try_from(payload.len()).unwrap_or_else(|_| panic!("it is too long")).to_be_bytes();
+    let mut frame = ethernet(hardware, IPV6);
+    frame.extend_from_slice(&[0x60, 0, 0, 0, high, low, protocol, 255]);
+    frame.extend_from_slice(&OUR_SIX);
+    frame.extend_from_slice(&address);
+    frame.extend_from_slice(&payload);
+    frame
+}
+
+/// What the checksum of a payload between two addresses covers (RFC 8200, 8.1).
+fn covered(addresses: &[u8], protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap_or_else(|_| panic!("it is too long")).to_be_bytes();
+    [addresses, &length, &[0, 0, 0, protocol], payload].concat()
 }
 
 impl Default for Wire {

@@ -94,6 +94,29 @@ fn a_guest_on_a_pc_answers_arp_and_ping() {
 }
 
 #[test]
+fn a_guest_speaks_ipv6() {
+    let address = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x15];
+    let mut wire = Wire::new();
+    let setup = wire.plug(Vm::of(&Image::release("echo"))).words("net0.ip6=fd00::15/64");
+    let mut vm = setup.boot();
+    let ready = vm.line("ready: echo");
+    assert!(ready.contains("net0 10.0.2.15/24, fd00::15/64, fe80::5054:ff:fe12:3456/64)"), "{ready}");
+    let hardware = wire.resolve_six(address);
+    assert_eq!(hardware, wire.resolve());
+    for length in [0, 1, 56, 1400] {
+        let contents = vec![0xa5; length];
+        let echo = [&[128, 0, 0, 0, 1, 2, 3, 4], &contents[..]].concat();
+        let reply = wire.ask_six(hardware, address, 58, &echo, 2);
+        assert_eq!((reply[0], &reply[4..]), (129, &echo[4..]));
+        // From port 9 to port 7.
+        let [high, low] = (8 + length as u16).to_be_bytes();
+        let datagram = [&[0, 9, 0, 7, high, low, 0, 0], &contents[..]].concat();
+        let reply = wire.ask_six(hardware, address, 17, &datagram, 6);
+        assert_eq!((&reply[..4], &reply[8..]), (&[0, 7, 0, 9][..], &contents[..]));
+    }
+}
+
+#[test]
 fn frames_of_any_length_and_content_do_no_harm() {
     let mut wire = Wire::new();
     let mut vm = wire.plug(Vm::of(&Image::release("echo"))).boot();

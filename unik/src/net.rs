@@ -27,10 +27,10 @@ impl Resource for Net {
             system.add_network(Box::leak(Box::new(Watched::new(&net))));
         }
         net.configured().await;
-        let mut index = 0;
+        let (mut index, mut name) = (0, "net0 ");
         while let Some((address, prefix)) = net.address_at(index) {
-            system.note_ready(format_args!("{NAME} {address}/{prefix}"));
-            index += 1;
+            system.note_ready(format_args!("{name}{address}/{prefix}"));
+            (index, name) = (index + 1, "");
         }
         Ok(net)
     }

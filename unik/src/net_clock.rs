@@ -11,9 +11,9 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
 use core::cell::OnceCell;
-use core::net::SocketAddrV4;
+use core::net::SocketAddr;
 use unik_net::sntp::{PORT, Sntp};
-use unik_net::{Net, parse_address};
+use unik_net::{Net, parse_end};
 use unik_sched::Spawner;
 use unik_sched::time::{Duration, Time};
 
@@ -36,7 +36,7 @@ const NAME: &str = "ntp";
 pub struct NetClock(Rc<Parts>);
 
 struct Parts {
-    server: Option<SocketAddrV4>,
+    server: Option<SocketAddr>,
     time: Time,
     spawner: Spawner,
     entropy: Entropy,
@@ -93,17 +93,14 @@ impl Resource for NetClock {
     }
 }
 
-/// `ntp=ADDRESS` or `ntp=ADDRESS:PORT`.
-fn server(words: Config) -> Result<Option<SocketAddrV4>, Failure> {
+/// `ntp=ADDRESS` or `ntp=ADDRESS:PORT`, where an address of IPv6 with a port stands in brackets.
+fn server(words: Config) -> Result<Option<SocketAddr>, Failure> {
     let Some(value) = words.get(NAME) else { return Ok(None) };
-    let parsed = match value.split_once(':') {
-        None => parse_address(value).map(|address| (address, PORT)),
-        Some((address, port)) => parse_address(address).zip(port.parse().ok()),
-    };
-    match parsed {
-        Some((address, port)) if port != 0 => Ok(Some(SocketAddrV4::new(address, port))),
-        _ => Err(Failure::Configuration(format!("{NAME}={value}: expected an IPv4 address, like 192.0.2.1"))),
-    }
+    parse_end(value, PORT).map(Some).ok_or_else(|| {
+        Failure::Configuration(format!(
+            "{NAME}={value}: expected an IP address, like 192.0.2.1 or 2001:db8::1"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -118,7 +115,7 @@ mod tests {
     use unik_sched::Executor;
     use unik_testkit::VirtualClock;
 
-    fn read(line: &'static str) -> Option<SocketAddrV4> {
+    fn read(line: &'static str) -> Option<SocketAddr> {
         match server(Config::new(Box::leak(Box::new(Words::new(line))))) {
             Ok(server) => server,
             Err(Failure::Configuration(sentence)) => panic!("{sentence}"),
@@ -167,8 +164,9 @@ mod tests {
     #[test]
     fn the_port_may_be_left_out() {
         assert_eq!(read("log=debug"), None);
-        assert_eq!(read("ntp=192.0.2.1"), Some(SocketAddrV4::new([192, 0, 2, 1].into(), 123)));
-        assert_eq!(read("ntp=192.0.2.1:1230"), Some(SocketAddrV4::new([192, 0, 2, 1].into(), 1230)));
+        assert_eq!(read("ntp=192.0.2.1"), Some("192.0.2.1:123".parse().unwrap()));
+        assert_eq!(read("ntp=192.0.2.1:1230"), Some("192.0.2.1:1230".parse().unwrap()));
+        assert_eq!(read("ntp=2001:db8::1"), Some("[2001:db8::1]:123".parse().unwrap()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use alloc::rc::Rc;
 use core::cell::RefCell;
-use core::net::{SocketAddr, SocketAddrV4};
+use core::net::SocketAddr;
 
 use unik_sched::{
     sync::Event,
@@ -47,14 +47,14 @@ struct Shared {
 pub struct SntpDriver {
     shared: Rc<Shared>,
     net: Net,
-    server: SocketAddrV4,
+    server: SocketAddr,
     random: Random,
 }
 
 impl Sntp {
     /// A client of `server` on `net`; `random` makes its questions and ports unpredictable. Nothing is asked until the
     /// [`SntpDriver`] runs.
-    pub fn new(net: Net, server: SocketAddrV4, time: Time, random: Random) -> (Sntp, SntpDriver) {
+    pub fn new(net: Net, server: SocketAddr, time: Time, random: Random) -> (Sntp, SntpDriver) {
         let client = RefCell::new(Client::new());
         let (learned, counters) = (Event::new(), Rc::new(SntpCounters::new()));
         let shared = Rc::new(Shared { client, time, learned, counters });
@@ -101,7 +101,7 @@ impl SntpDriver {
     /// One question, and its answer if that comes in time.
     async fn exchange(&mut self, mut socket: UdpSocket) -> Result<(), Error> {
         let Shared { client, time, counters, .. } = &*self.shared;
-        let server = SocketAddr::V4(self.server);
+        let server = self.server;
         let start = time.now();
         let question = client.borrow_mut().ask(start, (self.random)());
         counters.asked.increment();

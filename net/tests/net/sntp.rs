@@ -340,8 +340,7 @@ async fn serve(
 
 /// The left stack asks the right one.
 fn client(world: &World, left: &Net) -> Sntp {
-    let std::net::SocketAddr::V4(server) = at(RIGHT, PORT) else { panic!("the world is IPv4") };
-    let (sntp, driver) = Sntp::new(left.clone(), server, world.time.clone(), numbers(7));
+    let (sntp, driver) = Sntp::new(left.clone(), at(RIGHT, PORT), world.time.clone(), numbers(7));
     world.spawn("sntp", driver.run());
     sntp
 }
