@@ -87,6 +87,19 @@ fn a_client_that_asks_for_days_says_so_as_far_as_the_field_goes() {
 }
 
 #[test]
+fn a_client_that_finds_nobody_for_days_does_not_tire() {
+    let mut conversation = Conversation::new();
+    let pauses = pauses(&mut conversation, 3000);
+    assert!(
+        pauses[8..]
+            .iter()
+            .all(|(said, pause)| said.kind == DhcpMessageType::Discover && *pause >= seconds(63))
+    );
+    let last = &pauses.last().expect("there were some").0;
+    assert!(conversation.hear(last.answer(OFFER)));
+}
+
+#[test]
 fn a_server_that_comes_late_is_found_and_told_how_long_the_search_was() {
     let mut conversation = Conversation::new();
     let late = pauses(&mut conversation, 5).pop().expect("five messages").0;

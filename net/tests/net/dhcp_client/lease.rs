@@ -147,6 +147,12 @@ fn a_router_is_reached_by_a_route_on_the_wire_wherever_that_stands() {
     }
     let (gateway, routes, _) = routed(MASK, &[&default[..], &[8, 11, 192, 0, 2, 1]].concat());
     assert_eq!((gateway, routes), (None, vec![]), "nobody knows where that router is");
+    let far = [&[24, 192, 0, 2, 10, 0, 0, 7][..], &default].concat();
+    assert_eq!(routed(MASK, &far).0, None, "a router behind another one is no neighbour");
+    for nobody in [[127, 0, 0, 1], [224, 0, 0, 1], [255; 4], [10, 0, 0, 33]] {
+        let option = [&[0][..], &nobody, &[8, 11], &nobody].concat();
+        assert_eq!(routed(ALONE, &option), (None, vec![], 0), "{nobody:?} is no router");
+    }
     let (gateway, routes, _) = routed(MASK, &[0, 0, 0, 0, 0]);
     assert_eq!((gateway, routes), (None, vec![route([0; 4], 0, None)]), "everything is on the wire");
 }
@@ -172,7 +178,7 @@ fn bits_behind_the_prefix_of_a_route_do_not_count() {
 #[test]
 fn routes_behind_one_that_makes_no_sense_are_not_looked_at() {
     let good = [24, 192, 0, 2, 10, 0, 0, 7];
-    for bad in [&[33, 1, 2, 3, 4, 10, 0, 0, 7][..], &[255], &[24, 192, 0, 2, 10, 0, 0], &[32, 1, 2]] {
+    for bad in [&[33, 1, 2, 3, 4, 5, 10, 0, 0, 7][..], &[255], &[24, 192, 0, 2, 10, 0, 0], &[32, 1, 2]] {
         let (gateway, routes, _) = routed(MASK, &[&good[..], bad].concat());
         assert_eq!((gateway, routes), (None, vec![route([192, 0, 2, 0], 24, Some([10, 0, 0, 7]))]));
     }
@@ -224,6 +230,11 @@ fn options_stand_in_the_fields_for_a_file_and_a_name_where_the_server_says_so() 
     });
     assert_eq!(lease.and_then(|lease| lease.mtu), Some(1401), "the file comes first");
     let lease = granted(|mut answer| {
+        (answer.file, answer.name) = (mtu.to_vec(), mtu.to_vec());
+        answer.with(52, &[3]).with(26, &[5, 122])
+    });
+    assert_eq!(lease.and_then(|lease| lease.mtu), Some(1402), "and before it the options themselves");
+    let lease = granted(|mut answer| {
         answer.file = vec![0, 0, 53, 1, answer.options[0].1[0], 255];
         answer.without(53).with(52, &[1])
     });
@@ -242,8 +253,14 @@ fn padding_is_skipped_and_an_end_can_be_missing() {
 
 #[test]
 fn what_stands_behind_the_end_or_behind_an_option_that_is_cut_off_is_not_read() {
-    let cases =
-        [(&[0][..], true), (&[255], false), (&[200, 0], true), (&[200, 255], false), (&[6, 255], false)];
+    let cases = [
+        (&[0][..], true),
+        (&[255], false),
+        (&[255, 0], false),
+        (&[200, 0], true),
+        (&[200, 255], false),
+        (&[6, 255], false),
+    ];
     for (between, is_read) in cases {
         let mut conversation = Conversation::new();
         let discover = conversation.next();
