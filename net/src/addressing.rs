@@ -119,6 +119,9 @@ impl Stack {
         let (host, routes) = (&mut link.host, &mut link.routes);
         host.clear();
         routes.clear();
+        let of_six = addressing.autoconf.as_ref().and_then(Autoconf::mtu);
+        let of_four = addressing.client.as_ref().and_then(Client::lease).and_then(|lease| lease.mtu);
+        link.packet_limits = [of_four, of_six];
         let mut route = |network, via| {
             if !routes.add(network, via) {
                 log::warn!("{}: there is no room for another route", self.name);
@@ -147,7 +150,6 @@ impl Stack {
             route(Network::v4(to.destination.octets(), to.prefix), via);
         }
         if let Some(autoconf) = &addressing.autoconf {
-            link.limit_of_six = autoconf.mtu();
             // The better ones come first: those for other networks than the link, and of those the ones that last.
             let mut addresses: Vec<_> = autoconf.addresses().collect();
             addresses.sort_by_key(|assigned| {
@@ -235,6 +237,7 @@ impl Stack {
             }
             (_, Some(lease)) => {
                 self.counters.dhcp_leases.increment();
+                self.counters.dhcp_left_out.add(lease.left_out.into());
                 log::info!("{}: address {}/{} by DHCP", self.name, lease.address, lease.prefix);
             }
         }

@@ -101,6 +101,8 @@ unik_sched::counters! {
         dhcp_leases,
         /// DHCP leases lost.
         dhcp_lost,
+        /// Routes and servers of names of leases that there was no room for.
+        dhcp_left_out,
         /// Datagrams to the DHCP client dropped: no answers to what it has asked.
         dhcp_unasked,
     }

@@ -28,7 +28,7 @@ use crate::{
     capture::{Direction, Witness},
     counters::NetCounters,
     gate::{self, Refusal},
-    glance::{ETHERNET, IPV4_HEAD, RST, Segment, TYPE_IPV4, TYPE_IPV6, renumber, sender},
+    glance::{ETHERNET, IPV4_HEAD, RST, SYN, Segment, TYPE_IPV4, TYPE_IPV6, renumber, sender},
     host::Host,
     icmp::ends,
     neighbor::{Hardware, Neighbors, Parked, Waited},
@@ -43,9 +43,8 @@ const TCP_LENGTH: usize = IPV4_HEAD + 12;
 /// The Ethernet address of all.
 const ALL: Hardware = [0xff; 6];
 
-/// What every way of IPv6 carries (RFC 8200, 5), and the headers of IPv6 and TCP.
+/// What every way of IPv6 carries (RFC 8200, 5).
 const CERTAIN: u16 = 1280;
-const IPV6_AND_TCP: u16 = 60;
 
 /// The longest frame that is asked for where the card cuts TCP packets, and the size of a buffer for a merged one.
 const LARGE: usize = 65408;
@@ -86,8 +85,8 @@ pub(crate) struct Link {
     /// Frames were given to the card that it was not told of.
     untold: bool,
     frame_limit: usize,
-    /// The longest packet of IPv6, where its routers have said so.
-    pub(crate) limit_of_six: Option<u16>,
+    /// The longest packets that the link carries, of IPv4 where a lease has said so, and of IPv6 where routers have.
+    pub(crate) packet_limits: [Option<u16>; 2],
     /// The longest frame with a packet that the card cuts, if it cuts any.
     large_limit: usize,
     /// The one buffer for frames that came in several.
@@ -133,7 +132,7 @@ impl Link {
             blocked: false,
             untold: false,
             frame_limit,
-            limit_of_six: None,
+            packet_limits: [None; 2],
             discarded: vec![0; frame_limit].into(),
             counters,
         }
@@ -234,10 +233,26 @@ impl Link {
     /// Lets the peer of the SYN in hand have no longer segments sent to it than the way there carries for certain. There is
     /// no search for what it carries beyond that (RFC 8200, 5: such a host sends no more than 1280 bytes); routers of IPv6
     /// cut no packets.
-    pub(crate) fn limit_segments(&mut self, is_on_link: bool) {
-        let limit = self.limit_of_six.unwrap_or(u16::MAX).min(if is_on_link { u16::MAX } else { CERTAIN });
-        if let Some(frame) = &mut self.incoming {
-            limit_segments(&mut frame.buffer, limit.saturating_sub(IPV6_AND_TCP));
+    pub(crate) fn limit_segments(&mut self, is_six: bool, is_on_link: bool) {
+        let least = if is_six && !is_on_link { CERTAIN } else { u16::MAX };
+        let limit = self.packet_limit(is_six).map_or(least, |limit| limit.min(least));
+        if let Some(frame) = self.incoming.as_mut().filter(|_| limit < u16::MAX) {
+            limit_segments(&mut frame.buffer, is_six, limit);
+        }
+    }
+
+    /// The longest packet of a version, where it is shorter than the card's.
+    pub(crate) fn packet_limit(&self, is_six: bool) -> Option<u16> {
+        self.packet_limits.get(usize::from(is_six)).copied().flatten()
+    }
+
+    /// Asks the peer of the new SYN for no longer segments than the link carries.
+    #[cold]
+    fn limit_own_segments(&self, frame: &mut [u8], is_six: bool) {
+        if let Some(limit) = self.packet_limit(is_six)
+            && Segment::of(frame).is_some_and(|segment| segment.flags & SYN != 0)
+        {
+            limit_segments(frame, is_six, limit);
         }
     }
 
@@ -347,6 +362,10 @@ impl Link {
     #[inline(never)]
     fn finish(&mut self, mut buffer: Buffer, size: Option<NonZeroU16>, to: Option<Hardware>) {
         begin_frame(&mut buffer, self.host.hardware);
+        if self.packet_limits != [None; 2] {
+            let is_six = buffer.get(ETHERNET).is_some_and(|first| first >> 4 == 6);
+            self.limit_own_segments(&mut buffer, is_six);
+        }
         let mut frame = Frame::from(buffer);
         self.note(&mut frame.buffer);
         frame.seal(self.offloads);

@@ -91,8 +91,9 @@ impl Stack {
             connection.heard = now;
         }
         let peer = connection.flow.source.0;
-        if segment.flags & SYN != 0 && !peer.is_v4() {
-            self.link.limit_segments(self.link.routes.next_hop(&peer) == Some(peer));
+        if segment.flags & SYN != 0 {
+            let is_on_link = self.link.routes.next_hop(&peer) == Some(peer);
+            self.link.limit_segments(!peer.is_v4(), is_on_link);
         }
         let turns = is_plausible && connection.meter.turns(segment.window);
         self.link.meter = Some(connection.meter);

@@ -6,7 +6,7 @@ use smoltcp::{
 };
 
 use crate::{
-    glance::IPV6_HEAD,
+    glance::{ETHERNET, IPV6_HEAD},
     icmp::{HOP_LIMIT, Header},
     stack::Stack,
     tcp::time_wait::Waiting,
@@ -50,9 +50,13 @@ const END: u8 = 0;
 const PADDING: u8 = 1;
 const LONGEST_SEGMENT: u8 = 2;
 
-/// Makes the longest segment that a SYN of IPv6 asks for no longer than `limit`. Its checksum was looked at before.
-pub(crate) fn limit_segments(frame: &mut [u8], limit: u16) {
-    let Some(header) = frame.get_mut(IPV6_HEAD..) else { return };
+/// Makes the longest segment that a SYN asks for no longer than fits into packets of `limit` bytes. Of one that came in, the
+/// checksum was looked at before; of one to be sent it is seen to later.
+pub(crate) fn limit_segments(frame: &mut [u8], is_six: bool, limit: u16) {
+    let words = frame.get(ETHERNET).map_or(0, |first| usize::from(first & 0xf));
+    let (start, headers) = if is_six { (IPV6_HEAD, 60) } else { (ETHERNET + 4 * words, 40) };
+    let limit = limit.saturating_sub(headers);
+    let Some(header) = frame.get_mut(start..) else { return };
     let length = header.get(12).map_or(0, |length| usize::from(length >> 4) * 4);
     let mut options = header.get_mut(20..length).unwrap_or_default();
     loop {
@@ -85,7 +89,7 @@ mod tests {
         };
         let limited = |options: &[u8]| {
             let mut frame = segment(options);
-            limit_segments(&mut frame, 1220);
+            limit_segments(&mut frame, true, 1280);
             frame[IPV6_HEAD + 20..][..options.len()].to_vec()
         };
         assert_eq!(limited(&[1, 1, 3, 3, 7, 2, 4, 0x05, 0xa0]), [1, 1, 3, 3, 7, 2, 4, 0x04, 0xc4]);
@@ -94,7 +98,8 @@ mod tests {
             assert_eq!(limited(options), options);
         }
         for end in 0..IPV6_HEAD + 24 {
-            limit_segments(&mut segment(&[2, 4, 0x05, 0xa0])[..end], 0);
+            limit_segments(&mut segment(&[2, 4, 0x05, 0xa0])[..end], true, 0);
+            limit_segments(&mut segment(&[2, 4, 0x05, 0xa0])[..end], false, 0);
         }
     }
 }

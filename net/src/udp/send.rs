@@ -19,12 +19,8 @@ impl Stack {
     /// The largest payload of one packet to somebody with an address of this version.
     pub(crate) fn datagram_limit(&self, to_six: bool) -> usize {
         let packet = self.link.frame_limit().saturating_sub(ETHERNET);
-        let of_six = self.link.limit_of_six.map_or(packet, usize::from);
-        if to_six {
-            packet.min(of_six).saturating_sub(IPV6 + HEADER)
-        } else {
-            packet.saturating_sub(IPV4 + HEADER)
-        }
+        let limit = self.link.packet_limit(to_six).map_or(packet, |limit| packet.min(limit.into()));
+        limit.saturating_sub(HEADER + if to_six { IPV6 } else { IPV4 })
     }
 
     /// Sends a datagram, or waits for the card to have room.

@@ -2,8 +2,8 @@
 
 use std::{cell::RefCell, net::Ipv4Addr, rc::Rc};
 
-use smoltcp::wire::{ArpOperation, DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress};
-use unik_net::{Config, Net};
+use smoltcp::wire::{ArpOperation, DhcpMessageType, DhcpOption, DhcpPacket, DhcpRepr, EthernetAddress};
+use unik_net::{Config, Error, Net};
 use unik_sched::time::{Duration, Instant};
 
 use crate::{
@@ -25,6 +25,8 @@ struct Manners {
     server: Ipv4Addr,
     /// How far they miss the number of the question.
     off: u32,
+    /// The longest packet, by what they say.
+    mtu: u16,
 }
 
 impl Default for Manners {
@@ -37,6 +39,7 @@ impl Default for Manners {
             mask: Ipv4Addr::new(255, 255, 255, 0),
             server: RIGHT,
             off: 0,
+            mtu: 1500,
         }
     }
 }
@@ -67,12 +70,12 @@ fn answer(request: &DhcpRepr<'_>, manners: Manners) -> Option<Vec<u8>> {
         client_identifier: None,
         server_identifier: Some(RIGHT),
         parameter_request_list: None,
-        dns_servers: None,
+        dns_servers: Some([RIGHT, LEASED].into_iter().collect()),
         max_size: None,
         lease_duration: Some(manners.lease_seconds),
         renew_duration: None,
         rebind_duration: None,
-        additional_options: &[],
+        additional_options: &[DhcpOption { kind: 26, data: &manners.mtu.to_be_bytes() }],
     };
     let mut bytes = vec![0; repr.buffer_len()];
     repr.emit(&mut DhcpPacket::new_unchecked(&mut bytes[..])).expect("there is room");
@@ -119,6 +122,20 @@ fn a_lease_configures_address_and_gateway() {
     assert!(world.time.now() < Instant::from_millis(10), "a lease takes two round trips, not a timeout");
     assert_eq!(log.borrow().len(), 2);
     world.run(net.configured());
+}
+
+#[test]
+fn a_lease_tells_the_servers_of_names_and_how_long_packets_may_be() {
+    let (mut world, net, _manners, _log) = client_and_server(Manners { mtu: 1400, ..Manners::default() });
+    world.run(async {
+        let mut socket = net.udp(5).await.unwrap();
+        assert_eq!(socket.datagram_limit(), 1472);
+        net.configured().await;
+        assert_eq!(socket.datagram_limit(), 1372);
+        assert_eq!(socket.send_to(&[0; 1373], at(RIGHT, 7)).await, Err(Error::MessageTooLong));
+    });
+    let servers = [0, 1, 2].map(|index| net.name_server_at(index));
+    assert_eq!(servers, [Some(RIGHT.into()), Some(LEASED.into()), None]);
 }
 
 #[test]
