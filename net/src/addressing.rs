@@ -122,47 +122,43 @@ impl Stack {
         let of_six = addressing.autoconf.as_ref().and_then(Autoconf::mtu);
         let of_four = addressing.client.as_ref().and_then(Client::lease).and_then(|lease| lease.mtu);
         link.packet_limits = [of_four, of_six];
-        let mut route = |network, via| {
-            if !routes.add(network, via) {
-                log::warn!("{}: there is no room for another route", self.name);
-            }
-        };
+        let mut has_room = true;
+        let mut route = |network: Network, via: Address| has_room &= routes.add(network, via);
         let lease = addressing.client.as_ref().and_then(Client::lease);
         let config = &addressing.config;
         let four = config.address().or(lease.map(|lease| (lease.address, lease.prefix)));
-        if let Some((address, prefix)) = four {
-            let network = Network::v4(address.octets(), prefix);
+        let four = four.map(|(address, prefix)| Network::v4(address.octets(), prefix));
+        if let Some(network) = four {
             host.add(network);
             route(network, Address::UNSPECIFIED);
         }
         if let Some(gateway) = config.gateway().or(lease.and_then(|lease| lease.gateway)) {
-            let all = Network::v4([0; 4], 0);
-            if four.is_some_and(|(address, prefix)| {
-                !Network::v4(address.octets(), prefix).contains(&gateway.into())
-            }) {
+            let gateway = Address::from(gateway);
+            if four.is_some_and(|network| !network.contains(&gateway)) {
                 // RFC 3442: a router may stand beside the network, on the wire all the same.
-                route(Network::v4(gateway.octets(), 32), Address::UNSPECIFIED);
+                route(Network { address: gateway, bits: 128 }, Address::UNSPECIFIED);
             }
-            route(all, gateway.into());
+            route(Network::v4([0; 4], 0), gateway);
         }
-        for to in lease.into_iter().flat_map(|lease| lease.routes).flatten() {
+        for to in lease.into_iter().flat_map(|lease| &lease.routes).flatten() {
             let via = to.via.map_or(Address::UNSPECIFIED, Address::from);
             route(Network::v4(to.destination.octets(), to.prefix), via);
         }
         if let Some(autoconf) = &addressing.autoconf {
             // The better ones come first: those for other networks than the link, and of those the ones that last.
-            let mut addresses: Vec<_> = autoconf.addresses().collect();
-            addresses.sort_by_key(|assigned| {
-                (Address::from(assigned.address).is_link_local(), assigned.deprecated)
-            });
-            for assigned in addresses {
-                host.add(Network { address: assigned.address.into(), bits: assigned.prefix });
+            for worse in 0..4 {
+                for assigned in autoconf.addresses() {
+                    let address = Address::from(assigned.address);
+                    if u8::from(address.is_link_local()) * 2 + u8::from(assigned.deprecated) == worse {
+                        host.add(Network { address, bits: assigned.prefix });
+                    }
+                }
             }
-            let mut known: Vec<_> = autoconf.routes().collect();
-            known.sort_by_key(|route| -route.preference);
-            for to in known {
-                let via = to.router.map_or(Address::UNSPECIFIED, Address::from);
-                route(Network { address: to.network.into(), bits: to.prefix }, via);
+            for preference in [1, 0, -1] {
+                for to in autoconf.routes().filter(|to| to.preference == preference) {
+                    let via = to.router.map_or(Address::UNSPECIFIED, Address::from);
+                    route(Network { address: to.network.into(), bits: to.prefix }, via);
+                }
             }
         }
         if let Some(gateway) = config.gateway_of_six() {
@@ -170,6 +166,9 @@ impl Stack {
         }
         for (network, via) in config.routes() {
             route(*network, *via);
+        }
+        if !has_room {
+            log::warn!("{}: there is no room for all routes", self.name);
         }
         let is_global = |network: &Network| !network.address.is_link_local();
         let is_reached = host.networks().iter().any(is_global);

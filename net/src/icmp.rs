@@ -1,12 +1,12 @@
 //! Control messages: ICMP (RFC 792) and ICMPv6 (RFC 4443). Echo requests are answered in the frame that they came in;
 //! datagrams that nobody waits for are told of, not too often.
 
-use smoltcp::wire::{IpAddress, IpProtocol, IpRepr};
+use smoltcp::wire::IpAddress;
 use unik_sched::time::Instant;
 
 use crate::{
     address::Address,
-    glance::{ETHERNET, IPV4, IPV4_HEAD, IPV6, IPV6_HEAD, TYPE_IPV6, ends_of_six, sender},
+    glance::{ETHERNET, IPV4, IPV4_HEAD, IPV6, IPV6_HEAD, TYPE_IPV4, TYPE_IPV6, ends_of_six, sender},
     link::Link,
     ndp,
     nic::Frame,
@@ -85,16 +85,11 @@ impl Stack {
         let packet = buffer.get(ETHERNET..).unwrap_or_default();
         let header = if version == 1 { IPV6 } else { IPV4 };
         let quoted = packet.get(..LONGEST[version] - header - HEADER).unwrap_or(packet);
-        let protocol = if version == 1 { IpProtocol::Icmpv6 } else { IpProtocol::Icmp };
+        let protocol = if version == 1 { ICMPV6 } else { ICMP };
         let to = buffer.first_chunk::<12>().map(sender);
         let header = Header { source: destination, destination: source, protocol, hop_limit: HOP_LIMIT };
-        self.link.emit(&header, HEADER + quoted.len(), to, |message| {
-            message.fill(0);
-            if let Some((head, rest)) = message.split_at_mut_checked(HEADER) {
-                head[..2].copy_from_slice(&PORT_UNREACHABLE[version]);
-                rest.copy_from_slice(quoted);
-            }
-        });
+        let [kind, code] = PORT_UNREACHABLE[version];
+        self.link.emit(&header, &[kind, code, 0, 0, 0, 0, 0, 0], quoted, to);
     }
 }
 
@@ -102,26 +97,44 @@ impl Stack {
 pub(crate) struct Header {
     pub(crate) source: Address,
     pub(crate) destination: Address,
-    pub(crate) protocol: IpProtocol,
+    pub(crate) protocol: u8,
     pub(crate) hop_limit: u8,
 }
 
+impl Header {
+    /// Its bytes before so many of payload, but for the checksum, and how many they are (RFC 791, 3.1; RFC 8200, 3).
+    fn bytes(&self, payload: usize) -> ([u8; IPV6], usize) {
+        let mut bytes = [0; IPV6];
+        if let (Some(source), Some(destination)) = (self.source.as_v4(), self.destination.as_v4()) {
+            let [high, low] = ((IPV4 + payload) as u16).to_be_bytes();
+            // No identification and the flag "don't fragment" (RFC 6864, 4.1).
+            bytes[..10].copy_from_slice(&[0x45, 0, high, low, 0, 0, 0x40, 0, self.hop_limit, self.protocol]);
+            bytes[12..16].copy_from_slice(&source);
+            bytes[16..IPV4].copy_from_slice(&destination);
+            return (bytes, IPV4);
+        }
+        let [high, low] = (payload as u16).to_be_bytes();
+        bytes[..8].copy_from_slice(&[0x60, 0, 0, 0, high, low, self.protocol, self.hop_limit]);
+        bytes[8..24].copy_from_slice(self.source.octets());
+        bytes[24..].copy_from_slice(self.destination.octets());
+        (bytes, IPV6)
+    }
+}
+
 impl Link {
-    /// Sends a packet whose payload of `length` bytes is written by `fill`, and whose checksums are seen to: to the card
+    /// Sends a packet whose payload is the header `inner` and what comes behind that; checksums are seen to: to the card
     /// `to`, or to whom the routes lead. False when there is no room for it.
-    pub(crate) fn emit(
-        &mut self,
-        header: &Header,
-        length: usize,
-        to: Option<[u8; 6]>,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> bool {
-        let Header { source, destination, protocol, hop_limit } = *header;
-        let header = IpRepr::new(ip_address(&source), ip_address(&destination), protocol, length, hop_limit);
+    #[inline(never)]
+    pub(crate) fn emit(&mut self, header: &Header, inner: &[u8], rest: &[u8], to: Option<[u8; 6]>) -> bool {
         let Some(slot) = self.slot(to) else { return false };
-        slot.write(header.header_len() + length, |packet| {
-            header.emit(&mut *packet, &smoltcp::phy::ChecksumCapabilities::ignored());
-            fill(packet.get_mut(header.header_len()..).unwrap_or_default());
+        let payload = inner.len() + rest.len();
+        let (bytes, length) = header.bytes(payload);
+        slot.write(length + payload, |mut packet| {
+            for part in [&bytes[..length], inner, rest] {
+                let Some((place, behind)) = packet.split_at_mut_checked(part.len()) else { return };
+                place.copy_from_slice(part);
+                packet = behind;
+            }
         });
         true
     }
@@ -178,7 +191,7 @@ fn turn_round(buffer: &mut Buffer, hardware: [u8; 6], limit: usize) -> Option<()
     }
     let total = u16::try_from(length).ok()?.to_be_bytes();
     let head: &mut [u8; IPV4_HEAD] = buffer.first_chunk_mut()?;
-    head[12..14].copy_from_slice(&crate::glance::TYPE_IPV4);
+    head[12..14].copy_from_slice(&TYPE_IPV4);
     // No identification and the flag "don't fragment" (RFC 6864, 4.1).
     head[14..26].copy_from_slice(&[0x45, 0, total[0], total[1], 0, 0, 0x40, 0, HOP_LIMIT, ICMP, 0, 0]);
     head[26..30].copy_from_slice(&destination.as_v4()?);

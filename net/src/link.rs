@@ -28,7 +28,7 @@ use crate::{
     capture::{Direction, Witness},
     counters::NetCounters,
     gate::{self, Refusal},
-    glance::{ETHERNET, IPV4_HEAD, RST, SYN, Segment, TYPE_IPV4, TYPE_IPV6, renumber, sender},
+    glance::{ETHERNET, IPV4_HEAD, RST, SYN, Segment, TCP, TYPE_IPV4, TYPE_IPV6, renumber, sender},
     host::Host,
     icmp::ends,
     neighbor::{Hardware, Neighbors, Parked, Waited},
@@ -542,7 +542,14 @@ pub(crate) struct Received(Frame);
 
 impl RxToken for Received {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, handle: F) -> R {
-        handle(self.0.buffer.get(ETHERNET..).unwrap_or_default())
+        // It is TCP (RFC 791, 3.1; RFC 8200, 3). Said here, it spares the image what smoltcp does with other packets.
+        let packet = self.0.buffer.get(ETHERNET..).unwrap_or_default();
+        let is_segment = match packet {
+            [0x60..0x70, _, _, _, _, _, protocol, ..] => *protocol == TCP,
+            [_, _, _, _, _, _, _, _, _, protocol, ..] => *protocol == TCP,
+            _ => false,
+        };
+        handle(if is_segment { packet } else { &[] })
     }
 }
 

@@ -1,13 +1,12 @@
 //! Neighbour discovery for IPv6 (RFC 4861): who has an address, and who is a router.
 
-use smoltcp::wire::IpProtocol;
 use unik_sched::time::Instant;
 
 use crate::{
     address::Address,
     gate::Refusal,
     glance::IPV6_HEAD,
-    icmp::{Header, ends},
+    icmp::{Header, ICMPV6, ends},
     link::Link,
     neighbor::Hardware,
     stack::Stack,
@@ -185,25 +184,20 @@ impl Link {
     #[inline(never)]
     fn notify(&mut self, source: &Address, destination: &Address, to: Hardware, message: &Message<'_>) {
         let hardware = self.host.hardware;
-        let length = 8 + message.target.map_or(0, |_| 16) + message.option.map_or(0, |_| 8);
-        let header = Header {
-            source: *source,
-            destination: *destination,
-            protocol: IpProtocol::Icmpv6,
-            hop_limit: HOP_LIMIT,
-        };
-        self.emit(&header, length, Some(to), |bytes| {
-            bytes.fill(0);
-            if let Some(head) = bytes.first_chunk_mut::<8>() {
-                (head[0], head[4]) = (message.kind, message.flags);
-            }
-            if let (Some(target), Some(place)) = (message.target, bytes.get_mut(8..24)) {
-                place.copy_from_slice(target.octets());
-            }
-            if let (Some(option), Some(place)) = (message.option, bytes.last_chunk_mut::<8>()) {
-                (place[0], place[1]) = (option, 1);
-                place[2..].copy_from_slice(&hardware);
-            }
-        });
+        let header =
+            Header { source: *source, destination: *destination, protocol: ICMPV6, hop_limit: HOP_LIMIT };
+        let mut bytes = [0; 8 + 16 + 8];
+        (bytes[0], bytes[4]) = (message.kind, message.flags);
+        let mut length = 8;
+        if let Some(target) = message.target {
+            bytes[length..length + 16].copy_from_slice(target.octets());
+            length += 16;
+        }
+        if let Some(option) = message.option {
+            (bytes[length], bytes[length + 1]) = (option, 1);
+            bytes[length + 2..length + 8].copy_from_slice(&hardware);
+            length += 8;
+        }
+        self.emit(&header, &bytes[..length], &[], Some(to));
     }
 }

@@ -29,6 +29,7 @@ impl Routes {
     }
 
     /// Adds a route behind those that it does not come before. False when there is no room.
+    #[inline(never)]
     pub(crate) fn add(&mut self, network: Network, via: Address) -> bool {
         let fits = self.0.len() < ROUTE_LIMIT && self.0.try_reserve(1).is_ok();
         if fits {

@@ -1,47 +1,28 @@
 //! Segments that the stack sends by itself, without a socket, and what it changes in those that come in.
 
-use smoltcp::{
-    phy::ChecksumCapabilities,
-    wire::{IpAddress, IpProtocol, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber},
-};
-
 use crate::{
-    glance::{ETHERNET, IPV6_HEAD},
+    glance::{ACK, ETHERNET, IPV6_HEAD, TCP},
     icmp::{HOP_LIMIT, Header},
     stack::Stack,
     tcp::time_wait::Waiting,
 };
 
-/// The window that is offered: the peer has sent all it had.
-const WINDOW: u16 = 0;
-
 impl Stack {
     /// Acknowledges once more all that came from the peer of a connection that only waits (RFC 9293, 3.10.7.4).
     pub(crate) fn acknowledge(&mut self, waiting: &Waiting) {
         let (peer, local) = (waiting.flow.source, waiting.flow.destination);
-        let tcp = TcpRepr {
-            src_port: local.1,
-            dst_port: peer.1,
-            control: TcpControl::None,
-            seq_number: TcpSeqNumber(waiting.sequence.cast_signed()),
-            ack_number: Some(TcpSeqNumber(waiting.acknowledgement.cast_signed())),
-            window_len: WINDOW,
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: &[],
-        };
+        let [from, to] = [local.1, peer.1].map(u16::to_be_bytes);
+        let mut segment = [0; 20];
+        segment[..2].copy_from_slice(&from);
+        segment[2..4].copy_from_slice(&to);
+        segment[4..8].copy_from_slice(&waiting.sequence.to_be_bytes());
+        segment[8..12].copy_from_slice(&waiting.acknowledgement.to_be_bytes());
+        // No options, and no window: the peer has sent all it had.
+        (segment[12], segment[13]) = (5 << 4, ACK);
         let (source, destination) = (local.0, peer.0);
-        let header = Header { source, destination, protocol: IpProtocol::Tcp, hop_limit: HOP_LIMIT };
+        let header = Header { source, destination, protocol: TCP, hop_limit: HOP_LIMIT };
         let to = self.link.sender();
-        self.link.emit(&header, tcp.buffer_len(), to, |bytes| {
-            // Addresses are for the checksum, which is seen to later.
-            let nobody = IpAddress::v4(0, 0, 0, 0);
-            let mut segment = TcpPacket::new_unchecked(bytes);
-            tcp.emit(&mut segment, &nobody, &nobody, &ChecksumCapabilities::ignored());
-        });
+        self.link.emit(&header, &segment, &[], to);
     }
 }
 

@@ -3,13 +3,12 @@
 
 use core::task::{Poll, Waker};
 
-use smoltcp::wire::IpProtocol;
 use unik_sched::time::Instant;
 
 use crate::{
     address::{Address, End},
     error::Error,
-    glance::{ETHERNET, IPV4, IPV6},
+    glance::{ETHERNET, IPV4, IPV6, UDP},
     icmp::{HOP_LIMIT, Header},
     stack::{Stack, register},
     udp::header::{HEADER, sent_from},
@@ -54,15 +53,10 @@ impl Stack {
     /// Writes a datagram into a frame and sends it. False when there is no room for it.
     #[inline(never)]
     pub(crate) fn send_datagram(&mut self, from: End, to: End, payload: &[u8]) -> bool {
-        let length = HEADER + payload.len();
-        let header =
-            Header { source: from.0, destination: to.0, protocol: IpProtocol::Udp, hop_limit: HOP_LIMIT };
-        self.link.emit(&header, length, None, |bytes| {
-            let Some((head, rest)) = bytes.split_first_chunk_mut::<HEADER>() else { return };
-            let [from, to, length] = [from.1, to.1, length as u16].map(u16::to_be_bytes);
-            *head = [from[0], from[1], to[0], to[1], length[0], length[1], 0, 0];
-            rest.copy_from_slice(payload);
-        })
+        let header = Header { source: from.0, destination: to.0, protocol: UDP, hop_limit: HOP_LIMIT };
+        let [from, to, length] = [from.1, to.1, (HEADER + payload.len()) as u16].map(u16::to_be_bytes);
+        let head: [u8; HEADER] = [from[0], from[1], to[0], to[1], length[0], length[1], 0, 0];
+        self.link.emit(&header, &head, payload, None)
     }
 
     /// Bytes of the datagrams from `port` that wait for their next hop.
