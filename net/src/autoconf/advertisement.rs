@@ -16,22 +16,31 @@ const SERVERS: u8 = 25;
 const ON_LINK: u8 = 0x80;
 const AUTONOMOUS: u8 = 0x40;
 
+/// The bits of a preference, and the value that has no meaning (RFC 4191, 2.1).
+const PREFERENCE: u8 = 0x18;
+const RESERVED: u8 = 0x10;
+
 /// A well-formed message.
 pub(super) struct Advertisement<'a> {
-    /// What packets should start with; 0 says nothing.
-    /// How much the router would like to be the default one: 1, 0 or -1 (RFC 4191, 2.2).
-    pub(super) preference: i8,
-    /// How many seconds it wants to be one.
-    pub(super) lifetime: u16,
+    /// For how long the router wants to be the default one, as an option would say it.
+    pub(super) default: [u8; 8],
     options: &'a [u8],
 }
 
-/// What an option says. Networks are masked, lifetimes in seconds.
-pub(super) enum Item<'a> {
-    Prefix { network: u128, length: u8, on_link: bool, autonomous: bool, valid: u32, preferred: u32 },
-    Mtu(u32),
-    Route { network: u128, length: u8, preference: i8, lifetime: u32 },
-    Servers { addresses: &'a [[u8; 16]], lifetime: u32 },
+/// What an option is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Prefix,
+    Mtu,
+    Route,
+    Servers,
+}
+
+/// An option. All have their fields at the same places, almost, so one view does for them.
+pub(super) struct Item<'a> {
+    option: &'a [u8],
+    /// As much of it as the longest one of a fixed length has; what is missing of a shorter one is zero.
+    field: [u8; 32],
 }
 
 impl<'a> Advertisement<'a> {
@@ -43,20 +52,19 @@ impl<'a> Advertisement<'a> {
         while !rest.is_empty() {
             rest = split(rest)?.1;
         }
-        // A reserved value is to be read as medium.
-        let preference = preference(flags).unwrap_or(0);
-        Some(Advertisement { preference, lifetime: u16::from_be_bytes([high, low]), options })
+        // Here the reserved value is to be read as medium.
+        let flags = if flags & PREFERENCE == RESERVED { 0 } else { flags };
+        Some(Advertisement { default: [ROUTE, 1, 0, flags, 0, 0, high, low], options })
     }
 
-    /// The options that are known and in order, as they stand.
-    pub(super) fn items(&self) -> impl Iterator<Item = Item<'a>> {
+    /// The options as they stand.
+    pub(super) fn options(&self) -> impl Iterator<Item = &'a [u8]> {
         let mut rest = self.options;
-        let options = iter::from_fn(move || {
+        iter::from_fn(move || {
             let (option, after) = split(rest)?;
             rest = after;
             Some(option)
-        });
-        options.filter_map(item)
+        })
     }
 }
 
@@ -68,57 +76,73 @@ fn split(options: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-fn item(option: &[u8]) -> Option<Item<'_>> {
-    // The longest one of a fixed length; what is missing of a shorter one is zero.
-    let mut field = [0; 32];
-    field.iter_mut().zip(option).for_each(|(to, from)| *to = *from);
-    let [kind, _, length, flags, ..] = field;
-    Some(match (kind, option.len()) {
-        (PREFIX, 32) if length <= 128 => Item::Prefix {
-            network: bits(&field, 16) & mask(length),
-            length,
-            on_link: flags & ON_LINK != 0,
-            autonomous: flags & AUTONOMOUS != 0,
-            valid: seconds(&field, 4),
-            preferred: seconds(&field, 8),
-        },
-        (MTU, 8) => Item::Mtu(seconds(&field, 4)),
-        // As much of the prefix as its length needs (RFC 4191, 2.3).
-        (ROUTE, size @ 8..=24) if length <= 128 && size >= 8 + usize::from(length.div_ceil(64)) * 8 => {
-            Item::Route {
-                network: bits(&field, 8) & mask(length),
-                length,
-                preference: preference(flags)?,
-                lifetime: seconds(&field, 4),
-            }
-        }
-        (SERVERS, _) => {
-            let (addresses, rest) = option.get(8..)?.as_chunks();
-            if !rest.is_empty() {
-                return None;
-            }
-            Item::Servers { addresses, lifetime: seconds(&field, 4) }
-        }
-        _ => return None,
-    })
-}
+impl<'a> Item<'a> {
+    pub(super) fn new(option: &'a [u8]) -> Self {
+        let mut field = [0; 32];
+        field.iter_mut().zip(option).for_each(|(to, from)| *to = *from);
+        Item { option, field }
+    }
 
-/// The preference of a router, or `None` for the value that has no meaning (RFC 4191, 2.1).
-fn preference(flags: u8) -> Option<i8> {
-    [Some(0), Some(1), None, Some(-1)][usize::from(flags >> 3 & 3)]
+    /// What it is about, if it is known and in order.
+    pub(super) fn what(&self) -> Option<What> {
+        let [kind, units, length, flags, ..] = self.field;
+        match (kind, units) {
+            (PREFIX, 4) if length <= 128 => Some(What::Prefix),
+            (MTU, 1) => Some(What::Mtu),
+            // As much of the prefix as its length needs (RFC 4191, 2.3).
+            (ROUTE, 1..=3) if length <= 64 * (units - 1) && flags & PREFERENCE != RESERVED => {
+                Some(What::Route)
+            }
+            (SERVERS, _) if units % 2 == 1 => Some(What::Servers),
+            _ => None,
+        }
+    }
+
+    /// How many bits of the network are its own.
+    pub(super) fn length(&self) -> u8 {
+        self.field[2]
+    }
+
+    pub(super) fn on_link(&self) -> bool {
+        self.field[3] & ON_LINK != 0
+    }
+
+    pub(super) fn autonomous(&self) -> bool {
+        self.field[3] & AUTONOMOUS != 0
+    }
+
+    /// How much the router would like to be taken: 1, 0 or -1, a number of two bits and a sign (RFC 4191, 2.1).
+    pub(super) fn preference(&self) -> i8 {
+        (self.field[3] << 3).cast_signed() >> 6
+    }
+
+    /// The lifetime in seconds; the MTU itself.
+    pub(super) fn value(&self) -> u32 {
+        (self.bits(4) >> 96) as u32
+    }
+
+    /// How many seconds of its life an address is preferred.
+    pub(super) fn preferred(&self) -> u32 {
+        (self.bits(8) >> 96) as u32
+    }
+
+    /// The first address of the network.
+    pub(super) fn network(&self, what: What) -> u128 {
+        self.bits(if what == What::Prefix { 16 } else { 8 }) & mask(self.length())
+    }
+
+    pub(super) fn servers(&self) -> &'a [[u8; 16]] {
+        self.option.get(8..).unwrap_or_default().as_chunks().0
+    }
+
+    /// The 128 bits at `offset`.
+    fn bits(&self, offset: usize) -> u128 {
+        let bytes = self.field.get(offset..).and_then(<[u8]>::first_chunk);
+        bytes.map_or(0, |bytes| u128::from_be_bytes(*bytes))
+    }
 }
 
 /// The bits of an address that are those of its network.
 pub(super) fn mask(length: u8) -> u128 {
     u128::MAX.checked_shl(128 - u32::from(length.min(128))).unwrap_or(0)
-}
-
-/// The 32 bits at `offset`.
-fn seconds(field: &[u8; 32], offset: usize) -> u32 {
-    (bits(field, offset) >> 96) as u32
-}
-
-/// The 128 bits at `offset`.
-fn bits(field: &[u8; 32], offset: usize) -> u128 {
-    field.get(offset..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u128::from_be_bytes(*bytes))
 }

@@ -5,7 +5,7 @@
 
 use core::net::Ipv6Addr;
 
-use unik_sched::time::Instant;
+use unik_sched::time::{Duration, Instant};
 
 /// What a fact is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,10 +22,13 @@ pub(super) enum Kind {
     Server,
 }
 
-/// How many facts of each kind there may be: the link-local address, a fixed one and four more, and as many networks on
-/// the link; four routers and routes (RFC 4861, 6.3.4, wants two); three servers (RFC 8106, 5.3.1).
-const LIMITS: [usize; 5] = [6, 6, 4, 4, 3];
+/// How many facts of each kind there may be: the link-local address, a fixed one and four more; four networks on the
+/// link, four routers and four routes (RFC 4861, 6.3.4, wants two); three servers (RFC 8106, 5.3.1).
+const LIMITS: [usize; 5] = [6, 4, 4, 4, 3];
 const COUNT: usize = LIMITS[0] + LIMITS[1] + LIMITS[2] + LIMITS[3] + LIMITS[4];
+
+/// An advertisement leaves an address this long if it does not make its life longer (RFC 4862, 5.5.3).
+const TWO_HOURS: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How far an address is with the question whether another host has it (RFC 4862, 5.4).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub(super) enum Check {
 #[derive(Clone, Copy)]
 pub(super) struct Fact {
     pub(super) kind: Kind,
-    /// The address, or the first one of the network.
+    /// The address, or the first one of the network. Of a fixed address all the network is on the link.
     pub(super) address: Ipv6Addr,
     /// How many bits of it are those of the network.
     pub(super) length: u8,
@@ -68,18 +71,26 @@ impl Fact {
         Fact { kind, address, length, router, rank: 0, check, fixed: true, preferred, until }
     }
 
+    /// Whether it tells where packets go.
+    pub(super) fn leads(&self) -> bool {
+        match self.kind {
+            Kind::Address => self.fixed,
+            Kind::Server => false,
+            Kind::OnLink | Kind::Router | Kind::Route => true,
+        }
+    }
+
     /// Whether it is about the same thing.
     fn is(&self, other: &Fact) -> bool {
-        (self.kind, self.length) == (other.kind, other.length)
-            && self.address == other.address
-            && self.router == other.router
+        let is_same_network = self.length == other.length || self.kind == Kind::Address;
+        is_same_network && (self.kind, self.address, self.router) == (other.kind, other.address, other.router)
     }
 }
 
 /// What an advertisement has brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Heard {
-    /// Something is other than before: the addresses, the routes, the servers, the MTU or the hop limit.
+    /// Something is other than before: the addresses, the routes, the servers or the MTU.
     pub(crate) changed: bool,
     /// How many things found no room and are left out.
     pub(crate) left_out: u16,
@@ -111,37 +122,30 @@ impl Facts {
     }
 
     /// Takes in a fact, new or said again; one that is over already is taken away.
-    pub(super) fn note(&mut self, now: Instant, fact: Fact, heard: &mut Heard) {
-        let mut count = 0;
-        let mut free = None;
-        for place in &mut self.0 {
-            match place {
-                Some(known) if known.is(&fact) => {
-                    if known.fixed {
-                        return;
-                    }
-                    heard.changed |= known.rank != fact.rank;
-                    *known = Fact { check: known.check, ..fact };
-                    if fact.until <= now {
-                        *place = None;
-                        heard.changed = true;
-                    }
-                    return;
-                }
-                Some(known) => count += usize::from(known.kind == fact.kind),
-                None if free.is_none() => free = Some(place),
-                None => {}
+    pub(super) fn note(&mut self, now: Instant, fact: &mut Fact, heard: &mut Heard) {
+        let known = self.0.iter().position(|place| place.is_some_and(|known| known.is(fact)));
+        let free = || self.0.iter().position(Option::is_none);
+        let has_room = || self.of(fact.kind).count() < LIMITS[fact.kind as usize];
+        let index = known.or_else(|| free().filter(|_| has_room()));
+        let place = index.and_then(|index| self.0.get_mut(index));
+        let mut was = None;
+        if let Some(Some(known)) = &place {
+            if known.fixed {
+                return;
             }
-        }
-        if fact.until <= now {
-            return;
-        }
-        match free {
-            Some(place) if count < LIMITS[fact.kind as usize] => {
-                *place = Some(fact);
-                heard.changed = true;
+            if fact.kind == Kind::Address {
+                fact.until = fact.until.max(known.until.min(now + TWO_HOURS));
             }
-            _ => heard.left_out = heard.left_out.saturating_add(1),
+            was = Some(known.rank);
+            fact.check = known.check;
+        }
+        let is_over = fact.until <= now;
+        match place {
+            Some(place) => {
+                *place = if is_over { None } else { Some(*fact) };
+                heard.changed |= was != place.map(|fact| fact.rank);
+            }
+            None => heard.left_out = heard.left_out.saturating_add(u16::from(!is_over)),
         }
     }
 
@@ -168,14 +172,15 @@ impl Facts {
 
     /// When the next of them has to be looked at.
     pub(super) fn due(&self) -> Instant {
-        let due = |fact: &Fact| {
+        let mut due = Instant::MAX;
+        for fact in self.iter() {
             let check = match fact.check {
                 Check::Due => Instant::ZERO,
                 Check::Until(end) => end,
                 Check::Passed | Check::Failed => Instant::MAX,
             };
-            check.min(fact.preferred).min(fact.until)
-        };
-        self.iter().map(due).min().unwrap_or(Instant::MAX)
+            due = due.min(check).min(fact.preferred).min(fact.until);
+        }
+        due
     }
 }

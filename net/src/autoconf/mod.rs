@@ -17,7 +17,7 @@
 //!   limit, with which it could make packets die after a few hops, and the times of the neighbour cache are the host's own.
 //! * Search lists (RFC 8106, 5.2) are not heard: names are asked for in full. There is no DHCPv6.
 //!
-//! Invariant: what is over by the time of [`Autoconf::due`] stays until [`Autoconf::poll`] is called, no longer.
+//! Invariant: what has run out stays until [`Autoconf::poll`] is called, which [`Autoconf::due`] says by then.
 
 mod advertisement;
 mod fact;
@@ -28,9 +28,9 @@ mod tests;
 
 use core::net::Ipv6Addr;
 
-use unik_sched::time::{Duration, Instant};
+use unik_sched::time::Instant;
 
-use advertisement::{Advertisement, Item, mask};
+use advertisement::{Advertisement, Item, What, mask};
 pub(crate) use fact::Heard;
 use fact::{Check, Fact, Facts, Kind};
 
@@ -40,17 +40,17 @@ const SOLICITATIONS: u8 = 3;
 /// Then each pause is twice the one before, up to this many seconds (RFC 7559, 2).
 const LONGEST_INTERVAL: u64 = 3600;
 
-/// How long another host may take to say that an address is its own: RetransTimer (RFC 4862, 5.4; RFC 4861, 10).
-const CLAIM: Duration = Duration::from_secs(1);
-
-/// An advertisement leaves an address this long if it does not make its life longer (RFC 4862, 5.5.3).
-const TWO_HOURS: Duration = Duration::from_secs(2 * 60 * 60);
+/// Milliseconds in which another host may say that an address is its own: RetransTimer (RFC 4862, 5.4; RFC 4861, 10).
+const CLAIM: u64 = 1000;
 
 /// The bits of a network in front of an interface identifier (RFC 4291, 2.5.1).
 const PREFIX: u8 = 64;
 
+/// The first address of the network that is every link's own (RFC 4291, 2.5.6).
+const LINK_LOCAL: u128 = 0xfe80 << 112;
+
 /// Every link carries packets of this size (RFC 8200, 5).
-const MTU_LEAST: u32 = 1280;
+const MTU_LEAST: u16 = 1280;
 
 /// The time does not go on behind this, so that nothing comes at [`Instant::MAX`], which is never.
 const LATEST: Instant = Instant::from_nanos(u64::MAX - 1);
@@ -88,7 +88,7 @@ pub(crate) struct Route {
     pub(crate) prefix: u8,
     /// To this router; without one, to the destination itself.
     pub(crate) router: Option<Ipv6Addr>,
-    /// Of two for the same network the one with the greater number is better (RFC 4191, 2.2).
+    /// Of two for the same network the one with the greater number is better (RFC 4191, 2.2): best is none but the link.
     pub(crate) preference: i8,
 }
 
@@ -98,10 +98,11 @@ pub(crate) struct Autoconf {
     facts: Facts,
     /// The lower half of all addresses that are made here.
     identifier: u64,
+    /// Another host has the link-local address.
+    failed: bool,
     mtu: Option<u16>,
-    /// When the next solicitation is due; `None` once a router is known.
+    /// When the next solicitation is due, if no router is known, and how many there were.
     solicit: Option<Instant>,
-    /// How many there were since then.
     solicited: u8,
     /// When any of all this has to be looked at.
     due: Instant,
@@ -112,28 +113,26 @@ impl Autoconf {
     pub(crate) fn new(hardware: [u8; 6]) -> Self {
         let [a, b, c, d, e, f] = hardware;
         let identifier = u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
-        let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
         let mut autoconf = Autoconf {
             facts: Facts::new(),
             identifier,
+            failed: false,
             mtu: None,
             solicit: Some(Instant::ZERO),
             solicited: 0,
             due: Instant::ZERO,
         };
-        let address = autoconf.address_in(link_local.to_bits());
-        autoconf.keep(Fact::new(Kind::Address, address, PREFIX));
-        autoconf.keep(Fact::new(Kind::OnLink, link_local, 10));
+        let link_local = autoconf.address_in(LINK_LOCAL);
+        autoconf.add(link_local, PREFIX);
         autoconf
     }
 
-    /// Adds an address that was configured, and its network. False where there is no room for it.
+    /// Adds an address that was configured; its network is on the link. False where there is no room for it.
     pub(crate) fn add(&mut self, address: Ipv6Addr, prefix: u8) -> bool {
-        let network = Ipv6Addr::from_bits(address.to_bits() & mask(prefix));
-        let fits = self.keep(Fact::new(Kind::Address, address, prefix))
-            && self.keep(Fact::new(Kind::OnLink, network, prefix));
-        self.plan();
-        fits
+        let mut heard = Heard::default();
+        self.facts.note(Instant::ZERO, &mut Fact::new(Kind::Address, address, prefix), &mut heard);
+        self.due = Instant::ZERO;
+        heard.left_out == 0
     }
 
     /// Hears an advertisement, an ICMPv6 message from its type on, that the link-local address `router` has sent with a
@@ -142,17 +141,15 @@ impl Autoconf {
         let now = now.min(LATEST);
         let advertisement = Advertisement::parse(message)?;
         let mut heard = Heard { changed: self.facts.expire(now), left_out: 0 };
-        let Advertisement { preference, lifetime, .. } = advertisement;
-        let default = Item::Route { network: 0, length: 0, preference, lifetime: lifetime.into() };
-        self.take(now, router, default, &mut heard);
+        self.take(now, router, &advertisement.default, &mut heard);
         // A route to everywhere among them replaces what the header says (RFC 4191, 3.1).
-        for item in advertisement.items() {
-            self.take(now, router, item, &mut heard);
+        for option in advertisement.options() {
+            self.take(now, router, option, &mut heard);
         }
-        if self.facts.of(Kind::Router).any(|fact| fact.router == router) {
-            self.solicit = None;
+        if self.has_router() {
+            (self.solicit, self.solicited) = (None, 0);
         }
-        self.plan();
+        self.due = Instant::ZERO;
         Some(heard)
     }
 
@@ -164,35 +161,39 @@ impl Autoconf {
             return None;
         }
         let action = self.act(now, random);
-        self.plan();
+        if action.is_none() {
+            self.due = self.facts.due().min(self.solicit.unwrap_or(Instant::MAX));
+        }
         action
     }
 
-    /// When [`Autoconf::poll`] has something to do.
+    /// When [`Autoconf::poll`] has something to do, or may have.
     pub(crate) fn due(&self) -> Option<Instant> {
         Some(self.due).filter(|due| *due != Instant::MAX)
     }
 
     /// Another host has claimed the address, by an advertisement for it or by asking, from the unspecified address,
-    /// whether somebody has it. True when it is given up, which can only be while it is `tentative` (RFC 4862, 5.4.4).
-    /// With the link-local address go all those with the same interface identifier: there is a second card like this
-    /// one (RFC 4862, 5.4.5).
+    /// whether somebody has it. Frames of this host's own that come back to it are no claims (RFC 4862, 5.4.3). True
+    /// when it is given up, which can only be while it is `tentative` (RFC 4862, 5.4.4). With the link-local address go
+    /// all those with the same interface identifier: there is a second card like this one (RFC 4862, 5.4.5).
     pub(crate) fn duplicate(&mut self, address: Ipv6Addr) -> bool {
         let is_open = |fact: &&mut Fact| matches!(fact.check, Check::Due | Check::Until(_));
         let Some(fact) = self.facts.address(address).filter(is_open) else { return false };
         fact.check = Check::Failed;
-        if self.has_failed() {
+        if address == self.address_in(LINK_LOCAL) {
+            self.failed = true;
             self.facts.addresses().filter(|fact| !fact.fixed).for_each(|fact| fact.check = Check::Failed);
         }
-        self.plan();
+        self.due = Instant::ZERO;
         true
     }
 
-    /// The link has come back, perhaps to another network: asks for routers and about all addresses again.
+    /// The link has come back, perhaps to another network: asks for routers and about all addresses again. What was
+    /// learned stays until it runs out.
     pub(crate) fn link_returned(&mut self, now: Instant) {
-        (self.solicit, self.solicited) = (Some(now), 0);
+        (self.solicit, self.solicited, self.failed) = (Some(now), 0, false);
         self.facts.addresses().for_each(|fact| fact.check = Check::Due);
-        self.plan();
+        self.due = Instant::ZERO;
     }
 
     /// The addresses of this host.
@@ -207,29 +208,15 @@ impl Autoconf {
 
     /// The networks on the link and behind routers; a default router is one for the network of all addresses.
     pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
-        let routes = self.facts.iter().filter(|fact| !matches!(fact.kind, Kind::Address | Kind::Server));
-        routes.map(|fact| Route {
-            network: fact.address,
-            prefix: fact.length,
-            router: Some(fact.router).filter(|router| !router.is_unspecified()),
-            preference: fact.rank,
+        self.facts.iter().filter(|fact| fact.leads()).map(|fact| {
+            let router = Some(fact.router).filter(|router| !router.is_unspecified());
+            Route {
+                network: Ipv6Addr::from_bits(fact.address.to_bits() & mask(fact.length)),
+                prefix: fact.length,
+                router,
+                preference: if router.is_some() { fact.rank } else { i8::MAX },
+            }
         })
-    }
-
-    /// Who gets a packet for `destination`: the destination itself, or the best router to it (RFC 4861, 5.2, and RFC
-    /// 4191, 3.2). One that `is_dead` is taken only when there is no other.
-    #[cfg(test)]
-    pub(crate) fn next_hop(
-        &self,
-        destination: Ipv6Addr,
-        is_dead: &mut dyn FnMut(Ipv6Addr) -> bool,
-    ) -> Option<Ipv6Addr> {
-        let leads = |route: &Route| destination.to_bits() & mask(route.prefix) == route.network.to_bits();
-        let best = self.routes().filter(leads).max_by_key(|route| match route.router {
-            None => (true, route.prefix, i8::MAX),
-            Some(router) => (!is_dead(router), route.prefix, route.preference),
-        })?;
-        Some(best.router.unwrap_or(destination))
     }
 
     /// The name servers.
@@ -243,64 +230,56 @@ impl Autoconf {
     }
 
     /// Takes in what a router says in one option.
-    fn take(&mut self, now: Instant, router: Ipv6Addr, item: Item<'_>, heard: &mut Heard) {
-        match item {
-            Item::Prefix { network, length, on_link, autonomous, valid, preferred } => {
-                if !is_network(network) {
-                    return;
-                }
-                if on_link {
-                    let fact = Fact::new(Kind::OnLink, Ipv6Addr::from_bits(network), length);
-                    self.facts.note(now, learned(fact, now, valid), heard);
-                }
-                if autonomous && length == PREFIX && preferred <= valid {
-                    self.form(now, network, valid, preferred, heard);
-                }
-            }
-            Item::Mtu(mtu) => {
-                let mtu = u16::try_from(mtu).ok().filter(|mtu| u32::from(*mtu) >= MTU_LEAST);
+    fn take(&mut self, now: Instant, router: Ipv6Addr, option: &[u8], heard: &mut Heard) {
+        let item = Item::new(option);
+        let Some(what) = item.what() else { return };
+        let (value, network) = (item.value(), item.network(what));
+        let mut fact = Fact::new(Kind::OnLink, Ipv6Addr::from_bits(network), item.length());
+        (fact.fixed, fact.until) = (false, end(now, value));
+        match what {
+            What::Mtu => {
+                let mtu = u16::try_from(value).ok().filter(|mtu| *mtu >= MTU_LEAST);
                 if mtu.is_some() {
                     heard.changed |= self.mtu != mtu;
                     self.mtu = mtu;
                 }
+                return;
             }
-            Item::Route { network, length, preference, lifetime } => {
-                if length > 0 && !is_network(network) {
-                    return;
-                }
-                let kind = if length == 0 { Kind::Router } else { Kind::Route };
-                let fact = Fact::new(kind, Ipv6Addr::from_bits(network), length);
-                let fact = Fact { router, rank: preference, ..learned(fact, now, lifetime) };
-                self.facts.note(now, fact, heard);
-            }
-            Item::Servers { addresses, lifetime } => {
-                for address in addresses {
-                    if is_unicast(u128::from_be_bytes(*address)) {
-                        let fact = Fact::new(Kind::Server, Ipv6Addr::from(*address), 128);
-                        self.facts.note(now, learned(fact, now, lifetime), heard);
+            What::Servers => {
+                (fact.kind, fact.length) = (Kind::Server, 128);
+                for server in item.servers() {
+                    fact.address = Ipv6Addr::from(*server);
+                    if is_unicast(fact.address.to_bits()) {
+                        self.facts.note(now, &mut fact, heard);
                     }
                 }
+                return;
             }
+            What::Route => {
+                fact.kind = if fact.length == 0 { Kind::Router } else { Kind::Route };
+                (fact.router, fact.rank) = (router, item.preference());
+            }
+            What::Prefix => {}
+        }
+        if fact.kind != Kind::Router && !is_network(network) {
+            return;
+        }
+        if what == What::Route || item.on_link() {
+            self.facts.note(now, &mut fact, heard);
+        }
+        if what == What::Prefix && item.autonomous() && fact.length == PREFIX && item.preferred() <= value {
+            self.form(now, network, item.preferred(), &mut fact, heard);
         }
     }
 
     /// Makes the address in a network, or lets it live on (RFC 4862, 5.5.3).
-    fn form(&mut self, now: Instant, network: u128, valid: u32, preferred: u32, heard: &mut Heard) {
-        let address = self.address_in(network);
-        let mut fact = learned(Fact::new(Kind::Address, address, PREFIX), now, valid);
+    fn form(&mut self, now: Instant, network: u128, preferred: u32, fact: &mut Fact, heard: &mut Heard) {
+        (fact.kind, fact.address) = (Kind::Address, self.address_in(network));
+        fact.check = if self.failed { Check::Failed } else { Check::Due };
         if preferred == 0 {
             fact.rank = -1;
         } else {
             fact.preferred = end(now, preferred);
-        }
-        if self.has_failed() {
-            fact.check = Check::Failed;
-        }
-        let least = now + TWO_HOURS;
-        if let Some(known) = self.facts.address(address)
-            && fact.until < known.until.min(least)
-        {
-            fact.until = known.until.min(least);
         }
         self.facts.note(now, fact, heard);
     }
@@ -310,71 +289,49 @@ impl Autoconf {
         Ipv6Addr::from_bits(network | u128::from(self.identifier))
     }
 
-    /// Keeps what is fixed. False where there is no room.
-    fn keep(&mut self, fact: Fact) -> bool {
-        let mut heard = Heard::default();
-        self.facts.note(Instant::ZERO, fact, &mut heard);
-        heard.left_out == 0
-    }
-
-    /// Whether another host has the link-local address.
-    fn has_failed(&self) -> bool {
-        self.facts.iter().next().is_some_and(|fact| fact.check == Check::Failed)
-    }
-
     fn act(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) -> Option<Action> {
         if self.facts.expire(now) {
             return Some(Action::Changed);
         }
         if let Some(fact) = self.facts.addresses().find(|fact| fact.check == Check::Due) {
-            fact.check = Check::Until(now + CLAIM);
+            fact.check = Check::Until(later(now, CLAIM));
             return Some(Action::Probe { target: fact.address });
         }
-        let Some(due) = self.solicit else {
-            // The last router has gone. Its other hosts know it at the same time.
-            self.solicited = 0;
-            self.solicit = Some(now + self.pause(random()));
-            return None;
-        };
-        if due > now {
-            return None;
+        match self.solicit {
+            Some(due) if due > now => return None,
+            None if self.has_router() => return None,
+            _ => {}
         }
-        let Some(own) = self.addresses().next() else {
-            // There is nothing to route before the link returns.
-            self.solicit = Some(Instant::MAX);
-            return None;
-        };
-        self.solicited = self.solicited.saturating_add(1);
-        self.solicit = Some(now + self.pause(random()));
-        let source = if self.has_failed() { Ipv6Addr::UNSPECIFIED } else { own.address };
-        Some(Action::Solicit { source, tentative: own.tentative })
+        // When the last router has gone, its other hosts know it at the same time: even the first one waits.
+        let is_due = self.solicit.is_some();
+        self.solicited = self.solicited.saturating_add(u8::from(is_due));
+        self.solicit = Some(later(now, self.pause(random())));
+        // Without any address there is nothing to route.
+        let own = self.facts.of(Kind::Address).find(|fact| fact.check != Check::Failed).filter(|_| is_due)?;
+        let source = if self.failed { Ipv6Addr::UNSPECIFIED } else { own.address };
+        Some(Action::Solicit { source, tentative: own.check != Check::Passed })
     }
 
-    /// How long the next solicitation waits: a tenth more or less than its time.
-    fn pause(&self, random: u64) -> Duration {
+    fn has_router(&self) -> bool {
+        self.facts.of(Kind::Router).next().is_some()
+    }
+
+    /// Milliseconds that the next solicitation waits: a tenth more or less than its time.
+    fn pause(&self, random: u64) -> u64 {
         let doublings = self.solicited.saturating_sub(SOLICITATIONS - 1).min(10);
         let seconds = (INTERVAL << doublings).min(LONGEST_INTERVAL);
-        Duration::from_millis(seconds * (900 + random % 201))
+        seconds * (900 + random % 201)
     }
-
-    fn plan(&mut self) {
-        let solicit = match self.solicit {
-            Some(due) => due,
-            None if self.facts.of(Kind::Router).next().is_some() => Instant::MAX,
-            None => Instant::ZERO,
-        };
-        self.due = solicit.min(self.facts.due());
-    }
-}
-
-/// A fact that a router has said, for so many seconds.
-fn learned(fact: Fact, now: Instant, lifetime: u32) -> Fact {
-    Fact { fixed: false, until: end(now, lifetime), ..fact }
 }
 
 /// The end of a lifetime; one of all ones has none (RFC 4861, 4.6.2).
 fn end(now: Instant, lifetime: u32) -> Instant {
-    if lifetime == u32::MAX { Instant::MAX } else { now + Duration::from_secs(lifetime.into()) }
+    if lifetime == u32::MAX { Instant::MAX } else { later(now, u64::from(lifetime) * 1000) }
+}
+
+/// So many milliseconds later.
+fn later(now: Instant, millis: u64) -> Instant {
+    Instant::from_nanos(now.as_nanos().saturating_add(millis.saturating_mul(1_000_000)))
 }
 
 /// Whether an address is one of hosts: no group, and none of those that begin with 64 zeros, where the unspecified
