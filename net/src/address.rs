@@ -137,9 +137,11 @@ impl Network {
     /// network of two addresses or one has neither (RFC 3021).
     #[inline]
     pub fn is_broadcast(&self, address: &Address) -> bool {
-        let rest = u128::MAX.checked_shr(self.bits.into()).unwrap_or(0);
-        let within = address.number() & rest;
-        rest > 1 && (within == 0 || within == rest) && address.is_v4() && self.contains(address)
+        let Some((ours, theirs)) = self.address.as_v4().zip(address.as_v4()) else { return false };
+        let (ours, theirs) = (u32::from_be_bytes(ours), u32::from_be_bytes(theirs));
+        let rest = u32::MAX.checked_shr(u32::from(self.bits.saturating_sub(MAPPED_BITS))).unwrap_or(0);
+        let within = theirs & rest;
+        rest > 1 && (within == 0 || within == rest) && (ours ^ theirs) & !rest == 0
     }
 }
 

@@ -71,10 +71,11 @@ impl Host {
 
     /// Whether somebody at `source` can be answered through the Ethernet address `hardware`: it is one host, another one,
     /// and no address that stands for itself alone or for none (RFC 1122, 3.2.1.3; RFC 6890, 2.2.2; RFC 4291, 2.5).
-    #[inline]
+    #[inline(never)]
     pub(crate) fn can_answer(&self, source: &Address, hardware: [u8; 6]) -> bool {
         let is_one = hardware[0] & 1 == 0 && hardware != [0; 6] && hardware != self.hardware;
-        is_one && source.is_host() && !self.has(source) && !self.is_broadcast(source)
+        let is_ours = |network: &Network| network.address == *source || network.is_broadcast(source);
+        is_one && source.is_host() && !self.networks().iter().any(is_ours)
     }
 
     /// Whether an address stands for all hosts of one of its networks.

@@ -218,8 +218,7 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
     pub fn post(&mut self, queue: usize, pool: &Pool, header: usize, count: usize) -> usize {
         let is_split = !self.any_layout();
         match self.queues.get_mut(queue) {
-            Some(queue) if pool.reached_by::<H>() && is_split => queue.post_split(pool, header, count),
-            Some(queue) if pool.reached_by::<H>() => queue.post(pool, header, count),
+            Some(queue) if pool.reached_by::<H>() => queue.post(pool, header, is_split, count),
             _ => 0,
         }
     }

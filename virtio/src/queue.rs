@@ -143,12 +143,8 @@ impl Queue {
     }
 
     /// Hands a buffer to the device as one descriptor.
+    #[inline]
     pub(crate) fn submit(&mut self, buffer: Buffer, direction: Direction) -> Result<(), Rejected> {
-        self.place(buffer, direction)
-    }
-
-    #[inline(always)]
-    fn place(&mut self, buffer: Buffer, direction: Direction) -> Result<(), Rejected> {
         let (length, flags) = offer(&buffer, direction);
         let head = self.free_head;
         let Some(slot) = self.slots.get_mut(usize::from(head)) else { return self.refuse(buffer) };
@@ -203,28 +199,21 @@ impl Queue {
     }
 
     /// Hands up to `count` buffers of `pool` to the device to be written: how many it got.
-    pub(crate) fn post(&mut self, pool: &Pool, header: usize, count: usize) -> usize {
+    pub(crate) fn post(&mut self, pool: &Pool, header: usize, is_split: bool, count: usize) -> usize {
         let mut posted = 0;
         while posted < count
-            && self.free > 0
+            && self.free > u16::from(is_split)
             && let Some(mut buffer) = pool.allocate()
             && buffer.grow_front(header).is_some()
-            && self.place(buffer, Direction::FromDevice).is_ok()
         {
-            posted += 1;
-        }
-        posted
-    }
-
-    /// As [`Self::post`], with a descriptor of its own for each header.
-    pub(crate) fn post_split(&mut self, pool: &Pool, header: usize, count: usize) -> usize {
-        let mut posted = 0;
-        while posted < count
-            && self.free > 1
-            && let Some(mut buffer) = pool.allocate()
-            && buffer.grow_front(header).is_some()
-            && self.submit_split(buffer, header, Direction::FromDevice).is_ok()
-        {
+            let submitted = if is_split {
+                self.submit_split(buffer, header, Direction::FromDevice)
+            } else {
+                self.submit(buffer, Direction::FromDevice)
+            };
+            if submitted.is_err() {
+                break;
+            }
             posted += 1;
         }
         posted
@@ -245,11 +234,6 @@ impl Queue {
 
     /// Takes the next buffer that the device returned, with its length if the device wrote it.
     pub(crate) fn complete(&mut self) -> Result<Option<Buffer>, Error> {
-        self.next()
-    }
-
-    #[inline(always)]
-    fn next(&mut self) -> Result<Option<Buffer>, Error> {
         if self.next_used == self.seen_used && !self.look()? {
             return Ok(None);
         }
@@ -263,8 +247,7 @@ impl Queue {
     /// Gives all that the device returned back to its pools: how many buffers.
     pub(crate) fn reclaim(&mut self) -> Result<usize, Error> {
         let mut count = 0;
-        while let Some(buffer) = self.next()? {
-            drop(buffer);
+        while self.complete()?.is_some() {
             count += 1;
         }
         Ok(count)

@@ -97,8 +97,11 @@ impl Packet {
             return Err(Refusal::Malformed);
         }
         let source = Address::v4([head[26], head[27], head[28], head[29]]);
-        let packet = Packet::read([source, destination], datagram, ETHERNET + header.len(), checksum)?;
-        packet.from(sender(head), host)
+        let at = ETHERNET + header.len();
+        if !host.can_answer(&source, sender(head)) {
+            return Err(Refusal::Unanswerable);
+        }
+        Packet::read([source, destination], datagram, at, checksum)
     }
 
     /// The same for a frame with a packet of IPv6.
@@ -111,8 +114,12 @@ impl Packet {
             return Err(Refusal::Elsewhere);
         }
         let datagram = rest.get(..u16::from_be_bytes([head[18], head[19]]).into());
-        let packet = Packet::read(ends, datagram.ok_or(Refusal::Malformed)?, IPV6_HEAD, checksum)?;
-        packet.from(sender(head), host)
+        let datagram = datagram.ok_or(Refusal::Malformed)?;
+        // On the wire, what looks like version 4 in version 6 is nobody's address.
+        if ends[0].is_v4() || !host.can_answer(&ends[0], sender(head)) {
+            return Err(Refusal::Unanswerable);
+        }
+        Packet::read(ends, datagram, IPV6_HEAD, checksum)
     }
 
     /// Reads the header of the `datagram` that begins in its frame at `at`.
@@ -133,25 +140,19 @@ impl Packet {
         if checked.is_some() && fold(sum(datagram) + pseudo_sum(&source, &destination, length)) != 0xffff {
             return Err(Refusal::Malformed);
         }
+        let ports = [[udp[0], udp[1]], [udp[2], udp[3]]];
+        if ports[0] == [0; 2] {
+            return Err(Refusal::Unanswerable);
+        }
         Ok(Packet {
             source,
             destination,
-            ports: [[udp[0], udp[1]], [udp[2], udp[3]]],
+            ports,
             // Both are below the length of a packet.
             start: (at + UDP) as u16,
             length: (datagram.len() - UDP) as u16,
             checked,
         })
-    }
-
-    /// The same, if whoever has sent it from this card can be answered.
-    #[inline]
-    fn from(self, hardware: [u8; 6], host: &Host) -> Result<Self, Refusal> {
-        // On the wire, what looks like version 4 in version 6 is nobody's address.
-        let is_someones = host.can_answer(&self.source, hardware)
-            && self.ports[0] != [0; 2]
-            && self.source.is_v4() == self.destination.is_v4();
-        is_someones.then_some(self).ok_or(Refusal::Unanswerable)
     }
 
     /// Who sent it.
@@ -276,8 +277,10 @@ fn word(bytes: [u8; 4]) -> u64 {
 /// version 4 sums up to nothing.
 #[inline]
 fn pseudo_sum(one: &Address, other: &Address, length: [u8; 2]) -> u64 {
-    let sum = |address: &Address| -> u64 {
-        address.octets().as_chunks().0.iter().map(|octets| word(*octets)).sum()
+    let sum = |address: &Address| {
+        let number = u128::from_le_bytes(*address.octets());
+        let (low, high) = (number as u64, (number >> 64) as u64);
+        (low & 0xffff_ffff) + (low >> 32) + (high & 0xffff_ffff) + (high >> 32)
     };
     sum(one) + sum(other) + word([0, PROTOCOL_UDP, length[0], length[1]])
 }

@@ -111,7 +111,9 @@ impl Entry {
         if frame.is_chained() {
             return Fate::Passed;
         }
-        let packet = match Packet::parse(frame, host, known.checksum) {
+        // It is large, and stays where it is.
+        let parsed = Packet::parse(frame, host, known.checksum);
+        let packet = match &parsed {
             Ok(packet) => packet,
             Err(Refusal::Elsewhere) => return Fate::Passed,
             Err(Refusal::Malformed) => {
