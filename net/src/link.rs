@@ -142,13 +142,16 @@ impl Link {
     /// is cut off is seen as an empty one, and not handled. Whether it is intact is found out later: most of what is
     /// dropped is dropped for less.
     pub(crate) fn take_in(&mut self) -> Option<&[u8]> {
-        let mut frame = self.nic.receive()?;
+        // It is put where it stays: frames are large, as values go.
+        self.incoming = self.nic.receive();
+        let Frame { buffer, .. } = self.incoming.as_mut()?;
         self.counters.rx_frames.increment();
-        let is_whole = !SEGMENTATION || !frame.buffer.is_chained() || self.make_whole(&mut frame.buffer);
-        self.counters.rx_bytes.add(frame.buffer.len() as u64);
-        self.show(Direction::Received, &frame.buffer);
-        self.incoming = Some(frame);
+        let is_whole = !SEGMENTATION || !buffer.is_chained() || make_whole(self.merged.as_ref(), buffer);
+        self.counters.rx_bytes.add(buffer.len() as u64);
         self.is_checked = false;
+        if let Some(witness) = &self.witness {
+            witness.see(Direction::Received, self.now, buffer);
+        }
         if !is_whole {
             self.drop_spoilt();
         }
@@ -168,24 +171,6 @@ impl Link {
     fn drop_spoilt(&mut self) {
         self.incoming = None;
         self.counters.rx_spoilt.increment();
-    }
-
-    /// Copies a frame of several buffers into one. False when it is too long, or the last one is not handled yet.
-    fn make_whole(&self, buffer: &mut Buffer) -> bool {
-        let Some(mut whole) = self.merged.as_ref().and_then(Pool::allocate) else { return false };
-        // Nothing is put in front of it, and the longest frame needs the room.
-        let _ = whole.grow_front(Buffer::HEADROOM);
-        if whole.set_len(buffer.total_len()).is_err() {
-            return false;
-        }
-        let mut rest = &mut whole[..];
-        for part in buffer.parts() {
-            let Some((now, later)) = rest.split_at_mut_checked(part.len()) else { return false };
-            now.copy_from_slice(part);
-            rest = later;
-        }
-        *buffer = whole;
-        true
     }
 
     /// Drops the received frame in hand.
@@ -507,6 +492,25 @@ impl Link {
             }
         }
     }
+}
+
+/// Copies a frame of several buffers into one of `merged`. False when it is too long, or the last one is not handled yet.
+#[inline(never)]
+fn make_whole(merged: Option<&Pool>, buffer: &mut Buffer) -> bool {
+    let Some(mut whole) = merged.and_then(Pool::allocate) else { return false };
+    // Nothing is put in front of it, and the longest frame needs the room.
+    let _ = whole.grow_front(Buffer::HEADROOM);
+    if whole.set_len(buffer.total_len()).is_err() {
+        return false;
+    }
+    let mut rest = &mut whole[..];
+    for part in buffer.parts() {
+        let Some((now, later)) = rest.split_at_mut_checked(part.len()) else { return false };
+        now.copy_from_slice(part);
+        rest = later;
+    }
+    *buffer = whole;
+    true
 }
 
 impl Device for Link {

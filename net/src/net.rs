@@ -204,8 +204,9 @@ impl Driver {
                     // One that comes earlier wakes for nothing, once; to set it anew each time would cost more.
                     let is_early =
                         |set: &(Instant, Sleep)| set.0 > now && until.is_some_and(|until| set.0 <= until);
-                    let set_anew = || until.map(|until| (until, self.time.sleep_until(until)));
-                    timer = timer.filter(is_early).or_else(set_anew);
+                    if !timer.as_ref().is_some_and(is_early) {
+                        timer = until.map(|until| (until, self.time.sleep_until(until)));
+                    }
                     if self.sleep(&mut timer).await
                         && let Some((set, _)) = timer.take()
                     {

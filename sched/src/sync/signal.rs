@@ -39,6 +39,7 @@ impl<T> Signal<T> {
     }
 
     /// Takes the value if there is one and nobody waits for it.
+    #[inline]
     pub fn try_take(&self) -> Option<T> {
         if self.0.waiters.is_empty() { self.0.value.take() } else { None }
     }
@@ -103,11 +104,13 @@ impl Event {
     }
 
     /// Whether it has happened and was not taken.
+    #[inline]
     pub fn is_set(&self) -> bool {
         self.0.is_set()
     }
 
     /// Takes it if it has happened and nobody waits for it.
+    #[inline]
     pub fn try_take(&self) -> bool {
         self.0.try_take().is_some()
     }
