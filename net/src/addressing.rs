@@ -154,7 +154,7 @@ impl Stack {
                     }
                 }
             }
-            for preference in [1, 0, -1] {
+            for preference in [i8::MAX, 1, 0, -1] {
                 for to in autoconf.routes().filter(|to| to.preference == preference) {
                     let via = to.router.map_or(Address::UNSPECIFIED, Address::from);
                     route(Network { address: to.network.into(), bits: to.prefix }, via);
@@ -251,8 +251,10 @@ impl Stack {
             let action = addressing.autoconf.as_mut().and_then(|autoconf| autoconf.poll(now, random));
             match action {
                 None => break,
+                // Without anybody who listens nobody is asked.
+                Some(Action::Solicit { .. }) if !addressing.config.hears_routers() => {}
                 Some(Action::Solicit { source, tentative }) => {
-                    link.solicit_routers(&source.into(), !tentative)
+                    link.solicit_routers(&source.into(), !tentative);
                 }
                 Some(Action::Probe { target }) => link.solicit(&Address::UNSPECIFIED, &target.into()),
                 Some(Action::Changed) => has_changed = true,
@@ -274,11 +276,12 @@ impl Stack {
             autoconf.receive(now, (*source.octets()).into(), message)
         });
         match heard {
-            Some(heard) if heard.changed => {
-                self.take_addresses(now);
-                log::debug!("{}: a router has told something new", self.name);
+            Some(heard) => {
+                self.counters.router_left_out.add(heard.left_out.into());
+                if heard.changed {
+                    self.take_addresses(now);
+                }
             }
-            Some(_) => {}
             None => self.counters.router_unheeded.increment(),
         }
     }

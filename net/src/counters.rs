@@ -31,8 +31,10 @@ unik_sched::counters! {
         icmp_unheeded,
         /// Senders of datagrams told that nobody waits for them.
         icmp_unreachable,
-        /// Advertisements of routers that changed nothing or made no sense.
+        /// Advertisements of routers that made no sense, or were not asked for.
         router_unheeded,
+        /// Networks, routes and servers of names in advertisements that there was no room for.
+        router_left_out,
         /// Turns of the driver task.
         turns,
         /// Turns that ended with received frames left for the next one.
