@@ -52,7 +52,7 @@ mod writer;
 mod zone;
 
 pub use counters::Counters;
-pub use master::{MAX_FILE, Problem, ZoneError};
+pub use master::{Include, MAX_FILE, Problem, ZoneError};
 pub use server::{Duplicate, Server, Transport, UDP_PAYLOAD};
 pub use session::{IDLE, MAX_ANSWER, MAX_QUERY, Session, Step};
 pub use settings::{BadSetting, MAX_TEXT, Minimal, Settings};

@@ -7,7 +7,9 @@
 mod check;
 mod data;
 mod digits;
+mod generate;
 mod generic;
+mod include;
 mod location;
 mod name;
 mod number;
@@ -16,6 +18,7 @@ mod problem;
 mod scanner;
 mod types;
 
+pub use include::Include;
 pub(crate) use number::decimal;
 pub use problem::{Problem, ZoneError};
 
@@ -23,10 +26,11 @@ use crate::kind::Kind;
 use crate::tree::{NodeId, Tree, is_same};
 use crate::zone::Zone;
 use alloc::vec::Vec;
+use include::Files;
 use problem::Mistake;
 use scanner::{Scanner, Word};
 
-/// The longest master file in octets, so that offsets fit in 32 bits with room to spare.
+/// The longest master file in octets with all that it includes, so that offsets fit in 32 bits with room to spare.
 pub const MAX_FILE: usize = 1 << 28;
 
 /// One record as it was read.
@@ -36,62 +40,87 @@ struct Entry {
     time_to_live: u32,
     /// Where its data begins in [`State::data`].
     data: u32,
-    /// Where it begins in the file.
+    /// Where it begins among all files of the zone.
     at: u32,
 }
 
 /// Reads the entries of one text.
-struct Reader<'s, 'w> {
-    state: &'s mut State,
+struct Reader<'s, 'w, 'f> {
+    state: &'s mut State<'f>,
     scanner: Scanner<'w>,
 }
 
 /// Everything read so far.
-struct State {
+struct State<'f> {
+    files: Files<'f>,
     tree: Tree,
     entries: Vec<Entry>,
     /// Each record's data after its length in two octets, names as four octets of their node.
     data: Vec<u8>,
     origin: Option<NodeId>,
+    /// What the zone seems to be: its SOA record's owner, or the first origin but the root.
+    apex: Option<NodeId>,
     /// The last owner; entries that begin with a blank have it too.
     owner: Option<NodeId>,
     /// What `$TTL` said.
     default_ttl: Option<u32>,
     /// What the last record said itself.
     last_ttl: Option<u32>,
+    /// Octets of lines that records were generated of.
+    generated: u64,
 }
 
 /// Reads and checks a zone.
 #[inline(never)]
-pub(crate) fn parse<'f>(file: &'f str, bytes: &[u8]) -> Result<Zone, ZoneError<'f>> {
-    let read = || {
-        if bytes.len() > MAX_FILE {
-            return Err(Mistake { at: 0, problem: Problem::FileTooLong });
-        }
-        let mut state = State::new(bytes.len());
-        Reader { state: &mut state, scanner: Scanner::new(bytes) }.entries()?;
-        check::freeze(state.tree, &state.entries, &state.data, bytes.len())
+pub(crate) fn parse<'f>(
+    file: &'f str,
+    bytes: &'f [u8],
+    include: &'f Include<'f>,
+) -> Result<Zone, ZoneError<'f>> {
+    let mut state = State::new(bytes.len().min(MAX_FILE), include);
+    let read = match state.files.open(file, bytes) {
+        Ok(scanner) => Reader { state: &mut state, scanner }.entries(),
+        Err(problem) => Err(Mistake { at: 0, problem }),
     };
-    read().map_err(|mistake| mistake.locate(file, bytes))
+    let State { files, tree, entries, data, apex, .. } = state;
+    let zone = apex.map(|apex| dotted(&tree, apex));
+    read.and_then(|()| check::freeze(tree, &entries, &data, bytes.len())).map_err(|mistake| {
+        let (file, line, column) = files.locate(mistake, file);
+        ZoneError { file, line, column, problem: mistake.problem, zone }
+    })
 }
 
-impl State {
+/// The labels of `node`, each with a dot behind it.
+fn dotted(tree: &Tree, mut node: NodeId) -> Vec<u8> {
+    let mut name = Vec::new();
+    while node != NodeId::ROOT {
+        name.extend_from_slice(tree.label(node));
+        name.push(b'.');
+        node = tree.parent(node);
+    }
+    name
+}
+
+impl<'f> State<'f> {
     /// Nothing yet of a file of `length` octets.
-    fn new(length: usize) -> Self {
+    fn new(length: usize, include: &'f Include<'f>) -> Self {
         Self {
+            files: Files::new(include),
             tree: Tree::new(),
             // A guess that spares growing step by step: a line of some 32 octets, half of it data.
             entries: Vec::with_capacity(length / 32),
             data: Vec::with_capacity(length / 2),
             origin: None,
+            apex: None,
             owner: None,
             default_ttl: None,
             last_ttl: None,
+            generated: 0,
         }
     }
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     fn entries(&mut self) -> Result<(), Mistake> {
         while let Some(is_blank) = self.scanner.entry()? {
             let word = self.scanner.word();
@@ -113,14 +142,20 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// `$ORIGIN name` or `$TTL time`.
+    /// A control entry (RFC 1035, 5.1; RFC 2308, 4; BIND's `$GENERATE`).
     fn control(&mut self, name: &[u8], at: u32) -> Result<(), Mistake> {
         if is_same(name, b"ORIGIN") {
             self.expect(Problem::ExpectedName)?;
-            self.state.origin = Some(self.name()?);
+            let origin = self.name()?;
+            self.state.origin = Some(origin);
+            self.state.apex = self.state.apex.or(Some(origin).filter(|origin| *origin != NodeId::ROOT));
         } else if is_same(name, b"TTL") {
             self.expect(Problem::ExpectedTtl)?;
             self.state.default_ttl = Some(self.time()?);
+        } else if is_same(name, b"INCLUDE") {
+            self.include()?;
+        } else if is_same(name, b"GENERATE") {
+            self.generate(at)?;
         } else {
             return Err(Mistake { at, problem: Problem::ExpectedControl });
         }
@@ -144,6 +179,9 @@ impl Reader<'_, '_> {
             }
             self.expect(Problem::ExpectedType)?;
         };
+        if kind == Kind::SOA && !self.state.entries.iter().any(|entry| entry.kind == kind) {
+            self.state.apex = Some(owner);
+        }
         let type_at = self.scanner.word().at;
         let start = self.state.data.len();
         self.put(&[0; 2]);

@@ -84,16 +84,17 @@ impl From<net::Error> for Error {
     }
 }
 
-/// Reads every `*.zone` of `files`. A file with a mistake is named in the log, and the others are served; if it is called
-/// as its zone is, `example.org.zone`, questions for that zone get SERVFAIL.
+/// Reads every `*.zone` of `files`, with what they include out of the others. A file with a mistake is named in the log, and the
+/// others are served; questions for the zone that it should have held get SERVFAIL, if its name is known.
 ///
 /// # Errors
 /// [`Error::NoZones`] where none is left.
 #[inline(never)]
 pub fn load(files: &Files) -> Result<Server, Error> {
     let mut server = Server::new();
+    let include = |wanted: &str| files.iter().find(|(path, _)| *path == wanted);
     for (path, contents) in files.iter().filter(|(path, _)| path.ends_with(SUFFIX)) {
-        match Zone::parse(path, contents) {
+        match Zone::read(path, contents, &include) {
             Ok(zone) => {
                 log::info!(
                     "{path}: zone {}, serial {}, {} records",
@@ -108,9 +109,10 @@ pub fn load(files: &Files) -> Result<Server, Error> {
             Err(error) => {
                 log::error!("{error}; this zone is not served");
                 let start = path.bytes().rposition(|octet| octet == b'/').map_or(0, |slash| slash + 1);
-                let name = path.as_bytes().get(start..path.len() - SUFFIX.len());
-                // Where another file holds that zone, nothing is amiss.
-                let _ = server.add_failed(name.unwrap_or_default());
+                let named = path.as_bytes().get(start..path.len() - SUFFIX.len());
+                // What the file says of its zone comes before what it is called. Where another file holds that zone,
+                // nothing is amiss.
+                let _ = server.add_failed(error.zone.as_deref().or(named).unwrap_or_default());
             }
         }
     }

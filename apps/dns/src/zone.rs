@@ -8,7 +8,7 @@
 
 use crate::kind::Kind;
 use crate::labels::Labels;
-use crate::master::{self, ZoneError};
+use crate::master::{self, Include, ZoneError};
 use crate::tree::{Label, NodeId, Tree};
 use crate::writer::Known;
 use alloc::vec::Vec;
@@ -66,12 +66,20 @@ pub(crate) enum Found {
 }
 
 impl Zone {
-    /// Reads the master file `bytes` (RFC 1035, 5). `file` is what errors call it.
+    /// Reads the master file `bytes` (RFC 1035, 5), which includes no other. `file` is what errors call it.
     ///
     /// # Errors
     /// The first mistake in the file: where it is, and what was expected there.
-    pub fn parse<'f>(file: &'f str, bytes: &[u8]) -> Result<Self, ZoneError<'f>> {
-        master::parse(file, bytes)
+    pub fn parse<'f>(file: &'f str, bytes: &'f [u8]) -> Result<Self, ZoneError<'f>> {
+        Self::read(file, bytes, &|_| None)
+    }
+
+    /// Reads the master file `bytes`, and those that it includes as `include` finds them.
+    ///
+    /// # Errors
+    /// The first mistake in one of the files: where it is, and what was expected there.
+    pub fn read<'f>(file: &'f str, bytes: &'f [u8], include: &'f Include<'f>) -> Result<Self, ZoneError<'f>> {
+        master::parse(file, bytes, include)
     }
 
     /// The name of the zone, as text that ends in a dot.

@@ -197,8 +197,10 @@ fn mistakes_in_words_are_named_with_their_place() {
 
 #[test]
 fn mistakes_in_entries_are_named_with_their_place() {
-    check("$INCLUDE other", "6:1", "$ORIGIN or $TTL");
-    check("  $GENERATE 1-9", "6:3", "$ORIGIN or $TTL");
+    check("$DATE today", "6:1", "$ORIGIN, $TTL, $INCLUDE or $GENERATE");
+    check("  $", "6:3", "$ORIGIN, $TTL, $INCLUDE or $GENERATE");
+    check("$INCLUDE other", "6:10", "the path of a file of the data");
+    check("  $GENERATE 9-1 a A 192.0.2.$", "6:13", "start-stop");
     check("$ORIGIN", "6:8", "a domain name");
     check("$ORIGIN a b", "6:11", "the end of the line");
     check("$TTL", "6:5", "a time");

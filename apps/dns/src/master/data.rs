@@ -72,7 +72,7 @@ fn problem(field: u8) -> Problem {
 }
 
 /// Reads the words of one record's data and appends it to the data of all records.
-pub(super) fn read(reader: &mut Reader<'_, '_>, kind: Kind) -> Result<(), Mistake> {
+pub(super) fn read(reader: &mut Reader<'_, '_, '_>, kind: Kind) -> Result<(), Mistake> {
     let fields = kind.fields();
     let Some(&first) = fields.first() else {
         reader.expect(Problem::ExpectedGeneric)?;
@@ -98,7 +98,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, kind: Kind) -> Result<(), Mistak
     Ok(())
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     /// Reads the last word, and where the field goes on those behind it, as `field`.
     #[inline(never)]
     fn field(&mut self, field: u8) -> Result<(), Mistake> {

@@ -12,7 +12,7 @@ use crate::kind::size;
 use crate::tree::NodeId;
 use alloc::vec::Vec;
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     /// Reads the last word, which must be `\#`, and those behind it as data of a type with `fields`.
     #[inline(never)]
     pub(super) fn generic(&mut self, fields: &[u8]) -> Result<(), Mistake> {

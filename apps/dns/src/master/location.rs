@@ -16,7 +16,7 @@ const DEPTH: u64 = 10_000_000;
 const NUMBERS: usize = 6;
 const SIZES: usize = 3;
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     /// Reads the last word and those behind it as
     /// `degrees [minutes [seconds]] N|S degrees [minutes [seconds]] E|W altitude [size [horizontal [vertical]]]`.
     #[inline(never)]

@@ -94,7 +94,7 @@ impl Name {
     }
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     /// Reads the last word as a name: absolute, relative to the origin, or `@`.
     pub(super) fn name(&mut self) -> Result<NodeId, Mistake> {
         let (name, above) = self.labels()?;

@@ -25,7 +25,7 @@ const OHTTP: u16 = 8;
 /// RFC 9460, 14.3.2: never a key.
 const INVALID: u16 = u16::MAX;
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     /// Reads all further words as parameters. There may be none.
     #[inline(never)]
     pub(super) fn parameters(&mut self) -> Result<(), Mistake> {

@@ -1,11 +1,12 @@
 //! What can be wrong with a master file, and where.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 /// A mistake in a master file. Displayed as `file:line:column: what was expected`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ZoneError<'f> {
-    /// What the caller named the file.
+    /// What the caller named the file, or the one that it includes.
     pub file: &'f str,
     /// Line of the mistake, the first being 1.
     pub line: u32,
@@ -13,6 +14,9 @@ pub struct ZoneError<'f> {
     pub column: u32,
     /// What was expected there.
     pub problem: Problem,
+    /// The name of the zone, each label with a dot behind it, where it is known: the owner of the SOA record, or the first
+    /// origin but the root.
+    pub zone: Option<Vec<u8>>,
 }
 
 impl fmt::Display for ZoneError<'_> {
@@ -32,24 +36,9 @@ impl core::error::Error for ZoneError<'_> {}
 /// A mistake before its line and column are counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mistake {
-    /// Offset in the file, which is no longer than [`MAX_FILE`](super::MAX_FILE).
+    /// Offset among all files of the zone, which are no longer than [`MAX_FILE`](super::MAX_FILE) together.
     pub(crate) at: u32,
     pub(crate) problem: Problem,
-}
-
-impl Mistake {
-    /// Counts lines and characters up to the mistake.
-    pub(crate) fn locate<'f>(self, file: &'f str, bytes: &[u8]) -> ZoneError<'f> {
-        let (mut line, mut column) = (1, 1);
-        for &byte in bytes.iter().take(self.at as usize) {
-            if byte == b'\n' {
-                (line, column) = (line + 1, 1);
-            } else if byte & 0xc0 != 0x80 {
-                column += 1; // the later octets of a UTF-8 character are not counted
-            }
-        }
-        ZoneError { file, line, column, problem: self.problem }
-    }
 }
 
 macro_rules! problems {
@@ -73,7 +62,7 @@ macro_rules! problems {
 }
 
 problems! {
-    FileTooLong = "expected a file of at most 256 MiB",
+    FileTooLong = "expected at most 256 MiB, with all files that are included",
     // Words.
     UnclosedQuote = "expected a closing quotation mark before the end of the line",
     UnclosedParenthesis = "expected a closing parenthesis for this one before the end of the file",
@@ -81,7 +70,12 @@ problems! {
     BadEscape = "expected a character or three digits up to 255 after the backslash",
     ExpectedEnd = "expected the end of the line, because the record is complete",
     // Entries.
-    ExpectedControl = "expected $ORIGIN or $TTL: other control entries are not supported",
+    ExpectedControl = "expected $ORIGIN, $TTL, $INCLUDE or $GENERATE",
+    ExpectedFile = "expected the path of a file of the data, from its root on, as in hosts/example.txt",
+    TooManyFiles = "expected at most 8 files in each other, or does one include itself? and 1024 in all",
+    ExpectedRange = "expected start-stop or start-stop/step with numbers up to 2147483647",
+    ExpectedTemplate = "expected a record with $ or ${offset,width,base}, base being one of doxXnN and no number below 0",
+    TooManyGenerated = "expected lines of at most 16 MiB to generate",
     ExpectedOwner = "expected an owner name at the start of the line, because no record before has one",
     ExpectedType = "expected a TTL, the class IN or a type such as A, MX or TYPE65280",
     ExpectedClass = "expected the class IN, the only one served",

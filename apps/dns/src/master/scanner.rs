@@ -6,6 +6,8 @@ use super::problem::{Mistake, Problem};
 pub(super) struct Scanner<'b> {
     bytes: &'b [u8],
     at: usize,
+    /// Where the file begins among all files of the zone.
+    base: u32,
     /// Parentheses that are open. Inside them the end of a line is a blank.
     depth: u32,
     /// Where the outermost open parenthesis stands.
@@ -28,11 +30,12 @@ pub(super) struct Word<'b> {
 }
 
 impl<'b> Scanner<'b> {
-    pub(super) fn new(bytes: &'b [u8]) -> Self {
+    /// Reads `bytes`; places in them are offsets from `base` on.
+    pub(super) fn new(bytes: &'b [u8], base: u32) -> Self {
         // Editors of some systems put a byte order mark first.
         let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let word = Word { text: &[], at: 0, is_quoted: false };
-        Self { bytes, at, depth: 0, opened: 0, end_of_word: 0, has_ended: false, word }
+        Self { bytes, at, base, depth: 0, opened: 0, end_of_word: 0, has_ended: false, word }
     }
 
     /// Goes on to the first word of the next entry: whether the entry begins with a blank. `None` at the end.
@@ -86,17 +89,30 @@ impl<'b> Scanner<'b> {
         }
         match self.depth {
             0 => Ok(false),
-            _ => Err(Mistake { at: self.opened as u32, problem: Problem::UnclosedParenthesis }),
+            _ => Err(Mistake { at: self.place(self.opened), problem: Problem::UnclosedParenthesis }),
         }
     }
 
     /// Where the last word ended: the place to name when one is missing.
     pub(super) fn end_of_word(&self) -> u32 {
-        self.end_of_word as u32
+        self.place(self.end_of_word)
+    }
+
+    /// The rest of the line as it stands there; the entry has no more words.
+    pub(super) fn line(&mut self) -> &'b [u8] {
+        let rest = self.bytes.get(self.at..).unwrap_or(&[]);
+        let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        self.at += end;
+        rest.get(..end).unwrap_or(&[]).trim_ascii_start()
+    }
+
+    /// The place of offset `at`, which is one among all files of the zone.
+    fn place(&self, at: usize) -> u32 {
+        self.base + at as u32 // at most MAX_FILE
     }
 
     fn mistake(&self, problem: Problem) -> Mistake {
-        Mistake { at: self.at as u32, problem }
+        Mistake { at: self.place(self.at), problem }
     }
 
     fn skip_comment(&mut self) {
@@ -126,7 +142,7 @@ impl<'b> Scanner<'b> {
                 Some(b'"') => break,
                 Some(b'\\') => self.skip_escape()?,
                 Some(b'\n') | None => {
-                    return Err(Mistake { at: mark as u32, problem: Problem::UnclosedQuote });
+                    return Err(Mistake { at: self.place(mark), problem: Problem::UnclosedQuote });
                 }
                 Some(_) => self.at += 1,
             }
@@ -151,7 +167,7 @@ impl<'b> Scanner<'b> {
         let text = self.bytes.get(start + marks..self.at).unwrap_or(&[]);
         self.at += marks;
         self.end_of_word = self.at;
-        self.word = Word { text, at: start as u32, is_quoted: marks > 0 };
+        self.word = Word { text, at: self.place(start), is_quoted: marks > 0 };
     }
 }
 

@@ -5,7 +5,7 @@ use super::problem::{Mistake, Problem};
 use crate::kind::Kind;
 use alloc::vec::Vec;
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     /// Reads all further words as types. There may be none (RFC 5155, 7.1).
     #[inline(never)]
     pub(super) fn types(&mut self) -> Result<(), Mistake> {
