@@ -27,7 +27,7 @@ cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
     --release                  the image that ships
     --base ADDRESS             load it at 0x345000, or random: another one at each start
     --host                     as an ordinary process, without a machine
-    --data DIR                 files for the guest
+    --data DIR                 files for the guest, checked first where the application checks files
     --embed DIR                files for the guest, compiled in
     --disk FILE                a disk (several times)
     --machine KIND             microvm, q35 or pc

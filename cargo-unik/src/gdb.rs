@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::check;
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
 use crate::image::{self, Request};
@@ -93,7 +94,7 @@ fn stopped_machine(
     let image = image::build(workspace, app, request)?;
     let guest = Guest { extra: stopped(stub), ..options.guest(app, &request.output)? };
     if let (Some(files), Some(archive)) = (options.data_folder(app)?, &guest.initrd) {
-        image::pack(&files, archive)?;
+        check::pack(workspace, app, &files, archive)?;
     }
     let mut qemu = guest.command()?.process();
     qemu.stdin(Stdio::null()).stdout(std::io::stderr()).process_group(0);

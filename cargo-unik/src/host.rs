@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use crate::check;
 use crate::error::{Context, Error, Result};
 use crate::image::{self, Profile};
 use crate::monitor::find;
@@ -82,7 +83,7 @@ fn command(
     }
     if let Some(folder) = options.data_folder(app)? {
         let archive = image::output_folder(workspace).join(format!("{}.data.cpio", app.name));
-        command.arg("--data").arg(image::pack(&folder, &archive)?);
+        command.arg("--data").arg(check::pack(workspace, app, &folder, &archive)?);
     }
     // The process sees words as an image does: quotation marks hold them together and are no part of them.
     command.args(run::split(&options.words(app)).into_iter().map(|word| word.replace('"', "")));

@@ -16,7 +16,7 @@ use crate::error::{Context, Error, Result};
 use crate::identity::{self, Digest, Identity};
 use crate::options::Memory;
 use crate::workspace::{App, Kind, SYSTEM_PACKAGE, TARGET_FILE, Workspace};
-use crate::{budget, cpio, elf, relocation, setup};
+use crate::{budget, check, cpio, elf, relocation, setup};
 
 /// How the image is optimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -149,7 +149,10 @@ pub fn build(workspace: &Workspace, app: &App, request: &Request) -> Result<Imag
     setup::rust_src()?;
     fs::create_dir_all(&request.output).or_cannot(|| format!("make {}", request.output.display()))?;
     let archive = match &request.embed {
-        Some(folder) => Some(pack(folder, &request.output.join(format!("{}.embed.cpio", app.name)))?),
+        Some(folder) => {
+            let archive = request.output.join(format!("{}.embed.cpio", app.name));
+            Some(check::pack(workspace, app, folder, &archive)?)
+        }
         None => None,
     };
     let commit = identity::commit(&workspace.root);

@@ -4,7 +4,7 @@
 //! [`image`] builds one into `target/unik/APP.elf` and `APP.debug` with [`cpio`] and [`elf`], at another [`base`] by [`relocation`],
 //! and says in it what it was built from ([`identity`], which [`inspect`] reads; [`sbom`] lists the crates); [`guest`] turns wishes
 //! about a machine
-//! into a QEMU command; [`run`] boots it, controls it by [`qmp`], and reads [`epitaph`]s with the help of [`symbols`]; [`monitor`]
+//! into a QEMU command; [`check`] asks the application about its files; [`run`] boots it, controls it by [`qmp`], and reads [`epitaph`]s with the help of [`symbols`]; [`monitor`]
 //! looks into those that run. The whole-image tests use the same modules
 //! as the commands do, so what is tested is what the user runs.
 //!
@@ -26,6 +26,7 @@ mod autopsy;
 pub mod base;
 pub mod bench;
 pub mod budget;
+pub mod check;
 pub mod cli;
 pub mod console;
 mod core_file;

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use crate::check;
 use crate::elsewhere;
 use crate::error::{Context, Result};
 use crate::guest::{Command, Guest};
@@ -32,7 +33,7 @@ pub fn run(options: RunOptions) -> Result<u8> {
     guest.kernel = PathBuf::from(kernel);
     if let Some(data) = options.data_folder(&app)? {
         let archive = format!("{}.cpio", app.name);
-        image::pack(&data, &folder.join(&archive))?;
+        check::pack(&workspace, &app, &data, &folder.join(&archive))?;
         guest.initrd = Some(PathBuf::from(archive));
     }
     for file in files(&options, &app, &guest)? {

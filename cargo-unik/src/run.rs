@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::autopsy::Autopsy;
 use crate::base::{Base, Room};
+use crate::check;
 use crate::epitaph;
 use crate::error::{Context, Error, Result};
 use crate::guest::{Command, Guest};
@@ -247,7 +248,7 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     guest.monitor.as_deref().map_or(Ok(()), find::clear)?;
     let mut files = 0;
     if let (Some(folder), Some(archive)) = (options.data_folder(&app)?, &guest.initrd) {
-        let packed = image::pack(&folder, archive)?;
+        let packed = check::pack(&workspace, &app, &folder, archive)?;
         files = packed.metadata().or_cannot(|| format!("read {}", packed.display()))?.len();
     }
     let room = Room { memory: u64::from(guest.memory.mebibytes()) << 20, files };

@@ -88,6 +88,8 @@ pub struct App {
 pub struct Defaults {
     /// The folder of its files.
     pub data: Option<PathBuf>,
+    /// The example of its package that checks files, on this computer, before they are packed.
+    pub check: Option<String>,
     /// Ports to forward.
     pub forwards: Vec<Forward>,
     /// Memory.
@@ -273,6 +275,7 @@ impl Defaults {
                 || words.clone().ok_or_else(|| Error::usage(format!("{key} wants a list of strings")));
             match key.as_str() {
                 "data" => defaults.data = Some(folder.join(one()?)),
+                "check" => defaults.check = Some(one()?.to_owned()),
                 "memory" => defaults.memory = Some(one()?.parse()?),
                 "machine" => defaults.machine = Some(one()?.parse()?),
                 "cmdline" => defaults.cmdline = Some(one()?.to_owned()),
@@ -287,7 +290,7 @@ impl Defaults {
                 "features" => defaults.features = several()?.into_iter().map(str::to_owned).collect(),
                 "examples" => {}
                 _ => {
-                    let known = "data, memory, machine, cmdline, forward, net, features";
+                    let known = "data, check, memory, machine, cmdline, forward, net, features";
                     return Err(Error::usage(format!("there is no wish '{key}': choose {known}")));
                 }
             }

@@ -37,6 +37,23 @@ fn the_exit_code_of_the_guest_is_that_of_the_tool() {
 }
 
 #[test]
+fn a_zone_with_a_mistake_gets_into_no_image_and_to_no_guest() {
+    let folder = workspace().target.join(format!("unik/tests/zones-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let zone = "$ORIGIN e.\n$TTL 5\n@ SOA n.f. h.f. 1 2 3 4 5\n@ NS n.f.\n$INCLUDE hosts\n";
+    std::fs::write(folder.join("e.zone"), zone).unwrap();
+    std::fs::write(folder.join("hosts"), "a A 192.0.2.256\n").unwrap();
+    for words in ["build dns --embed", "run dns --monitor none --net none --data"] {
+        let (output, said) = ran(&format!("{words} {}", folder.display()));
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("hosts:1:5: expected an IPv4 address\n"), "{said}");
+        assert!(said.contains(&format!("unik: dns refuses the files in {}\n", folder.display())), "{said}");
+        assert!(!said.contains("ready:"), "{said}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn an_epitaph_is_told_with_functions_files_and_lines() {
     let (output, said) = ran("run panic --net none --accel tcg --monitor none");
     assert_eq!(output.status.code(), Some(2), "{said}");

@@ -202,7 +202,7 @@ const ROWS: [(&str, u16, &str); 39] = [
     // RFC 2782: the target is never compressed, like every name below.
     ("SRV", 33, "222n"),
     // RFC 4034, 3.2, 4.2, 5.3 and 2.2.
-    ("RRSIG", 46, "kg1tdd2n6"),
+    ("RRSIG", 46, "kg14dd2n6"),
     ("NSEC", 47, "wb"),
     ("DS", 43, "2g1x"),
     ("DNSKEY", 48, "21g6"),

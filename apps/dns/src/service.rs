@@ -40,8 +40,8 @@ const LAST: u8 = 64;
 const LAST_TURNS: usize = 4;
 /// The least time between two lines of the log about connections that are refused.
 const COMPLAINT: Duration = Duration::from_secs(1);
-/// The ending of a master file's name.
-const SUFFIX: &str = ".zone";
+/// The ending of a zone's master file; files that it includes have another.
+pub const SUFFIX: &str = ".zone";
 
 /// Why the service ended or never began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

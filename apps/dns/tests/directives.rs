@@ -118,10 +118,11 @@ fn included_files_have_their_limits() {
 fn one_line_stands_for_many() {
     let server = serve(
         "$GENERATE 1-3 host-$ A 192.0.2.$\n\
-         $GENERATE 0-6/3 ${10,3}\t7 IN TXT \"at $\" \\$ ; $ is the number\n\
+         $GENERATE 0-6/3 ${10,3}\t7 IN TXT \"at $\" \"$$\" ; $ is the number\n\
          $generate 1-2 $.0-63 NS ns.${0,2,x}.net.\r\n\
          $GENERATE 8-9 ${0,3,n}.ip6 PTR host-$\n\
          $GENERATE 5-5 alias CNAME host-$\n\
+         $GENERATE 1-2 mail IN MX \"0 mx$.net.\"\n\
          $GENERATE 5-5 $.old DNAME $.new",
         &[],
     );
@@ -132,6 +133,7 @@ fn one_line_stands_for_many() {
         ("016.example.org TXT", "7 TXT \"at 6\" \"$\""),
         ("2.0-63.example.org A", "3600 NS ns.02.net."),
         ("9.0.ip6.example.org PTR", "3600 PTR host-9.example.org."),
+        ("mail.example.org MX", "3600 MX 0 mx2.net."),
         ("alias.example.org CNAME", "3600 CNAME host-5.example.org."),
         ("5.old.example.org DNAME", "3600 DNAME 5.new.example.org."),
     ] {

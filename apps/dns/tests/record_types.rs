@@ -166,7 +166,7 @@ fn types_of_signatures_and_denial_are_read() {
         "A 5 3 86400 20030322173103 ( 20030220173103 2642 Example.com. oJB1W6WNGv+ldvQ3WDG0MQkg5IEhjRip8WTr )",
         "A 5 3 86400 1048354263 1045762263 2642 Example.com. oJB1W6WNGv+ldvQ3WDG0MQkg5IEhjRip8WTr",
     );
-    right("RRSIG", "TYPE1234 13 2 1h 5 4 3 @ AA==", "TYPE1234 13 2 3600 5 4 3 example.org. AA==");
+    right("RRSIG", "TYPE1234 13 2 3600 5 4 3 @ AA==", "TYPE1234 13 2 3600 5 4 3 example.org. AA==");
     right("NSEC", "HOST A MX RRSIG NSEC TYPE1234", "HOST.example.org. A MX RRSIG NSEC TYPE1234");
     right("NSEC", ". nsec type1234 A", ". A NSEC TYPE1234");
     right(
@@ -179,6 +179,7 @@ fn types_of_signatures_and_denial_are_read() {
     wrong("RRSIG B 5 3 1 1 1 1 . AA==", 9, "a type such as");
     wrong("RRSIG A 5 3 1 20031322173103 1 1 . AA==", 17, "a time between 1970 and 2106");
     wrong("RRSIG A 5 3 1 1 1 1 .", 24, "base64");
+    wrong("RRSIG A 5 3 1h 1 1 1 . AA==", 15, "a number from 0 to 4294967295");
     wrong("NSEC b A B", 12, "a type such as");
     wrong(
         &format!("NSEC {}", [&"x".repeat(63); 4].map(String::as_str).join(".")),

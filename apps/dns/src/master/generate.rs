@@ -3,7 +3,8 @@
 //! The form is BIND's: `$GENERATE start-stop[/step]` before a record in which `$` stands for the number, and
 //! `${offset,width,base}` for the number and something, at least so many digits long, in decimal (`d`), octal (`o`) or
 //! hexadecimal digits (`x`, `X`), or in hexadecimal digits from the last to the first with dots between them (`n`, `N`), as the
-//! reverse zones of IPv6 have them. `$$` and `\$` are a dollar. Each line that comes out is read like one of the file.
+//! reverse zones of IPv6 have them. `$$` and `\$` are a dollar. Data of several words may stand in quotation marks, which then
+//! are no part of them, as in `$GENERATE 1-9 host-$ MX "0 mail-$"`. Each line that comes out is read like one of the file.
 
 use super::problem::{Mistake, Problem};
 use super::scanner::Scanner;
@@ -29,11 +30,13 @@ impl Reader<'_, '_, '_> {
         if self.state.generated > MAX_GENERATED {
             return Err(word.mistake(Problem::TooManyGenerated));
         }
+        let is_quoted = is_quoted(template);
         let owner = self.state.owner;
         let mut line = Vec::new();
         for _ in 0..rounds {
             line.clear();
-            expand(template, number, &mut line).ok_or(Mistake { at, problem: Problem::ExpectedTemplate })?;
+            expand(template, is_quoted, number, &mut line)
+                .ok_or(Mistake { at, problem: Problem::ExpectedTemplate })?;
             let before = self.state.entries.len();
             let scanner = Scanner::new(&line, 0);
             let read = Reader { state: &mut *self.state, scanner }.entries();
@@ -70,8 +73,15 @@ fn words<'t>(text: &'t [u8], is_sign: fn(&u8) -> bool, usual: [&'t [u8]; 3]) -> 
     Some(words)
 }
 
-/// Appends `template` with `number` in its places to `line`.
-fn expand(template: &[u8], number: u32, line: &mut Vec<u8>) -> Option<()> {
+/// Whether the data in `template` are one word in quotation marks, which has no others before it.
+fn is_quoted(template: &[u8]) -> bool {
+    let mut parts = template.split(|&byte| byte == b'"').skip(1);
+    let (Some(_), Some(behind), None) = (parts.next(), parts.next(), parts.next()) else { return false };
+    behind.trim_ascii().first().is_none_or(|&byte| byte == b';')
+}
+
+/// Appends `template` with `number` in its places to `line`, without its quotation marks if its data are `quoted`.
+fn expand(template: &[u8], quoted: bool, number: u32, line: &mut Vec<u8>) -> Option<()> {
     let mut rest = template;
     while let Some((&byte, behind)) = rest.split_first() {
         rest = behind;
@@ -92,6 +102,7 @@ fn expand(template: &[u8], number: u32, line: &mut Vec<u8>) -> Option<()> {
                 rest = rest.get(end + 1..)?;
             }
             b'$' => put(b"0", number, line)?,
+            b'"' if quoted => {}
             _ => line.push(byte),
         }
     }
@@ -144,7 +155,7 @@ mod tests {
 
     fn expanded(template: &str, number: u32) -> Option<String> {
         let mut line = Vec::new();
-        expand(template.as_bytes(), number, &mut line)?;
+        expand(template.as_bytes(), is_quoted(template.as_bytes()), number, &mut line)?;
         Some(String::from_utf8(line).unwrap())
     }
 
@@ -155,6 +166,11 @@ mod tests {
             ("$", 0, Some("0")),
             (r"\$ $$ \\$ \", 1, Some(r"\$ \$ \\1 \")),
             ("${0}", 12, Some("12")),
+            (r#"$ MX "0 m$" "#, 1, Some("1 MX 0 m1 ")),
+            (r#"$ MX "0 m$"; x"#, 1, Some("1 MX 0 m1; x")),
+            (r#"$ TXT "a b" c"#, 1, Some(r#"1 TXT "a b" c"#)),
+            (r#"$ TXT "a" "b""#, 1, Some(r#"1 TXT "a" "b""#)),
+            (r#"$ TXT "a"#, 1, Some(r#"1 TXT "a"#)),
             ("${3}", 12, Some("15")),
             ("${-12}", 12, Some("0")),
             ("${-13}", 12, None),

@@ -35,7 +35,7 @@ pub(crate) fn zone(rest: &str) -> String {
 
 /// A record of every type that is no part of the usual beginning.
 pub(crate) const EVERY_TYPE: &str = r#"
-@ RRSIG SOA 13 2 1h 20030322173103 20030220173103 2642 @ oJB1W6WNGv+ldvQ3WDG0MQkg5IEhjRip8WTr
+@ RRSIG SOA 13 2 3600 20030322173103 20030220173103 2642 @ oJB1W6WNGv+ldvQ3WDG0MQkg5IEhjRip8WTr
 @ DNSKEY 257 3 ECDSAP256SHA256 AwEAAQ==
 @ CDS 0 0 0 00
 @ CDNSKEY 0 3 0 AA==
