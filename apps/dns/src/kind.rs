@@ -39,6 +39,10 @@ impl Kind {
     pub(crate) const NSEC3: Self = Self(50);
     /// RFC 4034, 2.
     pub(crate) const DNSKEY: Self = Self(48);
+    /// RFC 9460.
+    pub(crate) const SVCB: Self = Self(64);
+    /// RFC 9460, 9.
+    pub(crate) const HTTPS: Self = Self(65);
     /// Any one or all of the types (RFC 8482).
     pub(crate) const ANY: Self = Self(255);
 
@@ -86,6 +90,12 @@ impl Kind {
         let (word, code) = name.split_at_checked(4)?;
         let code = decimal(code, u16::MAX.into()).filter(|_| is_same(word, b"TYPE"))?;
         Some(Self(code as u16)) // at most u16::MAX
+    }
+
+    /// Whether an answer of this type comes with the addresses of the hosts that it names (RFC 1035, 3.3.9 and 3.3.11;
+    /// RFC 2782; RFC 9460, 4.1).
+    pub(crate) fn names_hosts(self) -> bool {
+        matches!(self, Self::NS | Self::MX | Self::SRV | Self::SVCB | Self::HTTPS)
     }
 
     /// A letter for each field of the data; none for a type that is not in the table.

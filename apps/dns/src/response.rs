@@ -112,6 +112,10 @@ impl<'s, 'o> Response<'s, 'o> {
             };
             self.is_authoritative = true;
             if let Some(set) = zone.set(node, kind) {
+                // Asked for a DNAME record, one that made an alias on the way may be the answer.
+                if chain.as_ref().is_some_and(|chain| chain.has_told(set)) {
+                    return self.add(zone, node, set, name);
+                }
                 return self.answer(zone, node, set, name);
             }
             if kind == Kind::ANY {
@@ -127,9 +131,7 @@ impl<'s, 'o> Response<'s, 'o> {
     /// Writes the records asked for.
     fn answer(&mut self, zone: &Zone, node: NodeId, set: &Set, name: &Labels) {
         let written = self.require(Section::Answer, zone, set, Owner::At(name.offset(0))).is_some();
-        let is_more = matches!(set.kind, Kind::NS | Kind::MX | Kind::SRV)
-            || self.server.settings().minimal == Minimal::No;
-        if written && is_more {
+        if written && (set.kind.names_hosts() || self.server.settings().minimal == Minimal::No) {
             self.add(zone, node, set, name);
         }
     }

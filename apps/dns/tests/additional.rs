@@ -174,3 +174,23 @@ fn as_much_glue_as_fits_is_told_beside_the_sign_that_some_is_missing() {
     assert!(whole.starts_with("NOERROR\n"), "{whole}");
     assert_eq!(whole.matches("\n+ ").count(), 24);
 }
+
+#[test]
+fn a_name_server_that_is_also_a_mail_server_below_a_delegation_has_its_glue_once() {
+    let server = with(Minimal::No, "a NS b\nb NS b\nb A 192.0.2.9\n@ NS b\nc MX 1 b\nc MX 2 ns");
+    expect(
+        &ask(&server, "c.example.org MX"),
+        &format!(
+            "NOERROR aa\n= c.example.org. 3600 MX 1 b.example.org.\n= c.example.org. 3600 MX 2 ns.example.org.
+             {SERVERS}\n^ example.org. 3600 NS b.example.org.\n{ADDRESS}\n+ b.example.org. 3600 A 192.0.2.9"
+        ),
+    );
+}
+
+#[test]
+fn a_service_has_the_addresses_of_its_host_or_of_its_own_name() {
+    let server = server(&[&zone("@ HTTPS 1 . alpn=h2\n@ A 192.0.2.1\na SVCB 0 b\nb A 192.0.2.2")]);
+    let ask = |question: &str| ask(&server, question);
+    assert!(ask("example.org HTTPS").ends_with("\n+ example.org. 3600 A 192.0.2.1\n"));
+    assert!(ask("a.example.org SVCB").ends_with("\n+ b.example.org. 3600 A 192.0.2.2\n"));
+}

@@ -97,6 +97,17 @@ fn a_redirection_is_told_once_however_often_it_serves() {
 }
 
 #[test]
+fn a_redirection_that_is_asked_for_and_was_told_on_the_way_is_not_told_again() {
+    let server = server(&[&zone("a DNAME @")]);
+    expect(
+        &ask(&server, "a.a.example.org DNAME"),
+        "NOERROR aa
+         = a.example.org. 3600 DNAME example.org.
+         = a.a.example.org. 3600 CNAME a.example.org.",
+    );
+}
+
+#[test]
 fn redirections_in_a_circle_and_into_themselves_end() {
     let server = server(&[&zone("a DNAME b\nb DNAME a\nself DNAME x.self")]);
     expect(

@@ -36,14 +36,13 @@ impl Response<'_, '_> {
         }
     }
 
-    /// Adds to `set`, which answers for `node`, what the client is going to ask next (RFC 1035, 3.3.9 and 3.3.11;
-    /// RFC 2782).
+    /// Adds to `set`, which answers for `node`, what the client is going to ask next.
     #[inline(never)]
     pub(super) fn add(&mut self, zone: &Zone, node: NodeId, set: &Set, name: &Labels) {
         let minimal = self.server.settings().minimal;
         let hosts = match set.kind {
             Kind::NS => Some(Hosts::Servers),
-            Kind::MX | Kind::SRV if minimal != Minimal::Yes => Some(Hosts::Own),
+            kind if kind.names_hosts() && minimal != Minimal::Yes => Some(Hosts::Own),
             _ => None,
         };
         // The keys of a zone are long, and who asks for them or for any of its sets knows its servers.
@@ -64,10 +63,19 @@ impl Response<'_, '_> {
 
     /// Adds the addresses of the hosts that `set` names, as far as the zone has them, and `earlier` has not named them.
     fn add_addresses(&mut self, zone: &Zone, set: &Set, earlier: Option<&Set>, hosts: Hosts) {
-        for (place, target) in zone.targets(set).take(MAX_TARGETS).enumerate() {
-            if names(zone, set, place, target)
-                || earlier.is_some_and(|earlier| names(zone, earlier, MAX_TARGETS, target))
+        for (place, mut target) in zone.targets(set).take(MAX_TARGETS).enumerate() {
+            // RFC 9460, 2.5: the root is no host. A service without an alias is where its record is.
+            if let Some((owner, Kind::SVCB | Kind::HTTPS)) = self.answered
+                && target == NodeId::ROOT
+                && place == 0
             {
+                target = owner;
+            }
+            let is_told = |earlier: &Set| {
+                names(zone, earlier, MAX_TARGETS, target)
+                    && (earlier.kind == Kind::NS || !zone.is_delegated(target))
+            };
+            if names(zone, set, place, target) || earlier.is_some_and(is_told) {
                 continue;
             }
             let is_wanted = match hosts {

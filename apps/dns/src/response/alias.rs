@@ -24,6 +24,12 @@ impl<'s> Chain<'s> {
     pub(super) fn new() -> Self {
         Self { names: [0; MAX_ALIASES], told: [None; MAX_ALIASES], count: 0 }
     }
+
+    /// Whether `set`, of the type DNAME, is in the answer.
+    #[inline(never)]
+    pub(super) fn has_told(&self, set: &Set) -> bool {
+        self.told.iter().flatten().any(|told| core::ptr::eq(*told, set))
+    }
 }
 
 impl<'s> Response<'s, '_> {
@@ -54,7 +60,7 @@ impl<'s> Response<'s, '_> {
     ) -> Option<()> {
         let target = zone.targets(redirection).next()?;
         let above = name.count().saturating_sub(zone.tree.depth(encloser));
-        if chain.told.iter().flatten().any(|told| core::ptr::eq(*told, redirection)) {
+        if chain.has_told(redirection) {
             // A name that is led below the DNAME record itself would come back longer each time.
             if zone.tree.is_within(target, encloser) {
                 return None;

@@ -238,7 +238,9 @@ fn records(
         .filter(|record| record.owner == *source && (record.kind == kind || kind == "ANY"))
         .collect();
     if let Some(first) = found.first() {
-        answer.answer.extend(found.iter().map(|record| record.line(name, record.ttl)));
+        if kind != "DNAME" || !answer.sets.contains(&(name.clone(), "DNAME")) {
+            answer.answer.extend(found.iter().map(|record| record.line(name, record.ttl)));
+        }
         if kind == "ANY" {
             return None;
         }
@@ -320,6 +322,11 @@ fn zone(random: &mut Random, apex: &Name, apexes: &[Name]) -> ModelZone {
         let owner = below(random, apex, 4);
         let kind = word(random, KINDS);
         let ttl = 60 * (1 + random.below(9)) as u32;
+        // RFC 6672, 2.4: no zone has its place below a DNAME record of another, and below a zone nothing of it is seen.
+        let is_across = |other: &Name| other != apex && (other.ends_with(&owner) || owner.ends_with(other));
+        if kind == "DNAME" && apexes.iter().any(is_across) {
+            continue;
+        }
         for part in 0..1 + random.below(4) {
             let other = &apexes[random.below(apexes.len())];
             let target = match random.below(8) {
