@@ -4,7 +4,7 @@
 //! - [`DeviceModel`] and [`FakeTransport`]: a virtio device whose queues are worked by rust-vmm's `virtio-queue`, an
 //!   implementation independent of ours; it watches that the driver keeps the rules, and can itself be told to lie.
 //! - [`VirtualClock`]: time that jumps instead of passing.
-//! - [`Scarce`]: an allocator that runs out of memory when a test says so.
+//! - [`Scarce`]: an allocator that runs out of memory when a test says so, and tells what an operation took.
 //! - [`Random`]: numbers that a printed seed brings back.
 //!
 //! All of it is for tests: broken rules panic, with a sentence that says which. The state of [`HostHal`] belongs to
@@ -24,5 +24,5 @@ pub use hal::HostHal;
 pub use model::{DeviceModel, Setup};
 pub use random::Random;
 pub use ring::{Chain, DeviceQueue, QueueAddresses};
-pub use scarcity::{Scarce, Scarcity};
+pub use scarcity::{Scarce, Scarcity, Usage};
 pub use transport::FakeTransport;

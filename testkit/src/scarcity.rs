@@ -1,4 +1,4 @@
-//! An allocator that runs out of memory when a test says so.
+//! An allocator that runs out of memory when a test says so, and tells what an operation took.
 //!
 //! A test program installs it once and then lets single allocations of its own thread fail, one after the other, or
 //! all that would go beyond a number of bytes:
@@ -14,6 +14,22 @@
 //! assert!(Scarcity::Nth(1).during(reserve).0, "there is only one allocation");
 //! assert!(!Scarcity::Bytes(99).during(reserve).0);
 //! assert!(Scarcity::Bytes(100).during(reserve).0);
+//! ```
+//!
+//! What an operation keeps and what it takes on the way can be bounded in a test as well:
+//!
+//! ```
+//! use unik_testkit::{Scarce, Usage};
+//!
+//! #[global_allocator]
+//! static HEAP: Scarce = Scarce;
+//!
+//! let (kept, usage) = Usage::of(|| {
+//!     drop(vec![0_u8; 300]);
+//!     vec![0_u8; 200]
+//! });
+//! assert_eq!(kept.len(), 200);
+//! assert_eq!(usage, Usage { kept: 200, peak: 300 });
 //! ```
 //!
 //! What the operation under test does not expect to fail ends the process, as it ends an image.
@@ -36,9 +52,37 @@ pub enum Scarcity {
     Bytes(usize),
 }
 
+/// What an operation took of the memory, beyond what its thread had before, in bytes as they were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// What was still there in the end.
+    pub kept: usize,
+    /// The most at any time.
+    pub peak: usize,
+}
+
 thread_local! {
+    static USED: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
     static IN_FORCE: Cell<Option<Scarcity>> = const { Cell::new(None) };
     static REFUSED: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Usage {
+    /// Runs `operation`, and tells what it returns and what it took. Only what this thread allocates is counted, and what it
+    /// gives back.
+    pub fn of<T>(operation: impl FnOnce() -> T) -> (T, Self) {
+        USED.set(0);
+        PEAK.set(0);
+        let result = operation();
+        (result, Self { kept: USED.get().max(0) as usize, peak: PEAK.get().max(0) as usize })
+    }
+}
+
+/// Counts bytes that were allocated, or given back.
+fn count(bytes: isize) {
+    USED.set(USED.get() + bytes);
+    PEAK.set(PEAK.get().max(USED.get()));
 }
 
 impl Scarcity {
@@ -80,6 +124,7 @@ unsafe impl GlobalAlloc for Scarce {
         if refuses(layout.size()) {
             return null_mut();
         }
+        count(layout.size() as isize); // no allocation is larger than `isize::MAX`
         // SAFETY: the caller keeps the rules for `alloc`.
         unsafe { System.alloc(layout) }
     }
@@ -88,6 +133,7 @@ unsafe impl GlobalAlloc for Scarce {
         if let Some(Scarcity::Bytes(left)) = IN_FORCE.get() {
             IN_FORCE.set(Some(Scarcity::Bytes(left.saturating_add(layout.size()))));
         }
+        count(-(layout.size() as isize)); // as above
         // SAFETY: the caller keeps the rules for `dealloc`, and all memory comes from the system.
         unsafe { System.dealloc(pointer, layout) };
     }

@@ -33,6 +33,9 @@ use scanner::{Scanner, Word};
 /// The longest master file in octets with all that it includes, so that offsets fit in 32 bits with room to spare.
 pub const MAX_FILE: usize = 1 << 28;
 
+/// Records that there is room for before any is read.
+const FIRST_ENTRIES: usize = 8;
+
 /// One record as it was read.
 struct Entry {
     owner: NodeId,
@@ -82,9 +85,10 @@ pub(crate) fn parse<'f>(
         Ok(scanner) => Reader { state: &mut state, scanner }.entries(),
         Err(problem) => Err(Mistake { at: 0, problem }),
     };
-    let State { files, tree, entries, data, apex, .. } = state;
+    let State { files, mut tree, entries, data, apex, .. } = state;
+    tree.shrink();
     let zone = apex.map(|apex| dotted(&tree, apex));
-    read.and_then(|()| check::freeze(tree, &entries, &data, bytes.len())).map_err(|mistake| {
+    read.and_then(|()| check::freeze(tree, entries, data, bytes.len())).map_err(|mistake| {
         let (file, line, column) = files.locate(mistake, file);
         ZoneError { file, line, column, problem: mistake.problem, zone }
     })
@@ -107,9 +111,9 @@ impl<'f> State<'f> {
         Self {
             files: Files::new(include),
             tree: Tree::new(),
-            // A guess that spares growing step by step: a line of some 32 octets, half of it data.
-            entries: Vec::with_capacity(length / 32),
-            data: Vec::with_capacity(length / 2),
+            // A fraction of them, by which the rest is foreseen.
+            entries: Vec::with_capacity(FIRST_ENTRIES + length / 512),
+            data: Vec::new(),
             origin: None,
             apex: None,
             owner: None,
@@ -121,6 +125,18 @@ impl<'f> State<'f> {
 }
 
 impl Reader<'_, '_, '_> {
+    /// Makes room for what the rest of the file promises by what has been read so far, so that nothing grows step by step.
+    #[inline(never)]
+    fn make_room(&mut self) {
+        let State { tree, entries, data, .. } = &mut *self.state;
+        let promised = [entries.len(), data.len(), tree.len(), tree.octets()]
+            .map(|so_far| self.scanner.promised(so_far));
+        let [more_entries, more_data, names, octets] = promised;
+        entries.reserve_exact(more_entries);
+        data.reserve_exact(more_data);
+        tree.reserve(names, octets);
+    }
+
     fn entries(&mut self) -> Result<(), Mistake> {
         while let Some(is_blank) = self.scanner.entry()? {
             let word = self.scanner.word();
@@ -198,6 +214,9 @@ impl Reader<'_, '_, '_> {
             .or_else(|| (kind == Kind::SOA).then(|| minimum(&self.state.data)))
             .ok_or(Mistake { at: type_at, problem: Problem::NoTtl })?;
         self.state.last_ttl = Some(time_to_live);
+        if self.state.entries.len() == self.state.entries.capacity() {
+            self.make_room();
+        }
         // Data are shorter than MAX_FILE times two.
         self.state.entries.push(Entry { owner, kind, time_to_live, data: start as u32, at });
         Ok(())

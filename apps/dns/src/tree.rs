@@ -5,10 +5,14 @@
 //! (RFC 4343) and keep the case in which they were first written. The table is keyed by (parent, label), so walking
 //! down a question costs one hash of each of its bytes and ends at the first label that is not there.
 //!
-//! Invariant: a parent's number is smaller than its children's, and at most half of the slots are taken.
+//! A node takes eight octets beside its label, and a slot of the table four: the number of a node, and a few bits of its
+//! hash that spare looking at most of the nodes which are not the one.
+//!
+//! Invariant: a parent's number is smaller than its children's, and at most three quarters of the slots are taken.
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::iter;
 
 /// One name of one [`Tree`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -32,19 +36,20 @@ impl NodeId {
 }
 
 struct Node {
-    /// The first word of the label, in lower case: all of a label of up to eight octets.
-    key: u64,
-    hash: u32,
-    parent: NodeId,
+    /// The number of its parent, and [`HAS_CHILDREN`].
+    above: u32,
     /// Where the label stands in `labels`: its length octet, then its bytes.
     label: u32,
-    /// Octets of the whole name on the wire, the root's zero octet included: 1 to 255.
-    length: u8,
-    /// Labels of the whole name, the root not counted.
-    depth: u8,
-    /// Octets of the label.
-    label_length: u8,
 }
+
+impl Node {
+    fn parent(&self) -> NodeId {
+        NodeId(self.above & !HAS_CHILDREN)
+    }
+}
+
+/// The node is the parent of others.
+const HAS_CHILDREN: u32 = 1 << 31;
 
 /// A label to look for. It may be followed by other bytes, which lets most labels be read in one load.
 #[derive(Clone, Copy)]
@@ -76,8 +81,13 @@ impl<'b> Label<'b> {
     /// The eight bytes from `at` on, likewise.
     #[inline(never)]
     fn word(self, at: usize) -> u64 {
-        let bytes = self.bytes().get(at..).unwrap_or(&[]);
-        lower_case(bytes.iter().take(WORD).rev().fold(0, |word, &byte| word << 8 | u64::from(byte)))
+        let rest = self.rest.get(at..).unwrap_or(&[]);
+        let chunk = rest.first_chunk().copied().unwrap_or_else(|| {
+            let mut chunk = [0; WORD];
+            chunk.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+            chunk
+        });
+        lower_case(u64::from_le_bytes(chunk) & mask(self.length.saturating_sub(at)))
     }
 
     /// Mixes the label with its parent. The names in the table are the operator's own, so nobody from outside can
@@ -88,7 +98,8 @@ impl<'b> Label<'b> {
         if self.length > WORD {
             hash = self.hash_rest(hash);
         }
-        (hash >> 32) as u32
+        // The lower bits of a product know little of the upper bits of its factors.
+        ((hash ^ hash >> 29).wrapping_mul(FACTOR) >> 32) as u32
     }
 
     /// Mixes in what stands behind the first word. Few labels are that long, and the others go by it in a hurry.
@@ -109,11 +120,7 @@ const WORD: usize = 8;
 /// Keeps the first `length` bytes of a word.
 #[inline(always)]
 fn mask(length: usize) -> u64 {
-    match length {
-        0 => 0,
-        1..WORD => u64::MAX >> (8 * (WORD - length)),
-        _ => u64::MAX,
-    }
+    if length < WORD { (1 << (8 * length)) - 1 } else { u64::MAX }
 }
 
 /// Turns those of eight bytes that are ASCII capitals to lower case (RFC 4343, 3).
@@ -128,10 +135,15 @@ fn lower_case(word: u64) -> u64 {
     word | capitals >> 2
 }
 
-/// Whether two words are the same without regard to ASCII case, in one place for all words.
-#[inline(never)]
+/// Whether two words are the same without regard to ASCII case.
 pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
-    one.eq_ignore_ascii_case(other)
+    one.len() == other.len() && have_same_words(Label::new(one, one.len()), Label::new(other, other.len()), 0)
+}
+
+/// Whether two labels of one length are the same from octet `from` on, in one place for all.
+#[inline(never)]
+fn have_same_words(one: Label<'_>, other: Label<'_>, from: usize) -> bool {
+    (from..one.length).step_by(WORD).all(|at| one.word(at) == other.word(at))
 }
 
 /// The longest name on the wire in octets (RFC 1035, 2.3.4).
@@ -139,23 +151,33 @@ pub(crate) const MAX_NAME: usize = 255;
 /// The longest label in octets (RFC 1035, 2.3.4).
 pub(crate) const MAX_LABEL: usize = 63;
 
-const EMPTY: u32 = u32::MAX;
-const FIRST_BITS: u32 = 6;
+/// Bits of a slot that are the number of a node. The others are bits of its hash.
+const NUMBER_BITS: u32 = 27;
+/// Names that a tree can hold. No file of [`MAX_FILE`](crate::MAX_FILE) octets has as many: a label takes two.
+const MAX_NODES: usize = 1 << NUMBER_BITS;
+/// A free slot: the root is found without one.
+const EMPTY: u32 = 0;
+/// Slots of a tree without names.
+const FIRST_SLOTS: usize = 16;
+
+/// Where a name belongs that is not there.
+struct Place {
+    slot: u32,
+    hash: u32,
+}
 
 /// Names as a tree of labels; see the module.
 pub(crate) struct Tree {
     nodes: Vec<Node>,
+    /// Labels behind their lengths, and behind them a word of zeros, so that the first word of each can be read at once.
     labels: Vec<u8>,
     slots: Vec<u32>,
-    /// Binary logarithm of the number of slots.
-    bits: u32,
 }
 
 impl Tree {
     pub(crate) fn new() -> Self {
-        let root =
-            Node { key: 0, hash: 0, parent: NodeId::ROOT, label: 0, length: 1, depth: 0, label_length: 0 };
-        Self { nodes: vec![root], labels: vec![0], slots: vec![EMPTY; 1 << FIRST_BITS], bits: FIRST_BITS }
+        let root = Node { above: NodeId::ROOT.0, label: 0 };
+        Self { nodes: vec![root], labels: vec![0; 1 + WORD], slots: vec![EMPTY; FIRST_SLOTS] }
     }
 
     /// Number of names, the root included.
@@ -163,27 +185,58 @@ impl Tree {
         self.nodes.len()
     }
 
+    /// Octets of all labels with their lengths.
+    pub(crate) fn octets(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Makes room for so many more names, whose labels with their lengths take so many octets.
+    pub(crate) fn reserve(&mut self, names: usize, octets: usize) {
+        self.nodes.reserve_exact(names);
+        self.labels.reserve_exact(octets);
+        let slots = slots_for(self.nodes.len() + names);
+        if slots > self.slots.len() {
+            self.arrange(slots);
+        }
+    }
+
+    /// Gives back what more names would have needed.
+    pub(crate) fn shrink(&mut self) {
+        let slots = slots_for(self.nodes.len());
+        if slots + slots / 8 < self.slots.len() {
+            self.arrange(slots);
+        }
+        trim(&mut self.nodes);
+        trim(&mut self.labels);
+    }
+
     pub(crate) fn parent(&self, node: NodeId) -> NodeId {
-        self.nodes.get(node.index()).map_or(NodeId::ROOT, |node| node.parent)
+        self.nodes.get(node.index()).map_or(NodeId::ROOT, Node::parent)
     }
 
     /// Labels in the name, the root not counted.
     pub(crate) fn depth(&self, node: NodeId) -> usize {
-        self.nodes.get(node.index()).map_or(0, |node| node.depth.into())
+        self.ancestry(node).count()
     }
 
-    /// Octets of the name on the wire, the root's zero octet included.
+    /// Octets of the name on the wire, the root's zero octet included: 1 to 255.
     pub(crate) fn length(&self, node: NodeId) -> usize {
-        self.nodes.get(node.index()).map_or(1, |node| node.length.into())
+        self.ancestry(node).map(|node| self.wire_label(node).len()).sum::<usize>() + 1
+    }
+
+    /// The node and those above it, the root not among them.
+    fn ancestry(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        let below_root = |node: NodeId| (node != NodeId::ROOT).then_some(node);
+        iter::successors(below_root(node), move |node| below_root(self.parent(*node)))
     }
 
     /// The label of `node` as on the wire: its length octet, then its bytes.
     pub(crate) fn wire_label(&self, node: NodeId) -> &[u8] {
-        let label = self.nodes.get(node.index()).and_then(|node| {
-            let start = node.label as usize;
-            self.labels.get(start..start + 1 + usize::from(node.label_length))
-        });
-        label.unwrap_or(&[])
+        let label = || {
+            let rest = self.labels.get(self.nodes.get(node.index())?.label as usize..)?;
+            rest.get(..1 + usize::from(*rest.first()?))
+        };
+        label().unwrap_or(&[])
     }
 
     /// The label of `node` without its length octet.
@@ -201,84 +254,130 @@ impl Tree {
     }
 
     /// The name made of `label` and `parent`, if the tree has it.
+    #[inline]
     pub(crate) fn child(&self, parent: NodeId, label: Label<'_>) -> Option<NodeId> {
-        let key = label.first_word();
-        self.probe(label.hash(parent, key), key, parent, label).ok()
+        let has_children = self.nodes.get(parent.index())?.above & HAS_CHILDREN != 0;
+        has_children.then(|| self.locate(parent, label).ok()).flatten()
     }
 
     /// The name made of `label` and `parent`, added if the tree lacks it; `None` if it were longer than a name or
     /// a label may be, or the tree is full.
     pub(crate) fn intern(&mut self, parent: NodeId, label: Label<'_>) -> Option<NodeId> {
-        let key = label.first_word();
-        let hash = label.hash(parent, key);
-        let slot = match self.probe(hash, key, parent, label) {
+        let Place { slot, hash } = match self.locate(parent, label) {
             Ok(node) => return Some(node),
-            Err(slot) => slot,
+            Err(place) => place,
         };
-        let above = self.nodes.get(parent.index())?;
-        let length = above.length.checked_add(u8::try_from(label.length + 1).ok()?)?;
-        if label.length == 0 || label.length > MAX_LABEL {
+        if label.length == 0 || label.length > MAX_LABEL || self.length(parent) + 1 + label.length > MAX_NAME
+        {
             return None;
         }
-        let id = u32::try_from(self.nodes.len()).ok().filter(|&id| id != EMPTY)?;
-        let at = u32::try_from(self.labels.len()).ok()?;
-        let depth = above.depth + 1; // at most 127: each label takes two octets of at most 255
-        let label_length = label.length as u8; // at most MAX_LABEL
-        self.labels.push(label_length);
+        let id = u32::try_from(self.nodes.len()).ok().filter(|_| self.nodes.len() < MAX_NODES)?;
+        let at = self.labels.len() - WORD;
+        self.nodes.get_mut(parent.index())?.above |= HAS_CHILDREN;
+        self.labels.truncate(at);
+        self.labels.push(label.length as u8); // at most MAX_LABEL
         self.labels.extend_from_slice(label.bytes());
-        self.nodes.push(Node { key, hash, parent, label: at, length, depth, label_length });
-        *self.slots.get_mut(slot)? = id;
-        if self.nodes.len() * 2 > self.slots.len() {
-            self.grow();
+        self.labels.extend_from_slice(&[0; WORD]);
+        self.nodes.push(Node { above: parent.0, label: at as u32 }); // a label has at most 64 octets, in at most MAX_NODES
+        *self.slots.get_mut(slot as usize)? = occupied(id, hash);
+        if self.nodes.len() * 4 > self.slots.len() * 3 {
+            self.arrange(self.slots.len() * 2);
         }
         Some(NodeId(id))
     }
 
-    /// The node of `label` under `parent`, or the empty slot where it belongs.
-    #[inline(always)]
-    fn probe(&self, hash: u32, key: u64, parent: NodeId, label: Label<'_>) -> Result<NodeId, usize> {
-        let mut slot = (hash >> (u32::BITS - self.bits)) as usize;
+    /// The node of `label` under `parent`, or where it belongs.
+    #[inline(never)]
+    fn locate(&self, parent: NodeId, label: Label<'_>) -> Result<NodeId, Place> {
+        let key = label.first_word();
+        let hash = label.hash(parent, key);
+        let mut slot = first_slot(hash, self.slots.len());
         loop {
-            // Ends, because at least half of the slots are empty.
-            let id = self.slots.get(slot).copied().unwrap_or(EMPTY);
-            let Some(node) = self.nodes.get(id as usize) else { return Err(slot) };
-            if node.key == key
-                && node.parent == parent
-                && usize::from(node.label_length) == label.length
-                && (label.length <= WORD || self.is_label(NodeId(id), label))
-            {
+            // Ends, because some slots are empty.
+            let taken = self.slots.get(slot).copied().unwrap_or(EMPTY);
+            if taken == EMPTY {
+                return Err(Place { slot: slot as u32, hash });
+            }
+            // The number of the node, if the slot has the same bits of the hash.
+            let id = occupied(taken, hash);
+            if id < MAX_NODES as u32 && self.is_at(NodeId(id), key, parent, label) {
                 return Ok(NodeId(id));
             }
-            slot = (slot + 1) & (self.slots.len() - 1);
+            slot = if slot + 1 == self.slots.len() { 0 } else { slot + 1 };
         }
     }
 
-    /// Whether `node` has the label, which is longer than its key.
+    /// Whether `node` is the one of `label` under `parent`.
+    #[inline(always)]
+    fn is_at(&self, node: NodeId, key: u64, parent: NodeId, label: Label<'_>) -> bool {
+        let Some(own) = self.nodes.get(node.index()) else { return false };
+        let first = self.labels.get(own.label as usize..).and_then(|rest| rest.first_chunk());
+        let Some(&[length, ref word @ ..]): Option<&[u8; 1 + WORD]> = first else { return false };
+        if own.parent() != parent || usize::from(length) != label.length {
+            return false;
+        }
+        // Most labels are in lower case, and so short.
+        let is_same = u64::from_le_bytes(*word) & mask(label.length) == key;
+        let from = if is_same { WORD } else { 0 };
+        is_same && label.length <= WORD || self.has_same_words(node, label, from)
+    }
+
+    /// Whether the label of `node`, which has the same length as `label`, is the same from octet `from` on.
     #[inline(never)]
-    fn is_label(&self, node: NodeId, label: Label<'_>) -> bool {
-        is_same(self.label(node), label.bytes())
+    fn has_same_words(&self, node: NodeId, label: Label<'_>, from: usize) -> bool {
+        have_same_words(Label { rest: self.label(node), ..label }, label, from)
     }
 
-    fn grow(&mut self) {
-        self.bits += 1;
-        self.slots = vec![EMPTY; 1 << self.bits];
-        let mask = self.slots.len() - 1;
-        for (id, node) in (0_u32..).zip(&self.nodes).skip(1) {
-            let mut slot = (node.hash >> (u32::BITS - self.bits)) as usize;
-            while self.slots.get(slot).is_some_and(|&taken| taken != EMPTY) {
-                slot = (slot + 1) & mask;
-            }
-            if let Some(empty) = self.slots.get_mut(slot) {
-                *empty = id;
+    /// Makes a table of so many slots.
+    #[inline(never)]
+    fn arrange(&mut self, slots: usize) {
+        // The old one goes first: there may be no room for both.
+        self.slots = Vec::new();
+        self.slots = vec![EMPTY; slots];
+        for id in 1..self.nodes.len() as u32 {
+            let node = NodeId(id);
+            let label = self.label(node);
+            if let Err(Place { slot, hash }) = self.locate(self.parent(node), Label::new(label, label.len()))
+                && let Some(empty) = self.slots.get_mut(slot as usize)
+            {
+                *empty = occupied(id, hash);
             }
         }
+    }
+}
+
+/// Slots of a table for so many names, when no more are to come: four sevenths of them are taken, so that it takes three looks
+/// to find that a name is not there.
+fn slots_for(names: usize) -> usize {
+    (names + names / 4 * 3).max(FIRST_SLOTS)
+}
+
+/// Where looking for a hash begins among so many slots: their number times the hash as a fraction of one.
+#[inline(always)]
+fn first_slot(hash: u32, slots: usize) -> usize {
+    ((u64::from(hash) * slots as u64) >> 32) as usize
+}
+
+/// A slot that holds the node with this number; the number, of such a slot.
+#[inline(always)]
+fn occupied(id: u32, hash: u32) -> u32 {
+    id ^ hash << NUMBER_BITS
+}
+
+/// Gives back the room of a vector that nothing is going to be added to, if it is worth the copying.
+#[inline(never)]
+pub(crate) fn trim<T>(vector: &mut Vec<T>) {
+    if vector.capacity() - vector.len() > vector.len() / 8 {
+        vector.shrink_to_fit();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::format;
+    use std::collections::BTreeMap;
+    use std::{format, println};
+    use unik_testkit::Random;
 
     fn whole(bytes: &[u8]) -> Label<'_> {
         Label::new(bytes, bytes.len())
@@ -328,6 +427,46 @@ mod tests {
             assert_eq!(tree.child(NodeId::ROOT, whole(format!("N{i}").as_bytes())), Some(*node));
         }
         assert_eq!(tree.child(NodeId::ROOT, whole(b"n5000")), None);
+    }
+
+    /// A label of few letters, so that it comes again, in capitals or not, and often longer than a word.
+    fn some_label(random: &mut Random) -> Vec<u8> {
+        let length = if random.one_in(4) { 1 + random.below(20) } else { 1 + random.below(3) };
+        (0..length).map(|_| b"aAbB@`\0\xff"[random.below(8)]).collect()
+    }
+
+    #[test]
+    fn a_tree_finds_what_a_sorted_map_finds() {
+        let seed = 11;
+        println!("seed {seed}");
+        let mut random = Random::new(seed);
+        let mut tree = Tree::new();
+        let mut map: BTreeMap<(NodeId, Vec<u8>), (NodeId, Vec<u8>)> = BTreeMap::new();
+        for round in 0..30_000 {
+            let parent = NodeId(random.below(tree.len()) as u32);
+            let label = some_label(&mut random);
+            let key = (parent, label.to_ascii_lowercase());
+            let known = map.get(&key).cloned();
+            assert_eq!(tree.child(parent, whole(&label)), known.as_ref().map(|(node, _)| *node));
+            let has_room = tree.length(parent) + 1 + label.len() <= MAX_NAME;
+            let node = tree.intern(parent, whole(&label));
+            assert_eq!(node.is_some(), known.is_some() || has_room);
+            let Some(node) = node else { continue };
+            let (first, spelling) = map.entry(key).or_insert((node, label));
+            assert_eq!((node, tree.label(node)), (*first, spelling.as_slice()));
+            assert_eq!((tree.parent(node), tree.depth(node)), (parent, tree.depth(parent) + 1));
+            assert!(parent < node && tree.is_within(node, parent));
+            if round % 5000 == 2500 {
+                tree.shrink();
+            } else if round % 5000 == 0 {
+                tree.reserve(round, 4 * round);
+            }
+        }
+        assert_eq!(tree.len(), map.len() + 1);
+        tree.shrink();
+        for ((parent, label), (node, _)) in &map {
+            assert_eq!(tree.child(*parent, whole(label)), Some(*node));
+        }
     }
 
     #[test]

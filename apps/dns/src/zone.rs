@@ -19,7 +19,7 @@ pub struct Zone {
     pub(crate) tree: Tree,
     pub(crate) apex: NodeId,
     /// For each node of the tree, and one more that marks the end.
-    pub(crate) info: Vec<Info>,
+    pub(crate) info: Vec<Packed>,
     pub(crate) sets: Vec<Set>,
     /// Each record's data after its length in two octets.
     pub(crate) data: Vec<u8>,
@@ -30,10 +30,8 @@ pub struct Zone {
 }
 
 /// What the zone knows of a node.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Info {
-    /// The first of the node's sets; they end where the next node's begin.
-    pub(crate) first_set: u32,
     /// The name owns records, or a name below it does.
     pub(crate) exists: bool,
     /// The name servers of another zone are named here.
@@ -42,6 +40,50 @@ pub(crate) struct Info {
     pub(crate) has_wildcard: bool,
     /// Names below are redirected by a DNAME record, and there are no records of them (RFC 6672, 2).
     pub(crate) has_dname: bool,
+}
+
+/// An [`Info`] and the number of the node's first set, in one word. The sets end where the next node's begin.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Packed(u32);
+
+impl Packed {
+    pub(crate) const EXISTS: u32 = 1 << 28;
+    pub(crate) const IS_CUT: u32 = 1 << 29;
+    pub(crate) const HAS_WILDCARD: u32 = 1 << 30;
+    pub(crate) const HAS_DNAME: u32 = 1 << 31;
+    /// Numbers end here: a file of [`MAX_FILE`](crate::MAX_FILE) octets has fewer records.
+    pub(crate) const NUMBERS: u32 = Self::EXISTS;
+
+    /// No flags, and this number, which is below [`Packed::NUMBERS`].
+    pub(crate) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn number(self) -> u32 {
+        self.0 & (Self::NUMBERS - 1)
+    }
+
+    /// Puts another number, below [`Packed::NUMBERS`], in the place of the one before.
+    pub(crate) fn set_number(&mut self, number: u32) {
+        self.0 = self.0 & !(Self::NUMBERS - 1) | number;
+    }
+
+    pub(crate) fn mark(&mut self, flag: u32) {
+        self.0 |= flag;
+    }
+
+    pub(crate) const fn is(self, flag: u32) -> bool {
+        self.0 & flag != 0
+    }
+
+    const fn unpack(self) -> Info {
+        Info {
+            exists: self.is(Self::EXISTS),
+            is_cut: self.is(Self::IS_CUT),
+            has_wildcard: self.is(Self::HAS_WILDCARD),
+            has_dname: self.is(Self::HAS_DNAME),
+        }
+    }
 }
 
 /// All records of one type at one name.
@@ -98,7 +140,7 @@ impl Zone {
     }
 
     pub(crate) fn info(&self, node: NodeId) -> Info {
-        self.info.get(node.index()).copied().unwrap_or_default()
+        self.info.get(node.index()).copied().unwrap_or_default().unpack()
     }
 
     /// Walks down to `name`, which stands in `message` and lies at or below the apex, and lets `known` know the
@@ -157,9 +199,8 @@ impl Zone {
     /// The record sets of `node`.
     pub(crate) fn sets(&self, node: NodeId) -> &[Set] {
         let sets = || {
-            let first = self.info.get(node.index())?.first_set as usize;
-            let end = self.info.get(node.index() + 1)?.first_set as usize;
-            self.sets.get(first..end)
+            let [first, end] = self.info.get(node.index()..)?.first_chunk()?;
+            self.sets.get(first.number() as usize..end.number() as usize)
         };
         sets().unwrap_or(&[])
     }
@@ -209,10 +250,7 @@ impl fmt::Display for NameText<'_> {
                     b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => f.write_char('\\')?,
                     b'!'..=b'~' => {}
                     _ => {
-                        f.write_char('\\')?;
-                        for digit in [byte / 100, byte / 10 % 10, byte % 10] {
-                            f.write_char(char::from(b'0' + digit))?;
-                        }
+                        write!(f, "\\{byte:03}")?;
                         continue;
                     }
                 }

@@ -1,11 +1,12 @@
-//! A server whose memory runs out: the connection that needed it ends, and the next one is served.
+//! What a zone takes, and a server whose memory runs out: the connection that needed it ends, and the next one is served.
 
 mod common;
 
-use common::{example, query};
-use unik_dns::{MAX_ANSWER, Server, Session, Step, Transport};
+use common::{example, query, zone};
+use std::fmt::Write;
+use unik_dns::{MAX_ANSWER, Server, Session, Step, Transport, Zone};
 use unik_sched::time::Instant;
-use unik_testkit::{Scarce, Scarcity};
+use unik_testkit::{Random, Scarce, Scarcity, Usage};
 
 #[global_allocator]
 static HEAP: Scarce = Scarce;
@@ -70,4 +71,53 @@ fn a_datagram_is_answered_without_memory() {
         let answer = Scarcity::From(0).during(|| server.answer(&query, Transport::UDP, &mut out));
         assert!(matches!(answer, (Some(_), 0)), "{question}: {answer:?}");
     }
+}
+
+/// Names of a large zone.
+const NAMES: usize = 50_000;
+
+/// Reads a zone of [`NAMES`] names of several lengths, each with so many addresses; what a name took of the memory beyond its
+/// label with the length and the addresses, at the end and at most.
+fn beyond_the_wire(addresses: usize, is_shuffled: bool) -> (usize, usize) {
+    let mut random = Random::new(1);
+    let mut lines = Vec::new();
+    let mut wire = 0;
+    for name in 0..NAMES {
+        let filling = "abcdefghij".get(..random.below(10)).expect("letters are octets");
+        let label = format!("{name:x}{filling}");
+        wire += 1 + label.len() + 4 * addresses;
+        lines.extend((0..addresses).map(|number| format!("{label} A 10.{number}.0.{}", random.below(256))));
+    }
+    if is_shuffled {
+        for place in 1..lines.len() {
+            lines.swap(place, random.below(place + 1));
+        }
+    }
+    let mut text = String::new();
+    lines.iter().try_for_each(|line| writeln!(text, "{line}")).expect("a text takes all");
+    let text = zone(&text);
+    let (parsed, usage) = Usage::of(|| Zone::parse("large.zone", text.as_bytes()));
+    assert_eq!(
+        parsed.map(|zone| zone.records()).map_err(|error| error.to_string()),
+        Ok(NAMES * addresses + 3)
+    );
+    let beyond = |bytes: usize| bytes.saturating_sub(wire) / NAMES;
+    (beyond(usage.kept), beyond(usage.peak))
+}
+
+#[test]
+fn a_name_takes_less_memory_than_its_text_would_in_a_table() {
+    let (kept, peak) = beyond_the_wire(1, false);
+    println!("{kept} bytes a name, {peak} while the zone is read");
+    assert!(kept <= 36, "{kept} bytes a name beyond the wire");
+    assert!(peak <= 66, "{peak} bytes a name beyond the wire while the zone is read");
+}
+
+#[test]
+fn records_of_a_name_that_stand_far_apart_take_little_more() {
+    let (in_order, _) = beyond_the_wire(4, false);
+    let (shuffled, peak) = beyond_the_wire(4, true);
+    println!("{in_order} bytes a name in order, {shuffled} in disorder, {peak} while the zone is read");
+    assert!(shuffled <= in_order + 4 * (2 + 4) + 4, "their data are there twice at most");
+    assert!(peak <= 4 * 66, "{peak} bytes a name beyond the wire while the zone is read");
 }

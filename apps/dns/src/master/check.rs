@@ -1,7 +1,10 @@
 //! From records to a zone: what makes no zone is refused, the rest becomes the tables of a [`Zone`].
 //!
 //! Records are chained by owner in the order of the file, then each owner's are gathered type by type: no sorting,
-//! and the work grows with the number of records alone. Rules: RFC 1034, 3.6.2 and 4.2.1 (CNAME, cuts, glue);
+//! and the work grows with the number of records alone. The chains begin where the sets are told later, and data stay
+//! where they were read, so a zone in the making takes little more than one that is made.
+//!
+//! Rules: RFC 1034, 3.6.2 and 4.2.1 (CNAME, cuts, glue);
 //! RFC 2181, 5 and 10.3 (sets, aliases as servers); RFC 2308, 5 (negative answers); RFC 4592, 4.2 (wildcards);
 //! RFC 6672, 2 (DNAME).
 
@@ -9,8 +12,8 @@ use super::problem::{Mistake, Problem};
 use super::{Entry, minimum};
 use crate::kind::Kind;
 use crate::query::HEADER;
-use crate::tree::{MAX_NAME, NodeId, Tree};
-use crate::zone::{Info, Set, Zone};
+use crate::tree::{MAX_NAME, NodeId, Tree, trim};
+use crate::zone::{Packed, Set, Zone};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -21,7 +24,9 @@ const MAX_TYPES: usize = 64;
 /// What a message spends besides a set of records: header, question and the OPT record of EDNS.
 const AROUND_SET: usize = HEADER + MAX_NAME + 4 + 11;
 /// The end of a chain of entries.
-const NONE: u32 = u32::MAX;
+const NONE: u32 = Packed::NUMBERS - 1;
+/// Octets of the length in front of a record's data.
+const LENGTH: usize = 2;
 
 /// The entries of one owner: a list through [`Freezer::next`].
 #[derive(Clone, Copy)]
@@ -36,82 +41,56 @@ struct Chain {
 
 struct Freezer<'e> {
     entries: &'e [Entry],
-    /// The data of the entries, each after its length.
-    source: &'e [u8],
-    chains: Vec<Chain>,
     next: Vec<u32>,
     zone: Zone,
     /// Names below some name are redirected.
     has_dname: bool,
 }
 
-/// Makes a zone of `entries`, whose data stand in `source`. `end` is the offset of the end of the file.
+/// Makes a zone of `entries`, whose data stand in `data`. `end` is the offset of the end of the file.
 #[inline(never)]
-pub(super) fn freeze(tree: Tree, entries: &[Entry], source: &[u8], end: usize) -> Result<Zone, Mistake> {
+pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize) -> Result<Zone, Mistake> {
     let mut authorities = entries.iter().filter(|entry| entry.kind == Kind::SOA);
     let soa = authorities.next().ok_or(Mistake { at: end as u32, problem: Problem::NoSoa })?;
     if let Some(second) = authorities.next() {
         return Err(second.mistake(Problem::SecondSoa));
     }
-    let soa_data = record(source, soa.data);
-    let mut info = vec![Info::default(); tree.len() + 1];
-    if let Some(info) = info.get_mut(soa.owner.index()) {
-        info.exists = true;
-    }
+    let soa_data = record(&data, soa.data);
     let zone = Zone {
         apex: soa.owner,
-        info,
-        sets: Vec::with_capacity(entries.len()),
-        data: Vec::with_capacity(source.len()),
+        info: vec![Packed::new(NONE); tree.len() + 1],
+        sets: Vec::new(),
         records: 0,
         // Two names of four octets each come before it.
         serial: soa_data.get(8..).and_then(|rest| rest.first_chunk()).map_or(0, |o| u32::from_be_bytes(*o)),
         negative_ttl: soa.time_to_live.min(minimum(soa_data)),
+        data,
         tree,
     };
-    let chains = vec![Chain { first: NONE, last: NONE, lowest: None, has_data: false }; zone.tree.len()];
-    let mut freezer =
-        Freezer { entries, source, chains, next: vec![NONE; entries.len()], zone, has_dname: false };
-    freezer.chain()?;
-    for node in 0..freezer.chains.len() {
-        freezer.gather(node)?;
+    let mut freezer = Freezer { entries: &entries, next: vec![NONE; entries.len()], zone, has_dname: false };
+    if let Some(info) = freezer.zone.info.get_mut(soa.owner.index()) {
+        info.mark(Packed::EXISTS);
     }
-    let sets = freezer.zone.sets.len() as u32; // no more than entries
-    if let Some(end) = freezer.zone.info.last_mut() {
-        end.first_set = sets;
+    for entry in &entries {
+        freezer.mark_existing(entry)?;
     }
+    freezer.gather_all()?;
     freezer.check_servers(soa)?;
     freezer.check_redirected()?;
-    Ok(freezer.zone)
+    let mut zone = freezer.zone;
+    drop(entries);
+    trim(&mut zone.sets);
+    trim(&mut zone.data);
+    Ok(zone)
 }
 
 impl Freezer<'_> {
-    /// Lines up the entries of each owner, and marks the names that exist.
-    fn chain(&mut self) -> Result<(), Mistake> {
-        let entries = self.entries;
-        for (id, entry) in (0_u32..).zip(entries) {
-            self.mark_existing(entry)?;
-            let Some(chain) = self.chains.get_mut(entry.owner.index()) else { continue };
-            match self.next.get_mut(chain.last as usize) {
-                Some(next) => *next = id,
-                None => chain.first = id,
-            }
-            chain.last = id;
-            if chain.lowest.is_none_or(|lowest| entry.kind < lowest) {
-                chain.lowest = Some(entry.kind);
-            }
-            // RFC 4035, 2.5; RFC 3007, 3.1: what signs or denies stands beside an alias, and keys do.
-            chain.has_data |= !matches!(entry.kind, Kind::CNAME | Kind::RRSIG | Kind::NSEC | Kind::KEY);
-        }
-        Ok(())
-    }
-
     /// The owner of `entry` exists, and so do all names between it and the apex (RFC 4592, 2.2.2).
     fn mark_existing(&mut self, entry: &Entry) -> Result<(), Mistake> {
         let Zone { tree, info, .. } = &mut self.zone;
         let mut node = entry.owner;
-        while let Some(here) = info.get_mut(node.index()).filter(|info| !info.exists) {
-            here.exists = true;
+        while let Some(here) = info.get_mut(node.index()).filter(|info| !info.is(Packed::EXISTS)) {
+            here.mark(Packed::EXISTS);
             let above = tree.parent(node);
             if node == NodeId::ROOT {
                 return Err(entry.mistake(Problem::OutOfZone));
@@ -119,20 +98,39 @@ impl Freezer<'_> {
             if tree.label(node) == b"*"
                 && let Some(above) = info.get_mut(above.index())
             {
-                above.has_wildcard = true;
+                above.mark(Packed::HAS_WILDCARD);
             }
             node = above;
         }
         Ok(())
     }
 
-    /// Makes the record sets of node number `node`, in the order of their types.
-    fn gather(&mut self, node: usize) -> Result<(), Mistake> {
-        let first_set = self.zone.sets.len();
-        if let Some(info) = self.zone.info.get_mut(node) {
-            info.first_set = first_set as u32; // no more than entries
+    /// Makes the record sets of all nodes. Until those of a node are made, its number is that of its first entry.
+    fn gather_all(&mut self) -> Result<(), Mistake> {
+        // From behind, so that each list is in the order of the file.
+        for (id, entry) in (0..self.entries.len() as u32).zip(self.entries).rev() {
+            let places = (self.zone.info.get_mut(entry.owner.index()), self.next.get_mut(id as usize));
+            if let (Some(first), Some(next)) = places {
+                *next = first.number();
+                first.set_number(id);
+            }
         }
-        let Some(&chain) = self.chains.get(node) else { return Ok(()) };
+        self.zone.sets.reserve_exact(self.entries.len());
+        for node in 0..self.zone.info.len() {
+            // The last one is no node, and marks the end.
+            let first_set = self.zone.sets.len() as u32; // no more than entries
+            let Some(info) = self.zone.info.get_mut(node) else { continue };
+            let first = info.number();
+            info.set_number(first_set);
+            self.gather(first)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the record sets of the node whose first entry has the number `first`, in the order of their types.
+    fn gather(&mut self, first: u32) -> Result<(), Mistake> {
+        let first_set = self.zone.sets.len();
+        let chain = self.chain(first);
         let mut next = chain.lowest;
         while let Some(kind) = next {
             next = self.gather_set(chain, kind)?;
@@ -144,11 +142,28 @@ impl Freezer<'_> {
         Ok(())
     }
 
-    /// Makes the set of type `kind`, and gives the type that comes next at this name.
+    /// The entries of one owner, from number `first` on.
+    fn chain(&self, first: u32) -> Chain {
+        let mut chain = Chain { first, last: NONE, lowest: None, has_data: false };
+        let mut id = first;
+        while let Some(entry) = self.entries.get(id as usize) {
+            chain.last = id;
+            if chain.lowest.is_none_or(|lowest| entry.kind < lowest) {
+                chain.lowest = Some(entry.kind);
+            }
+            // RFC 4035, 2.5; RFC 3007, 3.1: what signs or denies stands beside an alias, and keys do.
+            chain.has_data |= !matches!(entry.kind, Kind::CNAME | Kind::RRSIG | Kind::NSEC | Kind::KEY);
+            id = self.next.get(id as usize).copied().unwrap_or(NONE);
+        }
+        chain
+    }
+
+    /// Makes the set of type `kind`, and gives the type that comes next at this name. Records that follow each other in the file
+    /// stay where they are in the data, and the others are copied to its end.
     #[inline(never)]
     fn gather_set(&mut self, chain: Chain, kind: Kind) -> Result<Option<Kind>, Mistake> {
-        let data = self.zone.data.len() as u32; // no longer than the entries' data
-        let mut set = Set { kind, records: 0, time_to_live: u32::MAX, data };
+        let mut set = Set { kind, records: 0, time_to_live: u32::MAX, data: 0 };
+        let mut end = 0; // of the set's data
         let mut wire_length = AROUND_SET;
         let mut id = chain.first;
         let mut next: Option<Kind> = None;
@@ -162,7 +177,7 @@ impl Freezer<'_> {
             }
             // RFC 2181, 5.2: the TTLs of a set are one; the lowest does no harm.
             set.time_to_live = set.time_to_live.min(entry.time_to_live);
-            let record = record(self.source, entry.data);
+            let record = record(&self.zone.data, entry.data);
             if self.zone.data(&set).any(|earlier| earlier == record) {
                 continue;
             }
@@ -171,15 +186,33 @@ impl Freezer<'_> {
             if wire_length > usize::from(u16::MAX) {
                 return Err(entry.mistake(Problem::SetTooLong));
             }
+            let start = entry.data as usize;
+            let length = LENGTH + record.len();
+            if set.records == 0 {
+                set.data = entry.data;
+                end = start;
+            } else if start != end {
+                end = self.continue_at_end(&mut set, end);
+                self.zone.data.extend_from_within(start..start + length);
+            }
+            end += length;
             set.records += 1; // far fewer than wire_length
             self.zone.records += 1;
-            let length = record.len() as u16; // as it was read
-            self.zone.data.extend_from_slice(&length.to_le_bytes());
-            self.zone.data.extend_from_slice(record);
             self.check_record(entry, chain, &set)?;
         }
         self.zone.sets.push(set);
         Ok(next)
+    }
+
+    /// Makes the data of `set`, which end at `end`, be the last of all, and gives their end.
+    fn continue_at_end(&mut self, set: &mut Set, end: usize) -> usize {
+        let data = &mut self.zone.data;
+        if end != data.len() {
+            let moved = data.len() as u32; // see MAX_FILE
+            data.extend_from_within(set.data as usize..end);
+            set.data = moved;
+        }
+        data.len()
     }
 
     /// What each type wants of the name that it stands at.
@@ -195,18 +228,18 @@ impl Freezer<'_> {
             if self.zone.tree.label(entry.owner) == b"*" {
                 return Err(entry.mistake(Problem::WildcardCut));
             }
-            if let Some(info) = self.zone.info.get_mut(entry.owner.index()) {
-                info.is_cut = !is_apex;
+            if !is_apex && let Some(info) = self.zone.info.get_mut(entry.owner.index()) {
+                info.mark(Packed::IS_CUT);
             }
         }
         if entry.kind == Kind::DNAME
             && let Some(info) = self.zone.info.get_mut(entry.owner.index())
         {
             // The NS records have been gathered, because their type is lower.
-            if info.is_cut || set.records > 1 {
+            if info.is(Packed::IS_CUT) || set.records > 1 {
                 return Err(entry.mistake(Problem::DnameNotAlone));
             }
-            info.has_dname = true;
+            info.mark(Packed::HAS_DNAME);
             self.has_dname = true;
         }
         Ok(())
@@ -238,7 +271,7 @@ impl Freezer<'_> {
         }
         for entry in self.entries.iter().filter(|entry| entry.kind == Kind::NS) {
             let target =
-                record(self.source, entry.data).first_chunk().map(|octets| NodeId::from_bytes(*octets));
+                record(&zone.data, entry.data).first_chunk().map(|octets| NodeId::from_bytes(*octets));
             let Some(target) = target.filter(|&target| zone.tree.is_within(target, zone.apex)) else {
                 continue;
             };

@@ -81,19 +81,27 @@ pub(super) fn date(text: &[u8]) -> Option<u32> {
 /// An address in dotted notation: four numbers without leading zeros.
 pub(super) fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
     let mut octets = [0; 4];
-    let mut parts = text.split(|&byte| byte == b'.');
-    for octet in &mut octets {
-        let part = parts.next()?;
-        if part.is_empty() || part.len() > 3 || (part.len() > 1 && part.starts_with(b"0")) {
-            return None;
+    let mut rest = text;
+    for (place, octet) in octets.iter_mut().enumerate() {
+        if place > 0 {
+            rest = rest.strip_prefix(b".")?;
         }
         let mut number = 0_u32;
-        for digit in part {
-            number = number * 10 + u32::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
+        let mut digits = 0;
+        while let Some(digit) =
+            rest.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
+        {
+            // A zero in front of another digit; more than 255, long before the number has no room.
+            if digits > 0 && number == 0 || number > 25 {
+                return None;
+            }
+            number = number * 10 + u32::from(digit);
+            digits += 1;
         }
-        *octet = u8::try_from(number).ok()?;
+        *octet = u8::try_from(number).ok().filter(|_| digits > 0)?;
+        rest = rest.get(digits..)?;
     }
-    parts.next().is_none().then_some(octets)
+    rest.is_empty().then_some(octets)
 }
 
 /// An address in the notation of RFC 4291, 2.2: groups of hexadecimal digits, `::` once at most, the last two

@@ -2,6 +2,9 @@
 
 use super::problem::{Mistake, Problem};
 
+/// One of so many is foreseen that is perhaps not needed.
+const SPARE: u64 = 32;
+
 /// Finds the words of a file, entry by entry.
 pub(super) struct Scanner<'b> {
     bytes: &'b [u8],
@@ -91,6 +94,15 @@ impl<'b> Scanner<'b> {
             0 => Ok(false),
             _ => Err(Mistake { at: self.place(self.opened), problem: Problem::UnclosedParenthesis }),
         }
+    }
+
+    /// How many more the rest of the file is going to bring of what the part before brought `so_far`, and a few to spare. The
+    /// beginning says little of the end, so no more is foreseen than seven times as much again.
+    #[inline(never)]
+    pub(super) fn promised(&self, so_far: usize) -> usize {
+        let left = self.bytes.len().saturating_sub(self.at).min(7 * self.at);
+        let more = so_far as u64 * left as u64 / self.at.max(1) as u64;
+        (more + more / SPARE) as usize
     }
 
     /// Where the last word ended: the place to name when one is missing.
