@@ -169,7 +169,7 @@ impl<'s, 'o> Response<'s, 'o> {
     fn deny(&mut self, zone: &Zone, name: &Labels) {
         self.is_authoritative = true;
         let Some(set) = zone.set(zone.apex, Kind::SOA).filter(|_| !self.is_any_class) else { return };
-        let above = name.count().saturating_sub(zone.tree.depth(zone.apex));
+        let above = name.count().saturating_sub(zone.depth);
         let set = Set { time_to_live: zone.negative_ttl, ..*set };
         self.require(Section::Authority, zone, &set, Owner::At(name.offset(above)));
     }

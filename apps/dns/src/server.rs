@@ -16,6 +16,7 @@ use crate::zone::Zone;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::fmt;
 
 /// The longest message over UDP in octets, asked for and sent: it passes every path of the Internet in one piece
@@ -71,6 +72,8 @@ pub struct Server {
     tree: Tree,
     /// For each node of `tree` the place in `zones`, or [`NO_ZONE`], or [`FAILED`].
     places: Vec<u32>,
+    /// The zone of the last question, as a node of `tree`: the next one is likely to be for it.
+    recent: Cell<NodeId>,
     counters: Rc<Counters>,
     settings: Settings,
 }
@@ -92,6 +95,7 @@ impl Server {
             zones: Vec::new(),
             tree: Tree::new(),
             places: vec![NO_ZONE],
+            recent: Cell::new(NodeId::ROOT),
             counters: Rc::new(Counters::new()),
             settings: Settings::default(),
         }
@@ -113,7 +117,7 @@ impl Server {
     /// [`Duplicate`] if a zone of that name is served already; it goes on being served.
     pub fn add(&mut self, zone: Zone) -> Result<(), Duplicate> {
         let mut node = NodeId::ROOT;
-        for above in (0..zone.tree.depth(zone.apex)).rev() {
+        for above in (0..zone.depth).rev() {
             let from = (0..above).fold(zone.apex, |node, _| zone.tree.parent(node));
             let label = zone.tree.label(from);
             // The name was good enough for the zone's own tree.
@@ -251,6 +255,14 @@ impl Server {
     /// # Errors
     /// The code that says that there is none, or that it could not be loaded.
     pub(crate) fn zone(&self, name: &Labels, message: &[u8], kind: Kind) -> Result<&Zone, Code> {
+        let recent = self.recent.get();
+        if self.tree.is_leaf(recent)
+            && let Some(zone) = self.zones.get(self.place(recent) as usize)
+            && let Some(below) = zone.labels_below(name, message)
+            && (below > 0 || kind != Kind::DS)
+        {
+            return Ok(zone);
+        }
         let mut node = NodeId::ROOT;
         let mut left = name.count();
         let mut place = self.place(node);
@@ -260,6 +272,7 @@ impl Server {
             let here = self.place(node);
             if here != NO_ZONE && (place == NO_ZONE || left > 0 || kind != Kind::DS) {
                 place = here;
+                self.recent.set(node);
             }
         }
         let missing = if place == FAILED { Code::ServerFailure } else { Code::Refused };

@@ -81,13 +81,15 @@ impl<'b> Label<'b> {
     /// The eight bytes from `at` on, likewise.
     #[inline(never)]
     fn word(self, at: usize) -> u64 {
+        lower_case(self.raw_word(at))
+    }
+
+    /// The same in whatever case.
+    #[inline(always)]
+    fn raw_word(self, at: usize) -> u64 {
         let rest = self.rest.get(at..).unwrap_or(&[]);
-        let chunk = rest.first_chunk().copied().unwrap_or_else(|| {
-            let mut chunk = [0; WORD];
-            chunk.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
-            chunk
-        });
-        lower_case(u64::from_le_bytes(chunk) & mask(self.length.saturating_sub(at)))
+        let word = rest.first_chunk().map_or_else(|| short_word(rest), |chunk| u64::from_le_bytes(*chunk));
+        word & mask(self.length.saturating_sub(at))
     }
 
     /// Mixes the label with its parent. The names in the table are the operator's own, so nobody from outside can
@@ -117,6 +119,12 @@ const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Octets of a word of a label.
 const WORD: usize = 8;
 
+/// Fewer than eight bytes, and zeros behind them.
+#[inline(never)]
+fn short_word(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
+}
+
 /// Keeps the first `length` bytes of a word.
 #[inline(always)]
 fn mask(length: usize) -> u64 {
@@ -142,8 +150,12 @@ pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
 
 /// Whether two labels of one length are the same from octet `from` on, in one place for all.
 #[inline(never)]
-fn have_same_words(one: Label<'_>, other: Label<'_>, from: usize) -> bool {
-    (from..one.length).step_by(WORD).all(|at| one.word(at) == other.word(at))
+pub(crate) fn have_same_words(one: Label<'_>, other: Label<'_>, from: usize) -> bool {
+    (from..one.length).step_by(WORD).all(|at| {
+        let (one, other) = (one.raw_word(at), other.raw_word(at));
+        // Most are in lower case.
+        one == other || lower_case(one) == lower_case(other)
+    })
 }
 
 /// The longest name on the wire in octets (RFC 1035, 2.3.4).
@@ -224,6 +236,19 @@ impl Tree {
         self.ancestry(node).map(|node| self.wire_label(node).len()).sum::<usize>() + 1
     }
 
+    /// The name on the wire, and zeros behind it, so that each of its words can be read at once.
+    pub(crate) fn wire_name(&self, node: NodeId) -> Vec<u8> {
+        let mut name = Vec::with_capacity(self.length(node) + WORD);
+        self.ancestry(node).for_each(|node| name.extend_from_slice(self.wire_label(node)));
+        name.extend_from_slice(&[0; 1 + WORD]);
+        name
+    }
+
+    /// Whether no name is known below this one.
+    pub(crate) fn is_leaf(&self, node: NodeId) -> bool {
+        self.nodes.get(node.index()).is_none_or(|node| node.above & HAS_CHILDREN == 0)
+    }
+
     /// The node and those above it, the root not among them.
     fn ancestry(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
         let below_root = |node: NodeId| (node != NodeId::ROOT).then_some(node);
@@ -256,8 +281,7 @@ impl Tree {
     /// The name made of `label` and `parent`, if the tree has it.
     #[inline]
     pub(crate) fn child(&self, parent: NodeId, label: Label<'_>) -> Option<NodeId> {
-        let has_children = self.nodes.get(parent.index())?.above & HAS_CHILDREN != 0;
-        has_children.then(|| self.locate(parent, label).ok()).flatten()
+        if self.is_leaf(parent) { None } else { self.locate(parent, label).ok() }
     }
 
     /// The name made of `label` and `parent`, added if the tree lacks it; `None` if it were longer than a name or

@@ -9,7 +9,7 @@
 use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::master::{self, Include, ZoneError};
-use crate::tree::{Label, NodeId, Tree};
+use crate::tree::{Label, NodeId, Tree, have_same_words};
 use crate::writer::Known;
 use alloc::vec::Vec;
 use core::fmt;
@@ -18,6 +18,12 @@ use core::fmt;
 pub struct Zone {
     pub(crate) tree: Tree,
     pub(crate) apex: NodeId,
+    /// The name of the zone on the wire, and zeros behind it.
+    pub(crate) wire_name: Vec<u8>,
+    /// Octets of it.
+    pub(crate) length: usize,
+    /// Labels in it.
+    pub(crate) depth: usize,
     /// For each node of the tree, and one more that marks the end.
     pub(crate) info: Vec<Packed>,
     pub(crate) sets: Vec<Set>,
@@ -139,6 +145,21 @@ impl Zone {
         self.serial
     }
 
+    /// How many labels of `name`, which stands in `message`, lie below the apex; `None` if it is somewhere else, or if it is no
+    /// name in one piece.
+    pub(crate) fn labels_below(&self, name: &Labels, message: &[u8]) -> Option<usize> {
+        let below = name.count().checked_sub(self.depth)?;
+        let (start, root) = (usize::from(name.offset(below)), usize::from(name.offset(name.count())));
+        // The length of a label is no letter, so octets that are the same in this sense are the same labels.
+        let is_here = start + self.length == root + 1
+            && have_same_words(
+                Label::new(message.get(start..)?, self.length),
+                Label::new(&self.wire_name, self.length),
+                0,
+            );
+        is_here.then_some(below)
+    }
+
     pub(crate) fn info(&self, node: NodeId) -> Info {
         self.info.get(node.index()).copied().unwrap_or_default().unpack()
     }
@@ -147,7 +168,7 @@ impl Zone {
     /// names on the way.
     pub(crate) fn find(&self, name: &Labels, message: &[u8], known: &mut Known) -> Found {
         let mut node = self.apex;
-        let mut left = name.count().saturating_sub(self.tree.depth(node));
+        let mut left = name.count().saturating_sub(self.depth);
         known.remember(node, name.offset(left).into());
         while let Some(index) = left.checked_sub(1) {
             let child = self.tree.child(node, name.label(message, index));
@@ -167,7 +188,7 @@ impl Zone {
 
     /// The node of `name`, which stands in `message` and lies at or below the apex, if it owns records or stands in data.
     pub(crate) fn mentioned(&self, name: &Labels, message: &[u8]) -> Option<NodeId> {
-        let left = name.count().saturating_sub(self.tree.depth(self.apex));
+        let left = name.count().saturating_sub(self.depth);
         (0..left).rev().try_fold(self.apex, |node, index| self.tree.child(node, name.label(message, index)))
     }
 

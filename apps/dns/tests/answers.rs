@@ -430,3 +430,34 @@ fn names_beyond_the_reach_of_pointers_are_written_in_full() {
     assert_eq!(whole.lines().count(), 1 + 150 + 2, "{whole}");
     assert!(whole.ends_with("SRV 1 2 3 far.example.org\n"));
 }
+
+#[test]
+fn a_question_finds_its_zone_whatever_the_one_before_was_for() {
+    let named = |name: &str| zone("host A 192.0.2.1").replace("example.org.", name);
+    let (parent, child, other) = (zone("x A 192.0.2.1"), named("sub.EXAMPLE.org."), named("xample.org."));
+    let mut server = server(&[&parent, &other]);
+    let questions = [
+        ("x.example.org A", "= x.example.org. 3600 A 192.0.2.1"),
+        ("host.xample.org A", "= host.xample.org. 3600 A 192.0.2.1"),
+        ("X.Example.ORG A", "= X.Example.ORG. 3600 A 192.0.2.1"),
+        ("x.org A", "REFUSED"),
+        ("host.sub.example.org A", "= host.sub.example.org. 3600 A 192.0.2.1"),
+        ("org A", "REFUSED"),
+        ("sub.example.org DS", "^ example.org. 300 SOA"),
+        ("sub.example.org MX", "^ sub.example.org. 300 SOA"),
+    ];
+    let answers = |server: &_, which: &[(&str, &str)]| {
+        for (first, _) in which {
+            for (second, expected) in which {
+                ask(server, first);
+                let answer = ask(server, second);
+                assert!(answer.contains(expected), "{second} after {first}: {answer}");
+            }
+        }
+    };
+    answers(&server, &questions[..4]);
+    // What is added below the zone that was asked last counts from then on.
+    ask(&server, "x.example.org A");
+    server.add(unik_dns::Zone::parse("sub.zone", child.as_bytes()).unwrap()).unwrap();
+    answers(&server, &questions);
+}

@@ -58,6 +58,9 @@ pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize)
     let soa_data = record(&data, soa.data);
     let zone = Zone {
         apex: soa.owner,
+        wire_name: tree.wire_name(soa.owner),
+        length: tree.length(soa.owner),
+        depth: tree.depth(soa.owner),
         info: vec![Packed::new(NONE); tree.len() + 1],
         sets: Vec::new(),
         records: 0,
