@@ -55,29 +55,43 @@ impl Reader<'_, '_, '_> {
 
 /// Start, how many numbers, and step of `start-stop[/step]`.
 fn range(text: &[u8]) -> Option<(u32, u32, u32)> {
-    let [start, stop, step] = words(text, |byte| !byte.is_ascii_digit(), [b"", b"", b"1"])?;
-    let signs = || text.iter().filter(|byte| !byte.is_ascii_digit());
-    let is_range = signs().eq(b"-") || signs().eq(b"-/");
-    let number = |text| number::decimal(text, MAX_NUMBER);
-    let (start, stop, step) = (number(start)?, number(stop)?, number(step).filter(|step| *step > 0)?);
-    let rounds = stop.checked_sub(start)? / step + 1;
-    is_range.then_some((start, rounds, step))
+    let words = words(text, b"-/", [b"", b"", b"1"]);
+    let mut numbers = [0; 3];
+    for (number, word) in numbers.iter_mut().zip(words) {
+        *number = number::decimal(word, MAX_NUMBER)?;
+    }
+    let [start, stop, step] = numbers;
+    Some((start, stop.checked_sub(start)?.checked_div(step)? + 1, step))
 }
 
-/// The parts of `text` between signs, of which the last may be missing; `None` if there are more.
-fn words<'t>(text: &'t [u8], is_sign: fn(&u8) -> bool, usual: [&'t [u8]; 3]) -> Option<[&'t [u8]; 3]> {
-    let mut words = usual;
-    for (place, word) in text.split(is_sign).enumerate() {
-        *words.get_mut(place)? = word;
+/// Three words with `signs` between them, those that are missing as they are in `words`.
+#[inline(never)]
+fn words<'t>(text: &'t [u8], signs: &[u8; 2], mut words: [&'t [u8]; 3]) -> [&'t [u8]; 3] {
+    let mut rest = text;
+    let mut signs = signs.iter();
+    for word in &mut words {
+        let sign = signs.next();
+        let end = rest.iter().position(|byte| Some(byte) == sign);
+        *word = rest.get(..end.unwrap_or(rest.len())).unwrap_or(&[]);
+        let Some(end) = end else { break };
+        rest = rest.get(end + 1..).unwrap_or(&[]);
     }
-    Some(words)
+    words
 }
 
 /// Whether the data in `template` are one word in quotation marks, which has no others before it.
 fn is_quoted(template: &[u8]) -> bool {
-    let mut parts = template.split(|&byte| byte == b'"').skip(1);
-    let (Some(_), Some(behind), None) = (parts.next(), parts.next(), parts.next()) else { return false };
-    behind.trim_ascii().first().is_none_or(|&byte| byte == b';')
+    let mut marks = 0_u32;
+    for byte in template {
+        match byte {
+            b'"' => marks += 1,
+            b' ' | b'\t' | b'\r' => {}
+            b';' if marks == 2 => break,
+            _ if marks == 2 => return false,
+            _ => {}
+        }
+    }
+    marks == 2
 }
 
 /// Appends `template` with `number` in its places to `line`, without its quotation marks if its data are `quoted`.
@@ -111,7 +125,7 @@ fn expand(template: &[u8], quoted: bool, number: u32, line: &mut Vec<u8>) -> Opt
 
 /// Appends `number` in the `form` of `offset[,width[,base]]`.
 fn put(form: &[u8], number: u32, line: &mut Vec<u8>) -> Option<()> {
-    let [offset, width, base] = words(form, |&byte| byte == b',', [b"", b"1", b"d"])?;
+    let [offset, width, base] = words(form, b",,", [b"", b"1", b"d"]);
     let mut value = match offset.strip_prefix(b"-") {
         Some(offset) => number.checked_sub(number::decimal(offset, MAX_NUMBER)?)?,
         None => number + number::decimal(offset, MAX_NUMBER)?, // both at most MAX_NUMBER

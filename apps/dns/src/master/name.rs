@@ -5,9 +5,8 @@ use super::problem::{Mistake, Problem};
 use super::scanner::Word;
 use crate::tree::{Label, MAX_LABEL, MAX_NAME, NodeId};
 
-/// Room for the labels of a name and their lengths: a label more than fits, so that a name which is too long is told from a
-/// label that is.
-const NAME: usize = MAX_NAME + MAX_LABEL;
+/// Room for the labels of a name and their lengths.
+const NAME: usize = MAX_NAME + 1;
 /// The most labels of a name.
 const LABELS: usize = 127;
 
@@ -16,7 +15,7 @@ pub(super) struct Name {
     bytes: [u8; NAME],
     length: usize,
     /// Where each label begins in `bytes`.
-    starts: [u16; LABELS],
+    starts: [u8; LABELS],
     labels: usize,
 }
 
@@ -62,7 +61,7 @@ impl Name {
 
     /// Begins another label.
     fn begin(&mut self) -> Option<()> {
-        *self.starts.get_mut(self.labels)? = self.length as u16; // at most NAME
+        *self.starts.get_mut(self.labels)? = u8::try_from(self.length).ok()?;
         self.labels += 1;
         self.length += 1;
         Some(())
