@@ -267,9 +267,9 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
     /// [`Error::NoSuchQueue`].
     #[inline]
     pub fn complete(&mut self, queue: usize) -> Result<Option<Buffer>, Error> {
-        let completed = self.queues.get_mut(queue).ok_or(Error::NoSuchQueue)?.complete()?;
-        self.is_interrupted &= completed.is_none();
-        Ok(completed)
+        let Some(queue) = self.queues.get_mut(queue) else { return Err(Error::NoSuchQueue) };
+        self.is_interrupted &= !queue.has_completions();
+        queue.complete()
     }
 
     /// Whether [`Device::complete`] has something to tell: a buffer, or that the queue is dead. It costs less.

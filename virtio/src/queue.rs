@@ -199,6 +199,7 @@ impl Queue {
     }
 
     /// Hands up to `count` buffers of `pool` to the device to be written: how many it got.
+    #[inline(never)]
     pub(crate) fn post(&mut self, pool: &Pool, header: usize, is_split: bool, count: usize) -> usize {
         let mut posted = 0;
         while posted < count
