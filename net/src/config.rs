@@ -337,9 +337,9 @@ impl Six {
 /// A word of the configuration that was not understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError {
-    key: String,
-    value: String,
-    expected: &'static str,
+    pub(crate) key: String,
+    pub(crate) value: String,
+    pub(crate) expected: &'static str,
 }
 
 impl fmt::Display for ConfigError {

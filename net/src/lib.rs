@@ -3,7 +3,7 @@
 //! * [`Nic`] is the seam to the card; [`VirtioNet`] is virtio-net.
 //! * [`Net`] is the handle of a stack, [`Driver`] the task that runs it.
 //! * [`UdpSocket`], [`TcpListener`], [`TcpStream`] are what applications use; addresses are those of `core::net`.
-//! * [`sntp`] learns the date from a server.
+//! * [`sntp`] learns the date from a server, [`resolver`] the addresses of a host by its name.
 //! * [`Config`] is how an interface gets its addresses: fixed, by DHCP, or from the routers of IPv6.
 //! * [`Net::sockets`] tells of all sockets, [`Capture`] of all frames that pass the card.
 //!
@@ -67,6 +67,7 @@ mod ndp;
 mod neighbor;
 mod net;
 mod nic;
+pub mod resolver;
 mod route;
 #[cfg(feature = "segmentation")]
 mod segmentation;

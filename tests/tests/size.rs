@@ -51,6 +51,9 @@ fn an_image_links_only_what_main_asks_for() {
     assert_ne!(with_parts("random", &random), [""; 0], "random has an Entropy");
     assert_eq!(with_parts("random", &network), [""; 0], "random has no Net");
     assert_eq!(with_parts("echo", &["sntp", "net_clock"]), [""; 0], "echo has no NetClock");
+    let names = ["unik_net::resolver", "named_net"];
+    assert_eq!(with_parts("echo", &names), [""; 0], "echo has no NamedNet");
+    assert_ne!(with_parts("resolve", &names), [""; 0], "resolve has one");
     assert_eq!(with_parts("echo", &["datagram::table", "datagram::packet"]), [""; 0], "echo has no handler");
     assert_ne!(with_parts("echo_in_place", &["datagram::table"]), [""; 0], "echo_in_place has one");
     assert_eq!(with_parts("echo", &["unik_net::cable", "unik::ports"]), [""; 0], "echo has no Ports");
@@ -63,4 +66,6 @@ fn an_image_links_only_what_main_asks_for() {
 fn small_images_stay_free_of_what_is_dear() {
     assert_eq!(with_parts("hello", &DEAR), [""; 0]);
     assert_eq!(with_parts("exit", &DEAR), [""; 0]);
+    // Text as such is printed nowhere; what else is dear, names could do with.
+    assert_eq!(with_parts("resolve", &DEAR[1..]), [""; 0]);
 }

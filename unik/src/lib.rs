@@ -1,6 +1,6 @@
 //! unik: an application, its drivers and its network stack as one program that boots on a hypervisor.
 //!
-//! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`Ports`], [`Files`],
+//! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`NamedNet`], [`Ports`], [`Files`],
 //! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`], [`Shutdown`].
 //! Each is a [`Resource`], taken before `main` starts, and one
 //! that is missing is a sentence on the console. `Option<T>` takes what may be missing. The same file builds as an
@@ -38,6 +38,7 @@ mod counters;
 mod entropy;
 mod files;
 mod monitor;
+mod named_net;
 pub mod net;
 mod net_clock;
 mod outcome;
@@ -80,6 +81,7 @@ pub use entropy::Entropy;
 pub use files::Files;
 pub use log;
 pub use monitor::Monitor;
+pub use named_net::NamedNet;
 pub use net_clock::NetClock;
 pub use outcome::{Failure, Outcome};
 pub use ports::Ports;

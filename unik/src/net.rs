@@ -8,13 +8,15 @@ use crate::resource::Resource;
 use crate::system::System;
 use alloc::boxed::Box;
 use alloc::string::ToString;
+pub use unik_net::resolver::{Addresses, NameError};
 pub use unik_net::{
     Answering, Capture, Captured, Datagram, Direction, Error, Listen, Net, Protocol, Reply, SocketInfo,
     SocketState, TcpListener, TcpReader, TcpStream, TcpWriter, UdpSocket, Verdict,
 };
 use unik_net::{Config, Limits};
 
-const NAME: &str = "net0";
+/// What the first network is called.
+pub(crate) const NAME: &str = "net0";
 /// The buffers of all TCP connections take at most this part of the memory that is free when the network starts.
 const TCP_SHARE: usize = 2;
 
@@ -24,14 +26,10 @@ impl Resource for Net {
     async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
         let net = start(system)?;
         if LOOKED {
-            system.add_network(Box::leak(Box::new(Watched::new(&net))));
+            watch(system, &net);
         }
         net.configured().await;
-        let (mut index, mut name) = (0, "net0 ");
-        while let Some((address, prefix)) = net.address_at(index) {
-            system.note_ready(format_args!("{name}{address}/{prefix}"));
-            (index, name) = (index + 1, "");
-        }
+        note(system, &net);
         Ok(net)
     }
 
@@ -40,10 +38,27 @@ impl Resource for Net {
     }
 }
 
+/// Lets whoever looks into the system see a network.
+#[inline]
+pub(crate) fn watch(system: &System, net: &Net) {
+    system.add_network(Box::leak(Box::new(Watched::new(net))));
+}
+
+/// Tells the addresses of a network in the ready line.
+#[inline]
+pub(crate) fn note(system: &System, net: &Net) {
+    let (mut index, mut name) = (0, [NAME, " "]);
+    while let Some((address, prefix)) = net.address_at(index) {
+        let [name, space] = core::mem::take(&mut name);
+        system.note_ready(format_args!("{name}{space}{address}/{prefix}"));
+        index += 1;
+    }
+}
+
 /// Opens the device and starts the stack on it.
 // Apart from the wait for an address, so that its variables are none of a future.
 #[inline(never)]
-fn start(system: &System) -> Result<Net, Failure> {
+pub(crate) fn start(system: &System) -> Result<Net, Failure> {
     let words = system.config();
     let config = Config::parse(NAME, &mut |key| words.get(key))
         .map_err(|error| Failure::Configuration(error.to_string()))?;

@@ -3,7 +3,11 @@
 use std::{cell::RefCell, net::Ipv4Addr, rc::Rc};
 
 use smoltcp::wire::{ArpOperation, DhcpMessageType, DhcpOption, DhcpPacket, DhcpRepr, EthernetAddress};
-use unik_net::{Config, Error, Net};
+use unik_net::{
+    Config, Error, Net,
+    resolver::{Resolver, Settings},
+    wire::numbers,
+};
 use unik_sched::time::{Duration, Instant};
 
 use crate::{
@@ -136,6 +140,15 @@ fn a_lease_tells_the_servers_of_names_and_how_long_packets_may_be() {
     });
     let servers = [0, 1, 2].map(|index| net.name_server_at(index));
     assert_eq!(servers, [Some(RIGHT.into()), Some(LEASED.into()), None]);
+}
+
+#[test]
+fn the_name_servers_of_a_lease_are_those_that_a_resolver_asks() {
+    let (mut world, net, _manners, _log) = client_and_server(Manners::default());
+    let resolver = Resolver::new(net.clone(), Settings::new(), numbers(3));
+    assert_eq!(resolver.servers(), [None; 3]);
+    world.run(net.configured());
+    assert_eq!(resolver.servers(), [Some(at(RIGHT, 53)), Some(at(LEASED, 53)), None]);
 }
 
 #[test]
