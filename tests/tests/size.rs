@@ -54,6 +54,8 @@ fn an_image_links_only_what_main_asks_for() {
     let names = ["unik_net::resolver", "named_net"];
     assert_eq!(with_parts("echo", &names), [""; 0], "echo has no NamedNet");
     assert_ne!(with_parts("resolve", &names), [""; 0], "resolve has one");
+    assert_eq!(with_parts("echo", &["syslog", "follow_log"]), [""; 0], "echo has no Syslog");
+    assert_ne!(with_parts("log_afar", &["syslog"]), [""; 0], "log_afar has one");
     assert_eq!(with_parts("echo", &["datagram::table", "datagram::packet"]), [""; 0], "echo has no handler");
     assert_ne!(with_parts("echo_in_place", &["datagram::table"]), [""; 0], "echo_in_place has one");
     assert_eq!(with_parts("echo", &["unik_net::cable", "unik::ports"]), [""; 0], "echo has no Ports");

@@ -1,7 +1,7 @@
 //! unik: an application, its drivers and its network stack as one program that boots on a hypervisor.
 //!
 //! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`NamedNet`], [`Ports`], [`Files`],
-//! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`], [`Shutdown`].
+//! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`], [`Syslog`], [`Shutdown`].
 //! Each is a [`Resource`], taken before `main` starts, and one
 //! that is missing is a sentence on the console. `Option<T>` takes what may be missing. The same file builds as an
 //! image and as an ordinary Linux process.
@@ -46,6 +46,7 @@ pub mod ports;
 mod resource;
 mod shutdown;
 mod startup;
+mod syslog;
 mod system;
 
 pub mod time {
@@ -87,6 +88,7 @@ pub use outcome::{Failure, Outcome};
 pub use ports::Ports;
 pub use resource::Resource;
 pub use shutdown::{DEFAULT_BOUND, Ending, Shutdown};
+pub use syslog::Syslog;
 pub use system::System;
 pub use unik_macros::main;
 pub use unik_sched::counter::CounterSet;

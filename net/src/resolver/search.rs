@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use unik_sched::time::Duration;
 
 use super::{Name, NameError, PORT, Refusal};
-use crate::{config::ConfigError, text::parse_any};
+use crate::{config::ConfigError, text::parse_end};
 
 /// Servers that are asked.
 pub const SERVER_LIMIT: usize = 3;
@@ -104,7 +104,8 @@ impl Settings {
     }
 
     fn take_servers(&mut self, value: &str) -> Result<(), &'static str> {
-        let servers = list(value, SERVER_LIMIT, &mut parse_server);
+        let parse = |text: &str| parse_end(text, PORT).filter(|server| !server.ip().is_unspecified());
+        let servers = list(value, SERVER_LIMIT, &mut { parse });
         self.servers = servers.ok_or("up to three addresses with commas between them, like 10.0.2.3")?;
         Ok(())
     }
@@ -151,20 +152,6 @@ const DOTS_LIMIT: usize = 15;
 fn list<T>(text: &str, limit: usize, parse: &mut dyn FnMut(&str) -> Option<T>) -> Option<Vec<T>> {
     let values = text.split(',').map(parse).collect::<Option<Vec<T>>>();
     values.filter(|values| values.len() <= limit)
-}
-
-/// `10.0.2.3`, `10.0.2.3:5300`, `2001:db8::3` or `[2001:db8::3]:5300`.
-fn parse_server(text: &str) -> Option<SocketAddr> {
-    let with_port = match text.strip_prefix('[') {
-        Some(text) => text.split_once("]:"),
-        None => text.split_once(':').filter(|(_, port)| !port.contains(':')),
-    };
-    let (address, port) = match with_port {
-        None => (text, PORT),
-        Some((address, port)) => (address, port.parse().ok()?),
-    };
-    let address = parse_any(address).filter(|address| !address.is_unspecified() && port != 0)?;
-    Some(SocketAddr::new(address, port))
 }
 
 /// The attempts to have a question answered: all servers in turn, and again with more patience as long as one of them stays

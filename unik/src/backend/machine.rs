@@ -11,7 +11,7 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::{OnceCell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::hint::spin_loop;
 use core::mem::ManuallyDrop;
@@ -94,7 +94,7 @@ struct MachinePlatform {
 #[derive(Default)]
 struct Lines {
     /// Sets the events of those who wait for a line that was raised so often. An image without any is linked without that.
-    attend: OnceCell<&'static dyn Fn(Line, u32) -> bool>,
+    attend: Cell<Option<&'static dyn Fn(Line, u32) -> bool>>,
     events: [OnceCell<Event>; interrupt::LINES],
 }
 
@@ -156,14 +156,21 @@ impl Backend {
 
     /// Lets an interrupt line set `event`.
     fn connect(&self, line: Line, event: &Event) {
-        let Lines { attend, events } = self.platform.lines;
-        if let Some(slot) = events.get(line.number()) {
+        if let Some(slot) = self.platform.lines.events.get(line.number()) {
             slot.get_or_init(|| event.clone());
         }
+        self.attend();
+    }
+
+    /// Lets interrupt lines set the events that they are connected to.
+    fn attend(&self) {
+        let Lines { attend, events } = self.platform.lines;
         let tell = |line: Line| events.get(line.number()).and_then(OnceCell::get).map(Event::set).is_some();
-        attend.get_or_init(|| {
-            Box::leak(Box::new(move |line, times| source::attend(line, times, &mut { tell })))
-        });
+        if attend.get().is_none() {
+            attend.set(Some(Box::leak(Box::new(move |line, times| {
+                source::attend(line, times, &mut { tell })
+            }))));
+        }
     }
 }
 
@@ -219,6 +226,20 @@ pub(crate) fn open_channel(backend: &Backend) -> Result<impl Port + use<>, Strin
         .map_err(|error| format!("no memory for the inspection channel: {error}"))?;
     Console::<KernelHal, MachineTransport>::try_new(opened.transport, pool, event)
         .map_err(|error| format!("the inspection channel cannot be used: {error}"))
+}
+
+/// Lets new records of the log set `event`, whoever else is told of them.
+pub(crate) fn follow_log(backend: &Backend, event: &Event) {
+    backend.attend();
+    let (attend, event) = (&backend.platform.lines.attend, event.clone());
+    let others = attend.get();
+    attend.set(Some(Box::leak(Box::new(move |line, times| {
+        let is_log = line == Line::LOG;
+        if is_log {
+            event.set();
+        }
+        others.is_some_and(|others| others(line, times)) || is_log
+    }))));
 }
 
 /// Opens the first network device.

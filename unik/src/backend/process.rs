@@ -9,7 +9,7 @@ use crate::outcome::Failure;
 use crate::shutdown::Ending;
 use crate::startup::Startup;
 use crate::system::{System, TASK_LIMIT};
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub(crate) struct Backend {
     networks: RefCell<IntoIter<Network>>,
     data: Option<&'static [u8]>,
     monitor: Option<PathBuf>,
-    follower: Rc<OnceCell<Event>>,
+    followers: Followers,
 }
 
 /// Runs an appliance as this process; what it returns is the exit code.
@@ -76,12 +76,12 @@ where
     start_log(command_line);
     let startup = Startup::begin(name);
     let host = HostPlatform::new();
-    let follower = Rc::new(OnceCell::new());
-    let platform = ProcessPlatform { startup, host: host.clone(), follower: follower.clone() };
+    let followers = Followers::default();
+    let platform = ProcessPlatform { startup, host: host.clone(), followers: followers.clone() };
     let time = Time::new(Rc::new(platform));
     let mut executor = Executor::new(&time, TASK_LIMIT);
     let networks = RefCell::new(arguments.networks.into_iter());
-    let backend = Backend { startup, host, networks, data, monitor: arguments.monitor, follower };
+    let backend = Backend { startup, host, networks, data, monitor: arguments.monitor, followers };
     let system = System::new(&time, &executor, command_line, backend);
     executor.block_on("main", application(system))?;
     startup.waits(&|| time.now());
@@ -93,7 +93,7 @@ struct ProcessPlatform {
     startup: &'static Startup,
     host: Rc<HostPlatform>,
     /// The event of whoever follows the log.
-    follower: Rc<OnceCell<Event>>,
+    followers: Followers,
 }
 
 impl Platform for ProcessPlatform {
@@ -103,10 +103,8 @@ impl Platform for ProcessPlatform {
 
     fn poll_events(&self) {
         self.host.poll_events();
-        if NEWS.swap(false, Ordering::Relaxed)
-            && let Some(follower) = self.follower.get()
-        {
-            follower.set();
+        if NEWS.swap(false, Ordering::Relaxed) {
+            self.followers.borrow().iter().for_each(Event::set);
         }
     }
 
@@ -162,8 +160,13 @@ pub(crate) fn open_channel(backend: &Backend) -> Result<impl Port + use<>, Strin
         .ok_or("this program needs a path for its inspection channel: start it with --monitor PATH")?;
     let channel = Channel::try_new(&backend.host, path)
         .map_err(|error| format!("the inspection channel {} cannot be used: {error}", path.display()))?;
-    backend.follower.get_or_init(|| channel.event());
+    follow_log(backend, &channel.event());
     Ok(channel)
+}
+
+/// Lets new records of the log set `event`.
+pub(crate) fn follow_log(backend: &Backend, event: &Event) {
+    backend.followers.borrow_mut().push(event.clone());
 }
 
 /// Whether there is a network card.
@@ -268,6 +271,9 @@ impl Sources for RandomSources {
         }
     }
 }
+
+/// Who is told of new records of the log.
+type Followers = Rc<RefCell<Vec<Event>>>;
 
 /// There are new records.
 static NEWS: AtomicBool = AtomicBool::new(false);
