@@ -184,6 +184,7 @@ impl Guest {
     fn network_arguments(&self, arguments: &mut Arguments) -> Result<()> {
         let mut forwards = Some(&self.forwards).filter(|forwards| !forwards.is_empty());
         for (index, network) in self.networks.iter().enumerate() {
+            let mut side = 0x34;
             let back_end: OsString = match network {
                 Network::User => {
                     let mut back_end = format!("user,id=net{index}");
@@ -199,6 +200,8 @@ impl Guest {
                     let path = std::path::absolute(path).or_cannot(|| format!("find {}", path.display()))?;
                     // The first guest waits at the socket, the second one finds it waiting.
                     let server = if listens(&path) { "off" } else { "on" };
+                    // Their cards have different addresses.
+                    side += usize::from(server == "on");
                     escaped(&format!("stream,id=net{index},server={server},addr.type=unix,addr.path="), &path)
                 }
             };
@@ -209,7 +212,7 @@ impl Guest {
             let address = 0x56 + index;
             arguments.option(
                 "-device",
-                format!("{device},netdev=net{index},mac=52:54:00:12:34:{address:02x}{rom}"),
+                format!("{device},netdev=net{index},mac=52:54:00:12:{side:02x}:{address:02x}{rom}"),
             );
         }
         match forwards {
@@ -404,9 +407,11 @@ mod tests {
         let scratch = crate::scratch::Scratch::new();
         let path = scratch.path().join("wire");
         let guest = Guest { networks: vec![Network::Link(path.clone())], ..tcg(Machine::Microvm) };
-        assert!(line(&guest).contains("server=on"));
+        let first = line(&guest);
+        assert!(first.contains("server=on") && first.contains("mac=52:54:00:12:35:56"), "{first}");
         let _waiting = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        assert!(line(&guest).contains("server=off"));
+        let second = line(&guest);
+        assert!(second.contains("server=off") && second.contains("mac=52:54:00:12:34:56"), "{second}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! unik: an application, its drivers and its network stack as one program that boots on a hypervisor.
 //!
-//! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`NamedNet`], [`Ports`], [`Files`],
+//! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`net::Nets`], [`NamedNet`], [`Ports`], [`Files`],
 //! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`], [`Syslog`], [`Shutdown`].
 //! Each is a [`Resource`], taken before `main` starts, and one
 //! that is missing is a sentence on the console. `Option<T>` takes what may be missing. The same file builds as an

@@ -1,7 +1,7 @@
 //! A network whose hosts are found by their names, by the servers that `net0.dns=ADDRESS`, DHCP or a router names.
 
 use crate::entropy::Entropy;
-use crate::net::{self, NAME};
+use crate::net;
 use crate::outcome::Failure;
 use crate::resource::Resource;
 use crate::system::System;
@@ -62,16 +62,16 @@ impl Deref for NamedNet {
 impl Resource for NamedNet {
     async fn take<const LOOKED: bool>(system: &System) -> Result<Self, Failure> {
         let (words, entropy) = (system.config(), Entropy::of(system)?);
-        let settings = Settings::parse(NAME, &mut |key| words.get(key))
+        let net = net::start_first(system)?;
+        let settings = Settings::parse(net.name(), &mut |key| words.get(key))
             .map_err(|error| Failure::Configuration(error.to_string()))?;
-        let net = net::start(system)?;
         let resolver = Resolver::new(net.clone(), settings, Box::new(move || entropy.next_u64()));
         system.counters().register(COUNTERS, resolver.counters());
         if LOOKED {
             net::watch(system, &net);
         }
         net.configured().await;
-        net::note(system, &net);
+        net::note(system, net.name(), &net);
         Ok(Self { net, resolver })
     }
 
