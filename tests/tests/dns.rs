@@ -204,19 +204,24 @@ fn a_zone_with_a_mistake_is_named_with_line_and_column_and_the_others_are_served
     let folder = folder("mistake");
     std::fs::write(
         folder.join("good.zone"),
-        "$ORIGIN good.test.\n$TTL 1h\n@ SOA ns h 1 1h 1h 1h 1h\n@ NS ns\nns A 192.0.2.1\n",
+        "$ORIGIN good.test.\n$TTL 1h\n@ SOA ns h 1 1h 1h 1h 1h\n@ NS ns\n$INCLUDE hosts/good\n",
     )
     .unwrap();
+    std::fs::create_dir(folder.join("hosts")).unwrap();
+    std::fs::write(folder.join("hosts/good"), "ns A 192.0.2.1\n$GENERATE 1-9 h$ A 192.0.2.$\n").unwrap();
+    // What it says of its name comes before what it is called.
     std::fs::write(
-        folder.join("bad.test.zone"),
+        folder.join("other.zone"),
         "$ORIGIN bad.test.\n$TTL 1h\n@ SOA ns h 1 1h 1h 1h 1h\n@ NS ns\nns A 192.0.2.256\n",
     )
     .unwrap();
     let mut vm = Vm::of(&Image::release("dns")).network(DNS).data(&folder).boot();
-    vm.line("bad.test.zone:5:");
+    vm.line("other.zone:5:6: expected an IPv4 address");
     vm.line("ready: dns");
-    let answer = over_udp(&mut vm, "ns.good.test.", RecordType::A);
-    assert_eq!(addresses(&answer), [Ipv4Addr::new(192, 0, 2, 1)]);
+    for (name, last) in [("ns.good.test.", 1), ("h7.good.test.", 7)] {
+        let answer = over_udp(&mut vm, name, RecordType::A);
+        assert_eq!(addresses(&answer), [Ipv4Addr::new(192, 0, 2, last)]);
+    }
     let failed = over_udp(&mut vm, "ns.bad.test.", RecordType::A);
     assert_eq!(failed.metadata.response_code, ResponseCode::ServFail);
 }
