@@ -81,26 +81,28 @@ impl Kind {
     }
 
     /// The type called `name`, in capitals or not: one of the table, or `TYPE` and its number (RFC 3597, 5).
-    #[inline(never)]
     pub(crate) fn parse(name: &[u8]) -> Option<Self> {
+        Self::parse_with_fields(name).map(|(kind, _)| kind)
+    }
+
+    /// The same, and a letter for each field of its data; none for a type that is not in the table.
+    #[inline(never)]
+    pub(crate) fn parse_with_fields(name: &[u8]) -> Option<(Self, &'static [u8])> {
         // Their lengths tell most of them apart.
-        if let Some(row) = row(&|row| row.name.len() == name.len() && is_same(row.name, name)) {
-            return Some(row.kind);
+        let named = row(&|row| row.name.len() == name.len() && is_same(row.name, name));
+        if let Some(row) = named {
+            return Some((row.kind, row.fields));
         }
         let (word, code) = name.split_at_checked(4)?;
         let code = decimal(code, u16::MAX.into()).filter(|_| is_same(word, b"TYPE"))?;
-        Some(Self(code as u16)) // at most u16::MAX
+        let kind = Self(code as u16); // at most u16::MAX
+        Some((kind, row(&|row| row.kind == kind).map_or(&[], |row| row.fields)))
     }
 
     /// Whether an answer of this type comes with the addresses of the hosts that it names (RFC 1035, 3.3.9 and 3.3.11;
     /// RFC 2782; RFC 9460, 4.1).
     pub(crate) fn names_hosts(self) -> bool {
         matches!(self, Self::NS | Self::MX | Self::SRV | Self::SVCB | Self::HTTPS)
-    }
-
-    /// A letter for each field of the data; none for a type that is not in the table.
-    pub(crate) fn fields(self) -> &'static [u8] {
-        row(&|row| row.kind == self).map_or(&[], |row| row.fields)
     }
 
     /// Where the names stand in the data of this type.

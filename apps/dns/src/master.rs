@@ -184,7 +184,7 @@ impl Reader<'_, '_, '_> {
         let owner = self.state.owner.ok_or(Mistake { at, problem: Problem::ExpectedOwner })?;
         let mut stated = None;
         let mut has_class = false;
-        let kind = loop {
+        let (kind, fields) = loop {
             let word = self.scanner.word();
             if stated.is_none() && word.text.first().is_some_and(u8::is_ascii_digit) {
                 stated = Some(self.time()?);
@@ -201,7 +201,7 @@ impl Reader<'_, '_, '_> {
         let type_at = self.scanner.word().at;
         let start = self.state.data.len();
         self.put(&[0; 2]);
-        data::read(self, kind)?;
+        data::read(self, fields)?;
         let length = self.state.data.len() - start - 2;
         let length =
             u16::try_from(length).map_err(|_| Mistake { at: type_at, problem: Problem::DataTooLong })?;
@@ -239,9 +239,9 @@ impl Reader<'_, '_, '_> {
     }
 }
 
-/// The type that `word` names.
-fn kind(word: &Word<'_>, has_class: bool) -> Result<Kind, Mistake> {
-    let kind = Kind::parse(word.text).filter(|kind| kind.is_of_data() && !word.is_quoted);
+/// The type that `word` names, and its fields.
+fn kind(word: &Word<'_>, has_class: bool) -> Result<(Kind, &'static [u8]), Mistake> {
+    let kind = Kind::parse_with_fields(word.text).filter(|(kind, _)| kind.is_of_data() && !word.is_quoted);
     kind.ok_or_else(|| {
         let classes: [&[u8]; 3] = [b"CH", b"HS", b"CS"];
         let is_class = !has_class && classes.iter().any(|class| is_same(word.text, class));

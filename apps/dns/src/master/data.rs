@@ -39,6 +39,7 @@ RSASHA512\x0aECC-GOST\x0cECDSAP256SHA256\x0dECDSAP384SHA384\x0eED25519\x0fED448\
 pub(super) const MIN_DIGEST: usize = 12;
 
 /// What is wrong where `field` is not there, or is something else.
+#[inline(never)]
 fn problem(field: u8) -> Problem {
     const FIELDS: &[u8] = b"124taqsSVUTkbgdxz6XhLeE";
     const PROBLEMS: [Problem; FIELDS.len() + 1] = [
@@ -71,14 +72,13 @@ fn problem(field: u8) -> Problem {
     PROBLEMS.get(place).copied().unwrap_or(Problem::ExpectedName)
 }
 
-/// Reads the words of one record's data and appends it to the data of all records.
-pub(super) fn read(reader: &mut Reader<'_, '_, '_>, kind: Kind) -> Result<(), Mistake> {
-    let fields = kind.fields();
+/// Reads the words of one record's data, which has `fields`, and appends it to the data of all records.
+pub(super) fn read(reader: &mut Reader<'_, '_, '_>, fields: &[u8]) -> Result<(), Mistake> {
     let Some(&first) = fields.first() else {
         reader.expect(Problem::ExpectedGeneric)?;
         return reader.generic(fields);
     };
-    reader.expect(problem(first))?;
+    reader.expect_field(first)?;
     let word = reader.scanner.word();
     if word.text == b"\\#" && !word.is_quoted {
         return reader.generic(fields);
@@ -90,7 +90,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_, '_>, kind: Kind) -> Result<(), Mi
             b'b' => reader.types()?,
             b'p' => reader.parameters()?,
             _ => {
-                reader.expect(problem(field))?;
+                reader.expect_field(field)?;
                 reader.field(field)?;
             }
         }
@@ -99,19 +99,26 @@ pub(super) fn read(reader: &mut Reader<'_, '_, '_>, kind: Kind) -> Result<(), Mi
 }
 
 impl Reader<'_, '_, '_> {
+    /// Goes on to the next word of the entry, which is to be `field`.
+    fn expect_field(&mut self, field: u8) -> Result<(), Mistake> {
+        if self.scanner.advance()? {
+            return Ok(());
+        }
+        Err(Mistake { at: self.scanner.end_of_word(), problem: problem(field) })
+    }
+
     /// Reads the last word, and where the field goes on those behind it, as `field`.
     #[inline(never)]
     fn field(&mut self, field: u8) -> Result<(), Mistake> {
         let word = self.scanner.word();
         let text = word.text;
-        let wrong = word.mistake(problem(field));
         match field {
             b's' => self.string(),
             b'S' => self.texts(),
             b'V' | b'U' if field == b'V' || !text.is_empty() => self.text(&word),
-            b'x' => self.digits(Digits::HEX, 1, wrong),
-            b'z' => self.digits(Digits::HEX, MIN_DIGEST, wrong),
-            b'6' => self.digits(Digits::BASE64, 1, wrong),
+            b'x' => self.digits(Digits::HEX, 1, problem(field)),
+            b'z' => self.digits(Digits::HEX, MIN_DIGEST, problem(field)),
+            b'6' => self.digits(Digits::BASE64, 1, problem(field)),
             b'L' => self.location(),
             b'w' => self.name_octets(),
             b'm' | b'M' if text.len() > 1 && text.contains(&b'@') => {
@@ -122,7 +129,7 @@ impl Reader<'_, '_, '_> {
                 self.put(&node.to_bytes());
                 Ok(())
             }
-            _ => self.word(field, text).ok_or(wrong),
+            _ => self.word(field, text).ok_or_else(|| word.mistake(problem(field))),
         }
     }
 
@@ -202,17 +209,17 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Reads this and all further words as digits, of as many octets at `least`.
-    fn digits(&mut self, mut digits: Digits, least: usize, wrong: Mistake) -> Result<(), Mistake> {
+    fn digits(&mut self, mut digits: Digits, least: usize, wrong: Problem) -> Result<(), Mistake> {
         let start = self.state.data.len();
         loop {
             let word = self.scanner.word();
-            digits.take(word.text, &mut self.state.data).ok_or(word.mistake(wrong.problem))?;
+            digits.take(word.text, &mut self.state.data).ok_or(word.mistake(wrong))?;
             if !self.scanner.advance()? {
                 break;
             }
         }
         let is_whole = digits.is_whole() && self.state.data.len() - start >= least;
-        is_whole.then_some(()).ok_or(self.mistake(wrong.problem))
+        is_whole.then_some(()).ok_or(self.mistake(wrong))
     }
 
     /// Adds as many octets, each in two hexadecimal digits, with hyphens between them.

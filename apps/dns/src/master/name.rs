@@ -96,13 +96,15 @@ impl Name {
 impl Reader<'_, '_, '_> {
     /// Reads the last word as a name: absolute, relative to the origin, or `@`.
     pub(super) fn name(&mut self) -> Result<NodeId, Mistake> {
-        let (name, above) = self.labels()?;
+        let mut name = Name::new();
+        let above = self.labels(&mut name)?;
         self.intern(&name, above).ok_or(self.mistake(Problem::NameTooLong))
     }
 
     /// Reads the last word as a name and adds it to the data as on the wire, in the case in which it is written.
     pub(super) fn name_octets(&mut self) -> Result<(), Mistake> {
-        let (name, mut above) = self.labels()?;
+        let mut name = Name::new();
+        let mut above = self.labels(&mut name)?;
         let start = self.state.data.len();
         self.put(name.octets());
         while above != NodeId::ROOT {
@@ -114,11 +116,9 @@ impl Reader<'_, '_, '_> {
         (length <= MAX_NAME).then_some(()).ok_or(self.mistake(Problem::NameTooLong))
     }
 
-    /// The labels of the last word, and the name that they are relative to.
-    #[inline(always)]
-    fn labels(&self) -> Result<(Name, NodeId), Mistake> {
+    /// Puts the labels of the last word into `name`, and gives the name that they are relative to.
+    fn labels(&self, name: &mut Name) -> Result<NodeId, Mistake> {
         let word = &self.scanner.word();
-        let mut name = Name::new();
         if word.is_quoted || word.text.is_empty() {
             return Err(word.mistake(Problem::ExpectedName));
         }
@@ -128,9 +128,9 @@ impl Reader<'_, '_, '_> {
             _ => name.read(word)?,
         };
         if is_absolute {
-            return Ok((name, NodeId::ROOT));
+            return Ok(NodeId::ROOT);
         }
-        Ok((name, self.state.origin.ok_or(word.mistake(Problem::NoOrigin))?))
+        self.state.origin.ok_or(word.mistake(Problem::NoOrigin))
     }
 
     /// The node of `name` under `above`, or `None` if it is too long.
