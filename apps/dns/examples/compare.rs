@@ -1,7 +1,7 @@
 //! Asks this server and NSD the same, and tells where they differ:
 //!
 //! ```console
-//! $ cargo run -p unik-dns --example compare -- [SEED]
+//! $ cargo run -p unik-dns --example compare -- [SEED [write]]
 //! ```
 //!
 //! `nsd` has to be installed. It is started with random zones, on a port of 127.0.0.1 and as whoever runs this. Differences that
@@ -15,6 +15,8 @@ mod common;
 mod model;
 #[path = "../tests/random/mod.rs"]
 mod random;
+#[path = "../tests/signed/mod.rs"]
+mod signed;
 
 use common::{answer, query, sorted};
 use domain::base::Message;
@@ -61,6 +63,10 @@ impl Nsd {
             std::fs::write(folder.join(&name), zone.file()).unwrap();
             write!(conf, "zone:\n name: {name}\n zonefile: {name}\n").unwrap();
         }
+        for (name, text) in signed::ZONES {
+            std::fs::write(folder.join(name), text).unwrap();
+            write!(conf, "zone:\n name: {name}\n zonefile: {name}\n").unwrap();
+        }
         std::fs::write(folder.join("conf"), conf).unwrap();
         let mut nsd = Command::new("nsd");
         nsd.args(["-d", "-c"]).arg(folder.join("conf")).stdin(Stdio::null());
@@ -90,6 +96,9 @@ fn ours(zones: &[ModelZone]) -> Server {
     for zone in zones {
         let file = zone.file();
         server.add(Zone::parse("random.zone", file.as_bytes()).unwrap()).unwrap();
+    }
+    for (name, text) in signed::ZONES {
+        server.add(Zone::parse(name, text.as_bytes()).unwrap()).unwrap();
     }
     server.configure(Settings { minimal: Minimal::No, version: "seven", id: "ns7", ..Settings::default() });
     server
@@ -159,6 +168,40 @@ fn wanted(
     None
 }
 
+/// The answer to `query` over a connection.
+fn ask(stream: &mut TcpStream, query: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(query.len()).unwrap().to_be_bytes();
+    stream.write_all(&[&length, query].concat()).unwrap();
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).unwrap();
+    let mut answer = vec![0; u16::from_be_bytes(length).into()];
+    stream.read_exact(&mut answer).unwrap();
+    answer
+}
+
+/// Questions about signed zones. What NSD answers is what `tests/signed.rs` expects; `write` renews it.
+fn proofs(nsd: &Nsd, server: &Server, write: bool) -> Verdict {
+    let (mut verdict, mut expected) = (Verdict::default(), String::new());
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, nsd.port)).unwrap();
+    for (apex, _) in signed::ZONES {
+        for question in signed::QUESTIONS {
+            let query = signed::query(apex, question);
+            let (ours, theirs) = (answer(server, &query, Transport::Tcp).unwrap(), ask(&mut stream, &query));
+            let (ours, theirs) = (signed::text(&ours), signed::text(&theirs));
+            let is_wanted = question == "b.old A" && apex == "nsec.test";
+            write!(expected, "? {question} {apex}\n{}", if is_wanted { &ours } else { &theirs }).unwrap();
+            let wanted = is_wanted
+                .then_some("what a DNAME record leads to is denied by NSEC too, beside its wildcard");
+            verdict.add(&format!("{question} below {apex}"), &ours, &theirs, wanted);
+        }
+    }
+    if write {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/signed/answers.txt");
+        std::fs::write(file, expected).unwrap();
+    }
+    verdict
+}
+
 fn questions(nsd: &Nsd, server: &Server, families: &[Vec<ModelZone>], random: &mut Random) -> Verdict {
     let mut verdict = Verdict::default();
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, nsd.port)).unwrap();
@@ -167,12 +210,7 @@ fn questions(nsd: &Nsd, server: &Server, families: &[Vec<ModelZone>], random: &m
             let (name, kind) = model::question(random, zones);
             let question = format!("{} {kind}", model::text(&name));
             let query = query(&question);
-            let length = u16::try_from(query.len()).unwrap().to_be_bytes();
-            stream.write_all(&[&length, query.as_slice()].concat()).unwrap();
-            let mut length = [0; 2];
-            stream.read_exact(&mut length).unwrap();
-            let mut theirs = vec![0; u16::from_be_bytes(length).into()];
-            stream.read_exact(&mut theirs).unwrap();
+            let theirs = ask(&mut stream, &query);
             let (ours, theirs) = (sorted(&answer(server, &query, Transport::Tcp).unwrap()), sorted(&theirs));
             let wanted = wanted(zones, &name, kind, &ours, &theirs);
             let files: String = zones.iter().map(|zone| zone.file() + "\n").collect();
@@ -299,6 +337,7 @@ fn main() -> ExitCode {
     let mut unknown = 0;
     for (what, verdict) in [
         ("questions", questions(&nsd, &server, &families, &mut random)),
+        ("questions about signed zones", proofs(&nsd, &server, std::env::args().nth(2).is_some())),
         ("messages", messages(&nsd, &server, &mut random)),
     ] {
         println!("{}: {what} that both were asked", verdict.asked);

@@ -37,6 +37,8 @@ impl Kind {
     pub(crate) const NSEC: Self = Self(47);
     /// RFC 5155, 3.
     pub(crate) const NSEC3: Self = Self(50);
+    /// RFC 5155, 4.
+    pub(crate) const NSEC3PARAM: Self = Self(51);
     /// RFC 4034, 2.
     pub(crate) const DNSKEY: Self = Self(48);
     /// RFC 9460.

@@ -79,8 +79,7 @@ impl Labels {
         let mut other = Self::new();
         other.follow(message, start.into()).is_some()
             && self.count == other.count
-            && (0..self.count)
-                .all(|index| is_same(self.label(message, index).bytes(), other.label(message, index).bytes()))
+            && (0..self.count).all(|index| is_same(self.octets(message, index), other.octets(message, index)))
     }
 
     /// Number of labels, the root not counted.
@@ -93,7 +92,14 @@ impl Labels {
         self.offsets.get(index).copied().unwrap_or(0)
     }
 
+    /// The octets of label `index` of the name in `message`, where it does not matter how long they take.
+    #[inline(never)]
+    pub(crate) fn octets<'m>(&self, message: &'m [u8], index: usize) -> &'m [u8] {
+        self.label(message, index).bytes()
+    }
+
     /// Label `index` of the name in `message`, the leftmost being 0.
+    #[inline(always)]
     pub(crate) fn label<'m>(&self, message: &'m [u8], index: usize) -> Label<'m> {
         let label = || {
             let (length, rest) = message.get(usize::from(*self.offsets.get(index)?)..)?.split_first()?;

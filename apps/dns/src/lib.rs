@@ -37,6 +37,7 @@ extern crate alloc;
 extern crate std;
 
 mod counters;
+mod denial;
 mod edns;
 mod kind;
 mod labels;
@@ -47,6 +48,7 @@ mod server;
 pub mod service;
 mod session;
 mod settings;
+mod sha1;
 mod tree;
 mod writer;
 mod zone;

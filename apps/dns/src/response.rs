@@ -3,11 +3,13 @@
 //! The algorithm is that of RFC 1034, 4.3.2, with wildcards as RFC 4592 has them: walk to the name; at a delegation
 //! refer to its servers; follow aliases as long as they stay in zones of ours; tell what does not exist with the
 //! zone's SOA record (RFC 2308). Each step that is a matter of its own stands in a module: [`alias`], [`additional`],
-//! [`chaos`].
+//! [`chaos`],
+//! [`proof`].
 
 mod additional;
 mod alias;
 mod chaos;
+mod proof;
 
 use crate::edns::{Edns, Reason};
 use crate::kind::Kind;
@@ -19,6 +21,8 @@ use crate::tree::NodeId;
 use crate::writer::{Full, Owner, Writer};
 use crate::zone::{Found, Set, Zone};
 use alias::Chain;
+pub(crate) use proof::Proofs;
+use proof::{Absence, original, signatures};
 
 /// Sections of a message behind the question.
 #[derive(Clone, Copy)]
@@ -43,17 +47,22 @@ pub(crate) struct Response<'s, 'o> {
     reason: Option<Reason>,
     /// The name and the type of the set in the answer, once there is more to add.
     answered: Option<(NodeId, Kind)>,
+    /// The client wants proofs of signed zones.
+    pub(crate) wants_proofs: bool,
+    /// Those that are to be told, and those that were.
+    proofs: &'o mut Option<Proofs<'s>>,
 }
 
 impl<'s, 'o> Response<'s, 'o> {
     /// A response of at most `limit` octets, `reserved` of them for [`Response::finish`]. The query's header and question
-    /// stand in the first `begun` octets of `out`; `None` if they alone do not fit.
+    /// stand in the first `begun` octets of `out`; `None` if they alone do not fit. `proofs` is room, and `None`.
     pub(crate) fn try_new(
         server: &'s Server,
         out: &'o mut [u8],
         begun: usize,
         limit: usize,
         reserved: usize,
+        proofs: &'o mut Option<Proofs<'s>>,
     ) -> Option<Self> {
         let writer = Writer::try_new(out, begun, limit, reserved)?;
         Some(Self {
@@ -66,12 +75,21 @@ impl<'s, 'o> Response<'s, 'o> {
             is_any_class: false,
             reason: None,
             answered: None,
+            wants_proofs: false,
+            proofs,
         })
     }
 
     /// Answers the question for records of type `kind` at `name`. Over a stream, `ANY` gets all there is.
     /// `name` is where it stands in the question, and afterwards the last name that an alias led to.
     pub(crate) fn resolve(&mut self, name: &mut Labels, kind: Kind, is_stream: bool) {
+        self.search(name, kind, is_stream);
+        if self.proofs.is_some() {
+            self.prove_expansions();
+        }
+    }
+
+    fn search(&mut self, name: &mut Labels, kind: Kind, is_stream: bool) {
         let mut chain: Option<Chain<'s>> = None;
         let mut last_zone: Option<&Zone> = None;
         loop {
@@ -86,11 +104,11 @@ impl<'s, 'o> Response<'s, 'o> {
             }
             last_zone = Some(zone);
             let (message, known) = self.writer.parts();
-            let node = match zone.find(name, message, known) {
+            let (node, wildcard_of) = match zone.find(name, message, known) {
                 Found::Cut { node, above } if above > 0 || kind != Kind::DS => {
-                    return self.refer(zone, node, name.offset(above));
+                    return self.refer(zone, node, name, above);
                 }
-                Found::Name(node) | Found::Cut { node, .. } => node,
+                Found::Name(node) | Found::Cut { node, .. } => (node, None),
                 Found::Missing { encloser } => {
                     // RFC 1035, 4.1.1: the bit speaks of the first name, and a referral from there does not get here.
                     self.is_authoritative = true;
@@ -105,32 +123,40 @@ impl<'s, 'o> Response<'s, 'o> {
                     }
                     let Some(wildcard) = zone.wildcard(encloser) else {
                         self.code = Code::NameError;
-                        return self.deny(zone, name);
+                        return self.deny(zone, name, Absence::Name { encloser });
                     };
-                    wildcard
+                    (wildcard, Some(encloser))
                 }
             };
             self.is_authoritative = true;
             if let Some(set) = zone.set(node, kind) {
+                self.expand(zone, name, wildcard_of);
                 // Asked for a DNAME record, one that made an alias on the way may be the answer.
-                if chain.as_ref().is_some_and(|chain| chain.has_told(set)) {
-                    return self.add(zone, node, set, name);
-                }
-                return self.answer(zone, node, set, name);
+                let is_told = chain.as_ref().is_some_and(|chain| chain.has_told(set));
+                return self.answer(zone, node, set, name, is_told);
             }
-            if kind == Kind::ANY {
+            if kind == Kind::ANY && !zone.sets(node).is_empty() {
+                self.expand(zone, name, wildcard_of);
                 return self.answer_any(zone, node, is_stream, name);
             }
-            let Some(alias) = zone.set(node, Kind::CNAME) else { return self.deny(zone, name) };
-            if self.follow(zone, alias, name, chain.get_or_insert_with(Chain::new)).is_none() {
+            let Some(alias) = zone.set(node, Kind::CNAME) else {
+                let absence = match wildcard_of {
+                    None => Absence::Type(node),
+                    Some(encloser) => Absence::WildcardType { encloser, wildcard: node },
+                };
+                return self.deny(zone, name, absence);
+            };
+            self.expand(zone, name, wildcard_of);
+            if self.follow(zone, node, alias, name, chain.get_or_insert_with(Chain::new)).is_none() {
                 return;
             }
         }
     }
 
-    /// Writes the records asked for.
-    fn answer(&mut self, zone: &Zone, node: NodeId, set: &Set, name: &Labels) {
-        let written = self.require(Section::Answer, zone, set, Owner::At(name.offset(0))).is_some();
+    /// Writes the records asked for, unless they are there.
+    fn answer(&mut self, zone: &'s Zone, node: NodeId, set: &Set, name: &Labels, is_told: bool) {
+        let owner = Owner::At(name.offset(0));
+        let written = is_told || self.require(Section::Answer, zone, node, set, owner).is_some();
         if written && (set.kind.names_hosts() || self.server.settings().minimal == Minimal::No) {
             self.add(zone, node, set, name);
         }
@@ -138,16 +164,16 @@ impl<'s, 'o> Response<'s, 'o> {
 
     /// Writes what there is at `node`. RFC 8482, 4.1: one set is an answer, and all of them only where the client has proven
     /// its address.
+    #[inline(never)]
     fn answer_any(&mut self, zone: &Zone, node: NodeId, is_stream: bool, name: &Labels) {
         let sets = zone.sets(node);
         let count = if is_stream { sets.len() } else { 1 };
-        for set in sets.iter().take(count) {
-            if self.require(Section::Answer, zone, set, Owner::At(name.offset(0))).is_none() {
+        // Who wants signatures has them beside each set.
+        let wants_proofs = self.wants_proofs;
+        for set in sets.iter().filter(|set| !wants_proofs || set.kind != Kind::RRSIG).take(count) {
+            if self.require(Section::Answer, zone, node, set, Owner::At(name.offset(0))).is_none() {
                 return;
             }
-        }
-        if sets.is_empty() {
-            self.deny(zone, name);
         }
     }
 
@@ -166,33 +192,65 @@ impl<'s, 'o> Response<'s, 'o> {
     }
 
     /// Says by the SOA record that there is nothing, and for how long (RFC 2308, 2).
-    fn deny(&mut self, zone: &Zone, name: &Labels) {
+    fn deny(&mut self, zone: &'s Zone, name: &Labels, absence: Absence) {
         self.is_authoritative = true;
         let Some(set) = zone.set(zone.apex, Kind::SOA).filter(|_| !self.is_any_class) else { return };
         let above = name.count().saturating_sub(zone.depth);
         let set = Set { time_to_live: zone.negative_ttl, ..*set };
-        self.require(Section::Authority, zone, &set, Owner::At(name.offset(above)));
+        self.require(Section::Authority, zone, zone.apex, &set, Owner::At(name.offset(above)));
+        if self.wants_proofs {
+            self.prove_expansions();
+            self.prove(zone, name, absence);
+        }
     }
 
     /// Writes a set that the answer is not whole without: if it does not fit, the response is truncated.
-    fn require(&mut self, section: Section, zone: &Zone, set: &Set, owner: Owner) -> Option<()> {
-        let written = self.write(section, zone, set, owner);
+    fn require(
+        &mut self,
+        section: Section,
+        zone: &Zone,
+        node: NodeId,
+        set: &Set,
+        owner: Owner,
+    ) -> Option<()> {
+        let written = self.write(section, zone, node, set, owner);
         self.is_truncated |= written.is_err();
         written.ok()
     }
 
-    /// Writes all records of `set`, or none of them if they do not fit.
-    fn write(&mut self, section: Section, zone: &Zone, set: &Set, owner: Owner) -> Result<(), Full> {
+    /// Writes all records of `set`, which `node` owns, and their signatures if they are wanted, or none of them if they do not
+    /// fit.
+    fn write(
+        &mut self,
+        section: Section,
+        zone: &Zone,
+        node: NodeId,
+        set: &Set,
+        owner: Owner,
+    ) -> Result<(), Full> {
         let mark = self.writer.mark();
-        for data in zone.data(set) {
-            let written = self.writer.record(&zone.tree, owner, set, set.time_to_live, data);
-            if written.is_err() {
-                self.writer.rewind(mark);
-                return written;
+        let mut signatures = if self.wants_proofs { signatures(zone, node, set) } else { None };
+        // First the records, then what signs them: one loop, because it is what answers are made of.
+        let (mut source, mut is_signature, mut count) = (set, false, 0);
+        loop {
+            for data in zone.data(source) {
+                if is_signature && !data.starts_with(&set.kind.code().to_be_bytes()) {
+                    continue;
+                }
+                let time_to_live =
+                    if set.kind == Kind::RRSIG { original(set, data) } else { set.time_to_live };
+                let written = self.writer.record(&zone.tree, owner, source, time_to_live, data);
+                if written.is_err() {
+                    self.writer.rewind(mark);
+                    return written;
+                }
+                count += 1;
             }
+            let Some(next) = signatures.take() else { break };
+            (source, is_signature) = (next, true);
         }
-        if let Some(count) = self.counts.get_mut(section as usize) {
-            *count += set.records; // a message of 65535 octets holds fewer than 65535 records
+        if let Some(place) = self.counts.get_mut(section as usize) {
+            *place += count; // a message of 65535 octets holds fewer than 65535 records
         }
         Ok(())
     }

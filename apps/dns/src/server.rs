@@ -230,9 +230,12 @@ impl Server {
     ) -> Option<(usize, Code)> {
         let limit = transport.limit(parsed.edns);
         let reserved = parsed.edns.map_or(0, |edns| edns.room(self.settings.id.as_bytes()));
-        let mut response = Response::try_new(self, message, parsed.question_end, limit, reserved)?;
+        let mut proofs = None; // too much to be moved about with the rest
+        let mut response =
+            Response::try_new(self, message, parsed.question_end, limit, reserved, &mut proofs)?;
         let is_current = parsed.edns.is_none_or(|edns| edns.version == 0);
         response.is_any_class = parsed.class == CLASS_ANY;
+        response.wants_proofs = parsed.edns.is_some_and(|edns| edns.dnssec_ok);
         match parsed.class {
             _ if !is_current => response.code = Code::BadVersion,
             CLASS_IN | CLASS_ANY if parsed.kind.purpose() == Purpose::Records => {

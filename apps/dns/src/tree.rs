@@ -222,6 +222,11 @@ impl Tree {
         trim(&mut self.labels);
     }
 
+    /// All names, the root first.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        (0..self.nodes.len() as u32).map(NodeId) // there are fewer than u32::MAX
+    }
+
     pub(crate) fn parent(&self, node: NodeId) -> NodeId {
         self.nodes.get(node.index()).map_or(NodeId::ROOT, Node::parent)
     }

@@ -6,6 +6,7 @@
 //!
 //! Names that only stand in data are nodes too, but do not *exist*: questions for them find nothing.
 
+use crate::denial::Denial;
 use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::master::{self, Include, ZoneError};
@@ -33,6 +34,8 @@ pub struct Zone {
     pub(crate) serial: u32,
     /// How long the absence of something may be remembered, in seconds (RFC 2308, 5).
     pub(crate) negative_ttl: u32,
+    /// What denies names, if the zone is signed.
+    pub(crate) denial: Option<Denial>,
 }
 
 /// What the zone knows of a node.

@@ -3,6 +3,7 @@
 mod checks;
 mod common;
 mod random;
+mod signed;
 
 use common::{example, query, query_with_edns, server, zone};
 use random::Random;
@@ -17,11 +18,10 @@ fn everything() -> Server {
         "z".repeat(255)
     );
     let other = zone("www CNAME x.example.org.\n").replace("example.org", "example.net");
-    server(&[
-        &zone(&rest),
-        &other.replace("x.example.net", "x.example.org"),
-        include_str!("../zones/2.0.192.in-addr.arpa.zone"),
-    ])
+    let (rest, other) = (zone(&rest), other.replace("x.example.net", "x.example.org"));
+    let mut zones = vec![&*rest, &*other, include_str!("../zones/2.0.192.in-addr.arpa.zone")];
+    zones.extend(signed::ZONES.map(|(_, text)| text));
+    server(&zones)
 }
 
 fn queries() -> Vec<Vec<u8>> {
@@ -36,6 +36,9 @@ fn queries() -> Vec<Vec<u8>> {
             }
             queries.push(query_with_edns(&format!("{name}.example.org {kind}"), 1400, 0, true));
         }
+    }
+    for (apex, _) in signed::ZONES {
+        queries.extend(signed::QUESTIONS.map(|question| signed::query(apex, question)));
     }
     queries
 }

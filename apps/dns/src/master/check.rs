@@ -10,6 +10,7 @@
 
 use super::problem::{Mistake, Problem};
 use super::{Entry, minimum};
+use crate::denial::{Denial, MAX_ITERATIONS};
 use crate::kind::Kind;
 use crate::query::HEADER;
 use crate::tree::{MAX_NAME, NodeId, Tree, trim};
@@ -67,6 +68,7 @@ pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize)
         // Two names of four octets each come before it.
         serial: soa_data.get(8..).and_then(|rest| rest.first_chunk()).map_or(0, |o| u32::from_be_bytes(*o)),
         negative_ttl: soa.time_to_live.min(minimum(soa_data)),
+        denial: None,
         data,
         tree,
     };
@@ -75,7 +77,15 @@ pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize)
         info.mark(Packed::EXISTS);
     }
     for entry in &entries {
-        freezer.mark_existing(entry)?;
+        // RFC 5155, 7.2.8: nobody asks for the names of hashes; what signs them begins with their type.
+        let signed = record(&freezer.zone.data, entry.data).first_chunk();
+        let is_hashed = entry.kind == Kind::NSEC3
+            || entry.kind == Kind::RRSIG && signed == Some(&Kind::NSEC3.code().to_be_bytes());
+        if !is_hashed {
+            freezer.mark_existing(entry)?;
+        } else if !freezer.zone.tree.is_within(entry.owner, freezer.zone.apex) {
+            return Err(entry.mistake(Problem::OutOfZone));
+        }
     }
     freezer.gather_all()?;
     freezer.check_servers(soa)?;
@@ -84,6 +94,7 @@ pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize)
     drop(entries);
     trim(&mut zone.sets);
     trim(&mut zone.data);
+    zone.denial = Denial::of(&zone);
     Ok(zone)
 }
 
@@ -234,6 +245,13 @@ impl Freezer<'_> {
             if !is_apex && let Some(info) = self.zone.info.get_mut(entry.owner.index()) {
                 info.mark(Packed::IS_CUT);
             }
+        }
+        // An algorithm and flags come before the iterations.
+        let iterations = record(&self.zone.data, entry.data).get(2..).and_then(|rest| rest.first_chunk());
+        if entry.kind == Kind::NSEC3PARAM
+            && iterations.is_some_and(|octets| u16::from_be_bytes(*octets) > MAX_ITERATIONS)
+        {
+            return Err(entry.mistake(Problem::TooManyIterations));
         }
         if entry.kind == Kind::DNAME
             && let Some(info) = self.zone.info.get_mut(entry.owner.index())

@@ -24,12 +24,16 @@ enum Hosts {
     Siblings(NodeId),
 }
 
-impl Response<'_, '_> {
-    /// Tells who serves the zone below the delegation at `cut`, whose name stands at `offset`.
-    pub(super) fn refer(&mut self, zone: &Zone, cut: NodeId, offset: u16) {
+impl<'s> Response<'s, '_> {
+    /// Tells who serves the zone below the delegation at `cut`, whose name is `name` without `above` labels.
+    pub(super) fn refer(&mut self, zone: &'s Zone, cut: NodeId, name: &Labels, above: usize) {
         self.server.counters().referrals.increment();
         let Some(set) = zone.set(cut, Kind::NS) else { return };
-        if self.require(Section::Authority, zone, set, Owner::At(offset)).is_some() {
+        if self.require(Section::Authority, zone, cut, set, Owner::At(name.offset(above))).is_some() {
+            if self.wants_proofs {
+                self.prove_expansions();
+                self.prove_delegation(zone, cut, name, above);
+            }
             // RFC 9471, 3: the former must be there, the latter if they fit.
             self.add_addresses(zone, set, None, Hosts::Glue(cut));
             self.add_addresses(zone, set, None, Hosts::Siblings(cut));
@@ -49,8 +53,12 @@ impl Response<'_, '_> {
         let is_wanted = minimal == Minimal::No && !matches!(set.kind, Kind::DS | Kind::DNSKEY);
         let is_wanted = is_wanted && !self.is_any_class && !(set.kind == Kind::NS && node == zone.apex);
         let servers = zone.set(zone.apex, Kind::NS).filter(|servers| {
-            is_wanted && self.write(Section::Authority, zone, servers, Owner::Node(zone.apex)).is_ok()
+            is_wanted
+                && self.write(Section::Authority, zone, zone.apex, servers, Owner::Node(zone.apex)).is_ok()
         });
+        if self.proofs.is_some() {
+            self.prove_expansions();
+        }
         // What a wildcard stands for is told under the name asked for, which data may mention.
         self.answered = zone.mentioned(name, self.writer.written()).map(|name| (name, set.kind));
         if let Some(hosts) = hosts {
@@ -90,7 +98,7 @@ impl Response<'_, '_> {
                 if self.answered == Some((target, kind)) {
                     continue;
                 }
-                let written = self.write(Section::Additional, zone, addresses, Owner::Node(target));
+                let written = self.write(Section::Additional, zone, node, addresses, Owner::Node(target));
                 self.is_truncated |= written.is_err() && matches!(hosts, Hosts::Glue(_));
             }
         }

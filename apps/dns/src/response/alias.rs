@@ -33,17 +33,18 @@ impl<'s> Chain<'s> {
 }
 
 impl<'s> Response<'s, '_> {
-    /// Writes the alias that stands at `name`, and goes on to the name that it stands for; `None` at the end of the chain.
+    /// Writes the alias of `node` that stands at `name`, and goes on to the name that it stands for; `None` at the end of the chain.
     #[inline(never)]
     pub(super) fn follow(
         &mut self,
         zone: &Zone,
+        node: NodeId,
         alias: &Set,
         name: &mut Labels,
         chain: &mut Chain<'s>,
     ) -> Option<()> {
         let at = self.writer.at();
-        self.require(Section::Answer, zone, alias, Owner::At(name.offset(0)))?;
+        self.require(Section::Answer, zone, node, alias, Owner::At(name.offset(0)))?;
         self.go_on(at, name, chain)
     }
 
@@ -66,7 +67,7 @@ impl<'s> Response<'s, '_> {
                 return None;
             }
         } else {
-            self.require(Section::Answer, zone, redirection, Owner::At(name.offset(above)))?;
+            self.require(Section::Answer, zone, encloser, redirection, Owner::At(name.offset(above)))?;
             *chain.told.get_mut(chain.count)? = Some(redirection);
         }
         let mark = self.writer.mark();
@@ -95,7 +96,7 @@ impl<'s> Response<'s, '_> {
         writer.pointer(name.offset(0))?;
         let start = writer.fixed(Kind::CNAME, CLASS_IN, redirection.time_to_live)?;
         for index in 0..above {
-            let length = name.label(writer.written(), index).bytes().len();
+            let length = name.octets(writer.written(), index).len();
             writer.copy(name.offset(index).into(), 1 + length)?;
         }
         // RFC 6672, 2.2: a name that gets too long is told so.

@@ -27,7 +27,7 @@ impl Response<'_, '_> {
         let message = self.writer.written();
         let found = TEXTS.iter().find(|(labels, _)| {
             name.count() == labels.len()
-                && (0..).zip(labels).all(|(index, label)| is_same(name.label(message, index).bytes(), label))
+                && (0..).zip(labels).all(|(index, label)| is_same(name.octets(message, index), label))
         });
         match found.filter(|_| kind == Kind::TXT || kind == Kind::ANY) {
             None => self.refuse(Reason::NotSupported),

@@ -1,0 +1,109 @@
+//! Signed zones: signatures, and proofs of what is not there.
+
+mod common;
+mod signed;
+
+use common::{answer, ask_tcp, query_with_edns, sorted};
+use signed::{QUESTIONS, ZONES};
+use unik_dns::{Minimal, Server, Settings, Transport, Zone};
+
+fn server(minimal: Minimal) -> Server {
+    let mut server = Server::new();
+    for (name, text) in ZONES {
+        let zone = Zone::parse(name, text.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+        server.add(zone).expect("they have different names");
+    }
+    server.configure(Settings { minimal, ..Settings::default() });
+    server
+}
+
+/// The answers of NSD to [`QUESTIONS`], each behind a line with its question; one of them is not NSD's, see the README.
+const ANSWERS: &str = include_str!("signed/answers.txt");
+
+/// Records of type `kind` in an answer.
+fn count(text: &str, kind: &str) -> usize {
+    text.lines().filter(|line| line.split(' ').nth(3) == Some(kind)).count()
+}
+
+#[test]
+fn proofs_are_those_that_nsd_gives() {
+    let server = server(Minimal::No);
+    let mut expected = ANSWERS.split("? ").skip(1);
+    for (apex, _) in ZONES {
+        for question in QUESTIONS {
+            let message = answer(&server, &signed::query(apex, question), Transport::Tcp).expect("an answer");
+            let found = format!("{question} {apex}\n{}", signed::text(&message));
+            assert_eq!(found, expected.next().expect("an answer for each question"));
+        }
+    }
+    assert!(expected.next().is_none());
+}
+
+#[test]
+fn without_do_nothing_is_told_of_signatures_unless_they_are_asked_for() {
+    let server = server(Minimal::No);
+    for (apex, _) in ZONES {
+        for question in QUESTIONS {
+            let (name, kind) = question.split_once(' ').expect("a name and a type");
+            let name = if name == "@" { apex.to_owned() } else { format!("{name}.{apex}") };
+            let text = ask_tcp(&server, &format!("{name} {kind}"));
+            for hidden in ["RRSIG", "NSEC", "NSEC3", "DS"].iter().filter(|hidden| **hidden != kind) {
+                assert_eq!(count(&text, hidden), 0, "{question}: {text}");
+            }
+        }
+    }
+    assert!(ask_tcp(&server, "nsec.test NSEC").starts_with("NOERROR aa\n= nsec.test. 300 NSEC "));
+    assert!(ask_tcp(&server, "secure.nsec.test DS").starts_with("NOERROR aa\n= secure.nsec.test. 3600 DS "));
+}
+
+#[test]
+fn names_of_hashes_are_not_there() {
+    let server = server(Minimal::NoAuthority);
+    let (_, text) = ZONES[1];
+    let owners = text.lines().filter(|line| line.contains(" IN NSEC3 ")).map(|line| line.split(' ').next());
+    let mut count = 0;
+    for owner in owners.flatten() {
+        for kind in ["NSEC3", "A", "RRSIG"] {
+            assert!(ask_tcp(&server, &format!("{owner} {kind}")).starts_with("NXDOMAIN aa\n"));
+        }
+        count += 1;
+    }
+    assert!(count > 10);
+}
+
+#[test]
+fn any_has_signatures_beside_each_set_and_not_twice() {
+    let server = server(Minimal::NoAuthority);
+    let query = query_with_edns("mail.nsec.test ANY", 4096, 0, true);
+    let text = sorted(&answer(&server, &query, Transport::Tcp).expect("an answer"));
+    assert_eq!((count(&text, "RRSIG"), text.lines().count()), (3, 1 + 6), "{text}");
+    let text = sorted(&answer(&server, &query, Transport::UDP).expect("an answer"));
+    assert_eq!(text.lines().count(), 3, "one set and its signature: {text}");
+}
+
+#[test]
+fn a_proof_that_does_not_fit_is_told_over_a_stream() {
+    let server = server(Minimal::NoAuthority);
+    let query = query_with_edns("x.y.nsec3.test A", 512, 0, true);
+    let message = answer(&server, &query, Transport::UDP).expect("an answer");
+    assert!(message.len() <= 512 && common::text(&message).starts_with("NXDOMAIN aa tc\n"));
+}
+
+#[test]
+fn a_chain_through_wildcards_has_a_proof_for_each() {
+    let server = server(Minimal::NoAuthority);
+    let text =
+        signed::text(&answer(&server, &signed::query("nsec.test", "chain A"), Transport::Tcp).expect("one"));
+    // q.v and y.w are both made by wildcards.
+    assert_eq!(count(&text, "NSEC"), 2, "{text}");
+    assert_eq!(text.matches("\n= ").count(), 6, "{text}");
+}
+
+#[test]
+fn hashes_that_cost_too_much_are_refused() {
+    for (iterations, is_good) in [(150, true), (151, false)] {
+        let text = common::zone(&format!("@ NSEC3PARAM 1 0 {iterations} -"));
+        let error = Zone::parse("t.zone", text.as_bytes()).err().map(|error| error.to_string());
+        assert_eq!(error.is_none(), is_good, "{error:?}");
+    }
+}
