@@ -26,6 +26,8 @@ pub struct Network {
 impl Address {
     /// No address.
     pub const UNSPECIFIED: Self = Self([0; 16]);
+    /// All hosts of the link, of version 4 (RFC 919, 7).
+    pub const ALL: Self = Self::v4([255; 4]);
     /// All nodes of the link (RFC 4291, 2.7.1).
     pub const ALL_NODES: Self = Self([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     /// All routers of the link.
@@ -130,18 +132,17 @@ impl Network {
     /// Whether an address is one of the network: of the same version, and with the same beginning.
     #[inline]
     pub fn contains(&self, address: &Address) -> bool {
-        self.address.common_bits(address) >= self.bits && self.address.is_v4() == address.is_v4()
+        self.address.common_bits(address) >= self.bits
+            && (self.bits >= MAPPED_BITS || self.address.is_v4() == address.is_v4())
     }
 
-    /// Whether an address stands for all hosts of the network: of version 4 its last address, and of old its first. A
-    /// network of two addresses or one has neither (RFC 3021).
-    #[inline]
-    pub fn is_broadcast(&self, address: &Address) -> bool {
-        let Some((ours, theirs)) = self.address.as_v4().zip(address.as_v4()) else { return false };
-        let (ours, theirs) = (u32::from_be_bytes(ours), u32::from_be_bytes(theirs));
-        let rest = u32::MAX.checked_shr(u32::from(self.bits.saturating_sub(MAPPED_BITS))).unwrap_or(0);
-        let within = theirs & rest;
-        rest > 1 && (within == 0 || within == rest) && (ours ^ theirs) & !rest == 0
+    /// The addresses that stand for all hosts of the network: of version 4 its last address, and of old its first. A network
+    /// of two addresses or one has neither (RFC 3021).
+    pub fn all(&self) -> Option<[Address; 2]> {
+        let own = u32::from_be_bytes(self.address.as_v4()?);
+        let rest = u32::MAX.checked_shr(self.prefix().into()).unwrap_or(0);
+        let all = [own & !rest, own | rest].map(|address| Address::v4(address.to_be_bytes()));
+        (rest > 1).then_some(all)
     }
 }
 
@@ -223,15 +224,14 @@ mod tests {
     #[test]
     fn the_ends_of_a_network_of_version_4_are_for_all() {
         let network = Network::v4([10, 0, 2, 15], 24);
-        for (last, is_for_all) in [(0, true), (1, false), (254, false), (255, true)] {
-            assert_eq!(network.is_broadcast(&four([10, 0, 2, last])), is_for_all);
-        }
-        assert!(!network.is_broadcast(&four([10, 0, 3, 255])));
+        assert_eq!(network.all(), Some([four([10, 0, 2, 0]), four([10, 0, 2, 255])]));
+        let network = Network::v4([10, 0, 2, 15], 30);
+        assert_eq!(network.all(), Some([four([10, 0, 2, 12]), four([10, 0, 2, 15])]));
+        assert_eq!(Network::v4([10, 0, 2, 15], 0).all(), Some([four([0; 4]), four([255; 4])]));
         for bits in [31, 32] {
-            assert!(!Network::v4([10, 0, 0, 0], bits).is_broadcast(&four([10, 0, 0, 1])));
+            assert_eq!(Network::v4([10, 0, 0, 0], bits).all(), None);
         }
-        let six_network = Network::try_new("2001:db8::1".parse().unwrap(), 64).unwrap();
-        assert!(!six_network.is_broadcast(&six("2001:db8::")));
+        assert_eq!(Network::try_new("2001:db8::1".parse().unwrap(), 64).unwrap().all(), None);
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(crate) struct Addressing {
     unconfigured: Vec<Waker>,
     /// When it is looked after, apart from what the sources say.
     retry_at: Option<Instant>,
+    /// When a source has something to do, or who waits has waited long enough.
+    due: Option<Instant>,
 }
 
 impl Addressing {
@@ -55,6 +57,7 @@ impl Addressing {
             since: None,
             unconfigured: Vec::new(),
             retry_at: None,
+            due: None,
         };
         if let (Six::Fixed(address, prefix), Some(autoconf)) = (config.six(), &mut addressing.autoconf) {
             // It is the first one.
@@ -69,8 +72,13 @@ impl Addressing {
     }
 
     /// When a source has something to do, or who waits has waited long enough.
-    #[inline]
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub(crate) const fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Finds that out anew: after everything that changes it.
+    #[inline(never)]
+    fn plan(&mut self) {
         let client = self.client.as_ref().and_then(Client::due);
         let sources = earlier(client, self.autoconf.as_ref().and_then(Autoconf::due));
         let sources = match (sources, self.retry_at) {
@@ -78,7 +86,7 @@ impl Addressing {
             (due, _) => due,
         };
         let waits = !self.unconfigured.is_empty();
-        earlier(sources, self.since.filter(|_| waits).map(|since| since + PATIENCE))
+        self.due = earlier(sources, self.since.filter(|_| waits).map(|since| since + PATIENCE));
     }
 }
 
@@ -109,6 +117,7 @@ impl Stack {
     /// Wakes the task once an application can begin.
     pub(crate) fn register_unconfigured(&mut self, waker: &Waker) {
         register(&mut self.addressing.unconfigured, waker);
+        self.addressing.plan();
         self.request();
     }
 
@@ -175,9 +184,16 @@ impl Stack {
         addressing.since = addressing.since.filter(|_| is_reached).or(is_reached.then_some(now));
         announce(&mut self.interface, self.link.host.networks());
         self.tcp.enqueue_all();
+        self.admit(now);
+    }
+
+    /// Lets applications begin that can, and looks when the next thing is to be done.
+    #[inline(never)]
+    fn admit(&mut self, now: Instant) {
         if self.is_configured(now) {
             wake_all(&mut self.addressing.unconfigured);
         }
+        self.addressing.plan();
     }
 
     /// Lets the sources do what is due.
@@ -187,13 +203,11 @@ impl Stack {
         if !self.link.reserve() {
             // They would believe that they have asked.
             self.addressing.retry_at = Some(now + PAUSE);
-            return;
+            return self.addressing.plan();
         }
         self.follow_lease(now);
         self.follow_routers(now);
-        if self.is_configured(now) {
-            wake_all(&mut self.addressing.unconfigured);
-        }
+        self.admit(now);
     }
 
     /// Lets the DHCP client say what is due.
@@ -223,6 +237,7 @@ impl Stack {
             return self.counters.dhcp_unasked.increment();
         }
         self.note_lease(had, now);
+        self.addressing.plan();
     }
 
     /// Takes what the DHCP client has got, or lost, since it had `had`.
@@ -284,6 +299,7 @@ impl Stack {
             }
             None => self.counters.router_unheeded.increment(),
         }
+        self.addressing.plan();
     }
 
     /// Gives up an address of IPv6 that another host has as well, if it is not known for certain to be ours.
@@ -306,6 +322,7 @@ impl Stack {
         if let Some(autoconf) = &mut self.addressing.autoconf {
             autoconf.link_returned(now);
         }
+        self.addressing.plan();
     }
 }
 

@@ -92,9 +92,9 @@ fn packet(frame: &[u8], host: &Host, is_group: bool, is_lease: bool) -> Result<(
         return Err(Refusal::Fragment);
     }
     // One host, in both layers, or all hosts of the network and a datagram.
-    let is_all = destination == Address::v4([255; 4]) || host.is_broadcast(&destination);
-    let is_for_all = protocol == UDP && is_all && host.v4().is_some();
-    if !(is_lease || is_for_all || is_ours && !is_group) {
+    let is_all = || destination == Address::ALL || host.is_broadcast(&destination);
+    let is_for_all = || protocol == UDP && is_all() && host.v4().is_some();
+    if !(is_lease || is_ours && !is_group || is_for_all()) {
         return Err(Refusal::Elsewhere);
     }
     if protocol == ICMP && !icmp::is_question(frame) {

@@ -12,6 +12,8 @@ pub struct Host {
     pub hardware: [u8; 6],
     /// Its addresses with their networks; [`Address::UNSPECIFIED`] behind the last one.
     networks: [Network; ADDRESS_LIMIT],
+    /// The addresses that stand for all hosts of each.
+    all: [[Address; 2]; ADDRESS_LIMIT],
     count: usize,
 }
 
@@ -20,7 +22,7 @@ const NONE: Network = Network { address: Address::UNSPECIFIED, bits: 0 };
 impl Host {
     /// A host without addresses.
     pub const fn new(hardware: [u8; 6]) -> Self {
-        Host { hardware, networks: [NONE; ADDRESS_LIMIT], count: 0 }
+        Host { hardware, networks: [NONE; ADDRESS_LIMIT], all: [[Address::ALL; 2]; ADDRESS_LIMIT], count: 0 }
     }
 
     /// Takes its addresses away.
@@ -30,13 +32,11 @@ impl Host {
 
     /// Gives it one more address, those to be preferred first. False when it has as many as it can.
     pub fn add(&mut self, network: Network) -> bool {
-        let place = self.networks.get_mut(self.count);
-        let fits = place.is_some();
-        if let Some(place) = place {
-            *place = network;
-            self.count += 1;
-        }
-        fits
+        let place = self.networks.get_mut(self.count).zip(self.all.get_mut(self.count));
+        let Some((place, all)) = place else { return false };
+        (*place, *all) = (network, network.all().unwrap_or([Address::ALL; 2]));
+        self.count += 1;
+        true
     }
 
     /// Its addresses.
@@ -74,27 +74,34 @@ impl Host {
     #[inline(never)]
     pub(crate) fn can_answer(&self, source: &Address, hardware: [u8; 6]) -> bool {
         let is_one = hardware[0] & 1 == 0 && hardware != [0; 6] && hardware != self.hardware;
-        let is_ours = |network: &Network| network.address == *source || network.is_broadcast(source);
-        is_one && source.is_host() && !self.networks().iter().any(is_ours)
+        is_one && source.is_host() && !self.has(source) && !self.is_broadcast(source)
     }
 
     /// Whether an address stands for all hosts of one of its networks.
     #[inline]
     pub(crate) fn is_broadcast(&self, address: &Address) -> bool {
-        self.networks().iter().any(|network| network.is_broadcast(address))
+        self.all.get(..self.count).unwrap_or_default().as_flattened().contains(address)
     }
 
     /// The address that it speaks to `destination` with: one that is good where that is, and of those the one that is most
     /// like it (RFC 6724, 5: rules 2 and 8). `None` when it has none of the version.
     pub(crate) fn source(&self, destination: &Address) -> Option<Address> {
-        let is_near = destination.is_link_local()
-            || destination.is_multicast() && destination.octets()[1] & 0xf <= 2 && !destination.is_v4();
-        let candidates = self.networks().iter().map(|network| network.address);
-        let candidates = candidates.filter(|address| address.is_v4() == destination.is_v4());
-        // The first of those that are equally good: `rev` lets `max_by_key`, which takes the last, find it.
-        candidates.rev().max_by_key(|address| {
-            (address.is_v4() || address.is_link_local() == is_near, address.common_bits(destination))
-        })
+        let (is_v4, [first, second, ..]) = (destination.is_v4(), *destination.octets());
+        let is_near = destination.is_link_local() || first == 0xff && second & 0xf <= 2;
+        let mut best = None;
+        for Network { address, .. } in self.networks() {
+            if address.is_v4() != is_v4 {
+                continue;
+            }
+            // One of version 4 is not near, and neither is where it is good.
+            let is_good = address.is_link_local() == is_near;
+            let worth = u16::from(is_good) << 8 | u16::from(address.common_bits(destination));
+            // The first of those that are equally good.
+            if best.is_none_or(|(known, _)| worth > known) {
+                best = Some((worth, *address));
+            }
+        }
+        best.map(|(_, address)| address)
     }
 }
 

@@ -33,6 +33,7 @@ const HEADER: usize = 8;
 const LONGEST: [usize; 2] = [576, 1280];
 
 /// Whether a packet is of version 6.
+#[inline(always)]
 fn is_six(frame: &[u8]) -> bool {
     frame.get(12..ETHERNET) == Some(&TYPE_IPV6)
 }
@@ -108,9 +109,11 @@ impl Header {
         if let (Some(source), Some(destination)) = (self.source.as_v4(), self.destination.as_v4()) {
             let [high, low] = ((IPV4 + payload) as u16).to_be_bytes();
             // No identification and the flag "don't fragment" (RFC 6864, 4.1).
-            bytes[..10].copy_from_slice(&[0x45, 0, high, low, 0, 0, 0x40, 0, self.hop_limit, self.protocol]);
-            bytes[12..16].copy_from_slice(&source);
-            bytes[16..IPV4].copy_from_slice(&destination);
+            let [first, second] = [[0x45, 0, high, low], [0, 0, 0x40, 0]];
+            let words = [first, second, [self.hop_limit, self.protocol, 0, 0], source, destination];
+            if let Some(place) = bytes.as_chunks_mut().0.first_chunk_mut() {
+                *place = words;
+            }
             return (bytes, IPV4);
         }
         let [high, low] = (payload as u16).to_be_bytes();

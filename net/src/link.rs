@@ -28,7 +28,7 @@ use crate::{
     capture::{Direction, Witness},
     counters::NetCounters,
     gate::{self, Refusal},
-    glance::{ETHERNET, IPV4_HEAD, RST, SYN, Segment, TCP, TYPE_IPV4, TYPE_IPV6, renumber, sender},
+    glance::{ETHERNET, IPV4_HEAD, RST, SYN, Segment, TYPE_IPV4, TYPE_IPV6, renumber, sender},
     host::Host,
     icmp::ends,
     neighbor::{Hardware, Neighbors, Parked, Waited},
@@ -360,9 +360,13 @@ impl Link {
             let headers = IPV4_HEAD as u16 + u16::from(tcp);
             frame.offload.segment = Some(nic::Segment { kind: SegmentKind::Ipv4, size, headers });
         }
-        match to.or_else(|| self.group(&frame.buffer)) {
+        if let Some(hardware) = to {
+            return self.send_to(frame, hardware);
+        }
+        let Some((_, destination)) = ends(&frame.buffer) else { return };
+        match self.group(&destination) {
             Some(hardware) => self.send_to(frame, hardware),
-            None => self.route(frame),
+            None => self.route(frame, &destination),
         }
     }
 
@@ -375,18 +379,19 @@ impl Link {
     }
 
     /// The hardware address of the group that a packet is for, or of all, if it is not for one host.
-    fn group(&self, frame: &[u8]) -> Option<Hardware> {
-        let (_, destination) = ends(frame)?;
+    #[inline(always)]
+    fn group(&self, destination: &Address) -> Option<Hardware> {
         if destination.is_multicast() {
             return Some(destination.group_hardware());
         }
-        (destination == Address::v4([255; 4]) || self.host.is_broadcast(&destination)).then_some(ALL)
+        (*destination == Address::ALL || self.host.is_broadcast(destination)).then_some(ALL)
     }
 
     /// Sends a frame to whom the routes lead, or lets it wait until that one's hardware address is known.
-    fn route(&mut self, frame: Frame) {
-        let next_hop = ends(&frame.buffer).and_then(|(_, destination)| self.routes.next_hop(&destination));
-        let Some(next_hop) = next_hop else { return self.counters.tx_unroutable.increment() };
+    fn route(&mut self, frame: Frame, destination: &Address) {
+        let Some(next_hop) = self.routes.next_hop(destination) else {
+            return self.counters.tx_unroutable.increment();
+        };
         let way = self.neighbors.way(&next_hop, self.now);
         match way.hardware {
             Some(hardware) => self.send_to(frame, hardware),
@@ -546,14 +551,7 @@ pub(crate) struct Received(Frame);
 
 impl RxToken for Received {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, handle: F) -> R {
-        // It is TCP (RFC 791, 3.1; RFC 8200, 3). Said here, it spares the image what smoltcp does with other packets.
-        let packet = self.0.buffer.get(ETHERNET..).unwrap_or_default();
-        let is_segment = match packet {
-            [0x60..0x70, _, _, _, _, _, protocol, ..] => *protocol == TCP,
-            [_, _, _, _, _, _, _, _, _, protocol, ..] => *protocol == TCP,
-            _ => false,
-        };
-        handle(if is_segment { packet } else { &[] })
+        handle(self.0.buffer.get(ETHERNET..).unwrap_or_default())
     }
 }
 

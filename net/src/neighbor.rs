@@ -125,7 +125,7 @@ impl Neighbors {
     }
 
     /// How a packet gets to `next_hop`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn way(&mut self, next_hop: &Address, now: Instant) -> Way {
         let known = self.group(next_hop).iter_mut().find(|entry| entry.address == *next_hop);
         if let Some(entry) = known

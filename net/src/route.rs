@@ -40,10 +40,14 @@ impl Routes {
     }
 
     /// The address on the link that a packet to one host goes to. `None` when no route leads there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_hop(&self, destination: &Address) -> Option<Address> {
-        let route = self.0.iter().find(|route| route.network.contains(destination))?;
-        Some(if route.via == Address::UNSPECIFIED { *destination } else { route.via })
+        for route in &self.0 {
+            if route.network.contains(destination) {
+                return Some(if route.via == Address::UNSPECIFIED { *destination } else { route.via });
+            }
+        }
+        None
     }
 }
 

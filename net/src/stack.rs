@@ -336,11 +336,8 @@ pub(crate) fn extend<T: Copy>(values: &mut Vec<T>, length: usize, value: T) -> b
 }
 
 /// Wakes and forgets the tasks that wait for something, in the order in which they came.
-#[inline]
+#[inline(never)]
 pub(crate) fn wake_all(wakers: &mut Vec<Waker>) {
-    if wakers.is_empty() {
-        return;
-    }
     wakers.iter().for_each(Waker::wake_by_ref);
     wakers.clear();
 }

@@ -138,7 +138,7 @@ impl Connection {
     }
 
     /// How much waits to be sent or acknowledged, and the state: what an acknowledgement changes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn progress(&self) -> (usize, State) {
         let socket = self.socket();
         (socket.send_queue(), socket.state())

@@ -59,7 +59,7 @@ impl FlowIndex {
     }
 
     /// The number of the connection with these ends.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, flow: &Flow) -> Option<u32> {
         let mut number = *self.heads.get(self.chain(flow))?;
         loop {
@@ -103,7 +103,7 @@ impl FlowIndex {
         entry.next = core::mem::replace(head, number);
     }
 
-    #[inline]
+    #[inline(always)]
     fn chain(&self, flow: &Flow) -> usize {
         let [first, second] = self.secret;
         // The upper half of a product depends on all bits of both factors, and the lower half does too from the other side.

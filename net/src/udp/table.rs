@@ -46,7 +46,9 @@ impl UdpTable {
 
     /// Wakes the tasks that wait for room.
     pub(crate) fn wake_senders(&mut self) {
-        wake_all(&mut self.senders);
+        if !self.senders.is_empty() {
+            wake_all(&mut self.senders);
+        }
     }
 
     fn position(&self, port: u16) -> Result<usize, usize> {
