@@ -47,23 +47,22 @@ pub(crate) struct Addressing {
 }
 
 impl Addressing {
-    pub(crate) fn new(config: &Config, hardware: [u8; 6]) -> Self {
+    pub(crate) fn new(config: Config, hardware: [u8; 6]) -> Self {
         let client = config.address().is_none().then(|| Client::new(hardware, None));
-        let autoconf = (config.six() != Six::Off).then(|| Autoconf::new(hardware));
-        let mut addressing = Addressing {
-            config: config.clone(),
+        let mut autoconf = (config.six() != Six::Off).then(|| Autoconf::new(hardware));
+        if let (Six::Fixed(address, prefix), Some(autoconf)) = (config.six(), &mut autoconf) {
+            // It is the first one.
+            let _ = autoconf.add(address, prefix);
+        }
+        Addressing {
+            config,
             client,
             autoconf,
             since: None,
             unconfigured: Vec::new(),
             retry_at: None,
             due: None,
-        };
-        if let (Six::Fixed(address, prefix), Some(autoconf)) = (config.six(), &mut addressing.autoconf) {
-            // It is the first one.
-            let _ = autoconf.add(address, prefix);
         }
-        addressing
     }
 
     /// Whether an address of IPv4 is asked for.

@@ -156,13 +156,18 @@ impl Config {
     /// Sends what is for a network to a router of the same version. `None` when no host can have its address, or there are
     /// too many.
     pub fn with_route(mut self, network: (IpAddr, u8), via: IpAddr) -> Option<Self> {
+        self.add_route(network, via).map(|()| self)
+    }
+
+    /// The same in place.
+    fn add_route(&mut self, network: (IpAddr, u8), via: IpAddr) -> Option<()> {
         let (network, via) = (Network::try_new(network.0, network.1)?, Address::from(via));
         let is_possible = via.is_host() && via.is_v4() == network.address.is_v4();
         if !is_possible || self.routes.len() >= ROUTE_LIMIT {
             return None;
         }
         self.routes.push((network, via));
-        Some(self)
+        Some(())
     }
 
     /// Replaces the limits.
@@ -241,14 +246,15 @@ impl Config {
 
     fn take_routes(&mut self, value: &str) -> Result<(), &'static str> {
         for word in value.split(';') {
-            let cut = word.bytes().position(|byte| byte == b',');
-            let (network, via) = cut.and_then(|cut| Some((word.get(..cut)?, word.get(cut + 1..)?))).unzip();
-            let route = network.and_then(parse_network).zip(via.and_then(parse_any));
-            let with = route.and_then(|(network, via)| core::mem::take(self).with_route(network, via));
             let expected = "a network and a router of it, like 10.1.0.0/16,10.0.2.3, and ; before the next";
-            *self = with.ok_or(expected)?;
+            self.take_route(word).ok_or(expected)?;
         }
         Ok(())
+    }
+
+    fn take_route(&mut self, word: &str) -> Option<()> {
+        let cut = word.bytes().position(|byte| byte == b',')?;
+        self.add_route(parse_network(word.get(..cut)?)?, parse_any(word.get(cut + 1..)?)?)
     }
 
     fn take_nat(&mut self, value: &str) -> Result<(), &'static str> {

@@ -55,9 +55,10 @@ impl Net {
         random: Random,
     ) -> (Net, Driver) {
         let event = nic.event();
-        let stack = Rc::new(RefCell::new(Stack::new(name, nic, &config, time.now(), random)));
+        let nat = config.nat();
+        let stack = Rc::new(RefCell::new(Stack::new(name, nic, config, time.now(), random)));
         let driver = Driver { stack: stack.clone(), time: time.clone(), event };
-        (Net { stack, time, nat: config.nat() }, driver)
+        (Net { stack, time, nat }, driver)
     }
 
     /// The name given to [`Net::new`].

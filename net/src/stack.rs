@@ -90,7 +90,7 @@ impl Stack {
     pub(crate) fn new(
         name: &'static str,
         nic: Box<dyn Nic>,
-        config: &Config,
+        config: Config,
         now: Instant,
         mut random: Random,
     ) -> Self {
