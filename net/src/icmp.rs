@@ -19,8 +19,8 @@ pub(crate) const ICMP: u8 = 1;
 pub(crate) const ICMPV6: u8 = 58;
 
 /// Messages, of one version and of the other.
-const ECHO_REQUEST: [u8; 2] = [8, 128];
-const ECHO_REPLY: [u8; 2] = [0, 129];
+pub(crate) const ECHO_REQUEST: [u8; 2] = [8, 128];
+pub(crate) const ECHO_REPLY: [u8; 2] = [0, 129];
 /// Nobody waits for the datagram: type and code.
 const PORT_UNREACHABLE: [[u8; 2]; 2] = [[3, 3], [1, 4]];
 
@@ -29,17 +29,17 @@ pub(crate) const HOP_LIMIT: u8 = 64;
 
 /// Bytes of the header of a message, and of the longest packet with a message about another one: RFC 1812, 4.3.2.3, and
 /// RFC 4443, 2.4 (c).
-const HEADER: usize = 8;
+pub(crate) const HEADER: usize = 8;
 const LONGEST: [usize; 2] = [576, 1280];
 
 /// Whether a packet is of version 6.
 #[inline(always)]
-fn is_six(frame: &[u8]) -> bool {
+pub(crate) fn is_six(frame: &[u8]) -> bool {
     frame.get(12..ETHERNET) == Some(&TYPE_IPV6)
 }
 
 /// Where the message begins in a frame: behind the header of IPv4 with its options, or that of IPv6.
-fn start(frame: &[u8]) -> usize {
+pub(crate) fn start(frame: &[u8]) -> usize {
     let options = frame.get(ETHERNET).map_or(0, |first| usize::from(first & 0xf) * 4);
     ETHERNET + if is_six(frame) { IPV6 } else { options }
 }

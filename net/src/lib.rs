@@ -67,6 +67,11 @@ mod ndp;
 mod neighbor;
 mod net;
 mod nic;
+#[cfg(not(feature = "ping"))]
+#[path = "no_ping.rs"]
+mod ping;
+#[cfg(feature = "ping")]
+mod ping;
 pub mod resolver;
 mod route;
 #[cfg(feature = "segmentation")]

@@ -31,6 +31,7 @@ use crate::{
     link::Link,
     net::Random,
     nic::Nic,
+    ping::Pings,
     tcp::table::TcpTable,
     udp::table::UdpTable,
 };
@@ -58,6 +59,8 @@ pub(crate) struct Stack {
     pub(crate) udp: UdpTable,
     /// The handlers of datagrams, once there was one.
     pub(crate) in_place: Option<Box<dyn InPlace>>,
+    /// Who waits for answers to echo requests.
+    pub(crate) pings: Pings,
     /// Where its addresses come from.
     pub(crate) addressing: Addressing,
     pub(crate) limits: Limits,
@@ -111,6 +114,7 @@ impl Stack {
             tcp: TcpTable::new(limits.connections, limits.time_wait, secret),
             udp: UdpTable::new(),
             in_place: None,
+            pings: Pings::new(),
             addressing,
             limits,
             random,
@@ -259,7 +263,11 @@ impl Stack {
     /// Whether the gate lets the frame in hand in. Drops and counts it otherwise.
     pub(crate) fn admits(&mut self, is_lease: bool) -> bool {
         let Err(refusal) = self.link.judge(is_lease) else { return true };
+        let is_awaited = refusal == Refusal::Unheeded && self.pings.hear(&mut self.link);
         self.link.ignore();
+        if is_awaited {
+            return false;
+        }
         if refusal == Refusal::Conflict {
             self.note_conflict();
         } else {

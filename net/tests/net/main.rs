@@ -24,6 +24,7 @@ mod hostile;
 mod icmp;
 mod listener;
 mod offload;
+mod ping;
 mod resolver;
 mod six;
 mod sntp;
