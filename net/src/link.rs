@@ -1,9 +1,10 @@
 //! smoltcp's view of the card: tokens over owned buffers, no copy in between.
 //!
 //! A received frame stays in the buffer that the device filled while smoltcp parses it; a frame to send is written
-//! by smoltcp into the buffer that the device will read. When there is no room to send, received frames are still
-//! handled and only the answers to them are dropped (and counted): a full transmit queue must not stop the stack
-//! from hearing the acknowledgements that it waits for.
+//! by smoltcp into the buffer that the device will read. When there is no room to send, received frames wait in the card
+//! for a moment ([`Link::holds_back`]). Then they are handled all the same, and only the answers to them are dropped (and
+//! counted): a full transmit queue must not stop the stack from hearing the acknowledgements that it waits for, nor two
+//! stacks each other.
 //!
 //! Checksums are seen to here ([`crate::checksum`]), and smoltcp looks at those of ICMP alone. A TCP packet that came in
 //! several buffers is copied into one, which is there if the card receives such; one that the card is to cut is written
@@ -20,6 +21,7 @@ use smoltcp::{
     phy::{self, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken},
     time::Instant,
 };
+use unik_sched::time::Duration;
 use unik_virtio::{Buffer, Pool};
 
 use crate::{
@@ -40,6 +42,10 @@ use crate::{
 
 /// Where the length of a TCP header is in a frame behind an IPv4 header without options (RFC 9293, 3.1).
 const TCP_LENGTH: usize = IPV4_HEAD + 12;
+/// How long received frames wait for room to send their answers, at most, and how long until it is looked for again.
+const HOLD: Duration = Duration::from_millis(10);
+pub(crate) const HOLD_PAUSE: Duration = Duration::from_micros(500);
+
 /// The Ethernet address of all.
 const ALL: Hardware = [0xff; 6];
 
@@ -78,8 +84,9 @@ pub(crate) struct Link {
     spare: Option<Buffer>,
     /// The same for a packet that the card cuts.
     large: Option<Buffer>,
-    /// A complete frame that the card had no room for.
+    /// A complete frame that the card had no room for, and since when one is held.
     held: Option<Frame>,
+    held_since: unik_sched::time::Instant,
     /// The card had no room when it was last asked.
     blocked: bool,
     /// Frames were given to the card that it was not told of.
@@ -129,6 +136,7 @@ impl Link {
             merged,
             offloads,
             held: None,
+            held_since: unik_sched::time::Instant::ZERO,
             blocked: false,
             untold: false,
             frame_limit,
@@ -290,6 +298,17 @@ impl Link {
         }
         self.blocked = !ready;
         ready
+    }
+
+    /// Whether received frames are to stay in the card a little longer, because an answer would find no room.
+    #[inline]
+    pub(crate) fn holds_back(&mut self) -> bool {
+        self.held.is_some() && self.waits_for_room()
+    }
+
+    #[cold]
+    fn waits_for_room(&mut self) -> bool {
+        !self.reserve() && self.now < self.held_since + HOLD
     }
 
     /// What the stack counts.
@@ -491,6 +510,7 @@ impl Link {
                 self.held = Some(frame);
                 if !self.blocked {
                     self.counters.tx_blocked.increment();
+                    self.held_since = self.now;
                 }
                 self.blocked = true;
                 false

@@ -28,7 +28,7 @@ use crate::{
     datagram::InPlace,
     gate::Refusal,
     glance::Glance,
-    link::Link,
+    link::{HOLD_PAUSE, Link},
     net::Random,
     nic::Nic,
     ping::Pings,
@@ -179,7 +179,7 @@ impl Stack {
             self.advance_queued(now);
         }
         let mut received = 0;
-        while received < self.limits.budget && self.ingress(now) {
+        while received < self.limits.budget && !self.link.holds_back() && self.ingress(now) {
             received += 1;
         }
         if self.addressing.due().is_some_and(|due| due <= now) {
@@ -223,6 +223,10 @@ impl Stack {
         if is_blocked && (self.tcp.queued() > 0 || due.is_some_and(|due| due <= now)) {
             // Nothing moves before the card has room: never spin.
             due = Some(now + PAUSE);
+        }
+        if self.link.holds_back() && !self.requested {
+            // What came in is heard of no earlier than there is room.
+            return Next::Sleep(Some(now + HOLD_PAUSE));
         }
         let is_due = due.is_some_and(|due| due <= now) || (self.tcp.queued() > 0 && !is_blocked);
         if self.requested || is_due || self.link.nic.arm() {
