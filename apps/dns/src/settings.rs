@@ -7,7 +7,7 @@ use core::fmt;
 pub enum Minimal {
     /// The name servers of the zone, and the addresses of hosts that the answer names.
     No,
-    /// No name servers.
+    /// No name servers: what a [`Server`](crate::Server) does that was told nothing.
     #[default]
     NoAuthority,
     /// Neither.
@@ -17,7 +17,7 @@ pub enum Minimal {
 /// How a [`Server`](crate::Server) answers, as far as that is a matter of choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Settings {
-    /// `dns.minimal=no`, `no-auth` or `yes`. What a delegation needs is there whatever it says.
+    /// `dns.minimal=no`, as without the word, `no-auth` or `yes`. What a delegation needs is there whatever it says.
     pub minimal: Minimal,
     /// `dns.version`: what a question for `version.bind` is told. Empty, it is refused.
     pub version: &'static str,
@@ -61,8 +61,8 @@ impl Settings {
         };
         let (key, hostname) = ("dns.minimal", text("hostname")?);
         let minimal = match get(key) {
-            None | Some("no-auth") => Minimal::NoAuthority,
-            Some("no") => Minimal::No,
+            None | Some("no") => Minimal::No,
+            Some("no-auth") => Minimal::NoAuthority,
             Some("yes") => Minimal::Yes,
             Some(_) => return Err(BadSetting { key, expected: "no, no-auth or yes" }),
         };
@@ -81,10 +81,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_nothing_is_told_and_no_name_servers_are_added() {
+    fn without_a_word_nothing_is_told_and_name_servers_are_added_as_nsd_does() {
         let settings = read(&[]).unwrap();
-        assert_eq!(settings, Settings::default());
-        assert_eq!((settings.minimal, settings.version, settings.id), (Minimal::NoAuthority, "", ""));
+        assert_eq!((settings.minimal, settings.version, settings.id), (Minimal::No, "", ""));
+        assert_eq!(read(&[("dns.minimal", "no-auth")]).unwrap(), Settings::default());
     }
 
     #[test]
