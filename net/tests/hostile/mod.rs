@@ -415,6 +415,8 @@ fn hear_six(frame: &[u8]) {
     assert!(!is_for_group || is_neighborly);
     assert!(frame[22..38] != [0; 16] || is_neighborly, "only what asks for its own address has none");
     let mut covered = frame[22..].to_vec();
+    // A last odd byte is half of a number.
+    covered.resize(covered.len().next_multiple_of(2), 0);
     covered.extend([0, 0, frame[18], frame[19], 0, 0, 0, frame[20]]);
     assert_eq!(checksum(&covered), 0, "the checksum");
 }

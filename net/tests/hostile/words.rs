@@ -40,6 +40,9 @@ pub(crate) fn repair(frame: &mut [u8]) {
     if frame[0] & 1 == 0 {
         frame[..6].copy_from_slice(&STACK);
     }
+    if [frame[12], frame[13]] == [0x86, 0xdd] {
+        return repair_six(frame);
+    }
     let header = usize::from(frame[14] & 0xf) * 4;
     if [frame[12], frame[13]] != [8, 0] || header < 20 || frame.len() < 14 + header {
         return;
@@ -61,6 +64,30 @@ pub(crate) fn repair(frame: &mut [u8]) {
     };
     frame[field..field + 2].fill(0);
     let sum = if frame[23] == ICMP { checksum(&frame[at..]) } else { checksum(&summed(frame, header)) };
+    frame[field..field + 2].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// The same for a packet of IPv6.
+fn repair_six(frame: &mut [u8]) {
+    let Some(payload) = frame.len().checked_sub(54) else { return };
+    let length = (payload as u16).to_be_bytes();
+    frame[14] = 0x60 | frame[14] & 0xf;
+    frame[18..20].copy_from_slice(&length);
+    let field = match frame[20] {
+        58 if payload >= 4 => 56,
+        TCP if payload >= 20 => 70,
+        UDP if payload >= 8 => {
+            frame[58..60].copy_from_slice(&length);
+            60
+        }
+        _ => return,
+    };
+    frame[field..field + 2].fill(0);
+    let mut covered = frame[22..].to_vec();
+    // A last odd byte is half of a number.
+    covered.resize(covered.len().next_multiple_of(2), 0);
+    covered.extend([0, 0, length[0], length[1], 0, 0, 0, frame[20]]);
+    let sum = checksum(&covered);
     frame[field..field + 2].copy_from_slice(&sum.to_be_bytes());
 }
 

@@ -8,11 +8,14 @@ use unik_testkit::Random;
 use crate::hostile::conversation;
 
 /// What happens in the corpus, by counters: inputs that reach nothing would find nothing.
-const REACHED: [&str; 27] = [
+const REACHED: [&str; 30] = [
     "rx_bad_headers",
     "rx_martian",
     "rx_elsewhere",
     "rx_fragments",
+    "rx_extensions",
+    "router_unheeded",
+    "router_left_out",
     "neighbor_unasked",
     "address_conflicts",
     "icmp_unheeded",
