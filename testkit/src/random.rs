@@ -47,4 +47,18 @@ impl Random {
             chunk.copy_from_slice(&number[..chunk.len()]);
         }
     }
+
+    /// A copy of `input`, which is not empty, with one to six mistakes: bytes changed or put in, or the end cut off.
+    pub fn spoilt(&mut self, input: &[u8]) -> Vec<u8> {
+        let mut input = input.to_vec();
+        for _ in 0..1 + self.below(6) {
+            let at = self.below(input.len());
+            match self.below(4) {
+                0 => input.truncate(at + 1),
+                1 => drop(input.splice(at..at, [self.next_u64() as u8])),
+                _ => input[at] = self.next_u64() as u8,
+            }
+        }
+        input
+    }
 }

@@ -55,16 +55,7 @@ fn the_corpus_of_conversations_and_its_mutations_do_no_harm() {
             counters.visit(&mut |name, value| *counted.entry(name).or_insert(0) += value);
         }
         for _ in 0..100 {
-            let mut input = input.clone();
-            for _ in 0..1 + random.below(6) {
-                let at = random.below(input.len());
-                match random.below(4) {
-                    0 => input.truncate(at + 1),
-                    1 => drop(input.splice(at..at, [random.next_u64() as u8])),
-                    _ => input[at] = random.next_u64() as u8,
-                }
-            }
-            conversation(&input);
+            conversation(&random.spoilt(&input));
         }
     }
     let of = |name: &&str| counted.get(name).is_none_or(|count| *count == 0);
