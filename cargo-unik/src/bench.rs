@@ -26,6 +26,7 @@ pub mod echo;
 pub mod first_frame;
 pub mod net;
 pub mod query;
+mod rows;
 
 /// How often each guest is started for the ratio.
 pub const ROUNDS: usize = 7;

@@ -12,6 +12,7 @@ use crate::bench::net::namespace::{self, Namespace};
 use crate::bench::net::side::{BUILD, RAM, Side};
 use crate::bench::net::statistics::Comparison;
 use crate::bench::net::{Options, ROUNDS, ROUNDS_QUICK};
+use crate::bench::rows::{self, Row};
 use crate::bench::write;
 use crate::error::{Error, Result};
 use crate::image::{self, Image, Profile, Request};
@@ -27,20 +28,17 @@ mod zone;
 
 use sizes::Measured;
 
-/// A question.
-struct Row {
-    name: &'static str,
-    measure: fn(&Field<'_>) -> Result<()>,
+fn rows<'w>() -> Vec<Row<Field<'w>>> {
+    let row = |name, measure| Row { name, measure, usual: true };
+    vec![
+        row("queries", rate::row),
+        row("host", host::row),
+        row("start", start::row),
+        row("instructions", sizes::instructions),
+        row("memory", sizes::memory),
+        row("load", sizes::load),
+    ]
 }
-
-const ROWS: [Row; 6] = [
-    Row { name: "queries", measure: rate::row },
-    Row { name: "host", measure: host::row },
-    Row { name: "start", measure: start::row },
-    Row { name: "instructions", measure: sizes::instructions },
-    Row { name: "memory", measure: sizes::memory },
-    Row { name: "load", measure: sizes::load },
-];
 
 /// What the rows are measured with.
 struct Field<'w> {
@@ -85,7 +83,7 @@ impl Field<'_> {
 /// # Errors
 /// The user is not root, a row has no such name, the image does not build, or the Linux guest is not built.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
-    let rows = wanted(options)?;
+    let rows = rows::wanted(rows(), &options.only)?;
     namespace::require_root()?;
     let folder = workspace.target.join("peers/linux");
     if !options.no_peer && !guests::is_built(&folder) {
@@ -119,13 +117,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         counted: RefCell::default(),
         failed: Cell::new(false),
     };
-    for row in &rows {
-        println!("\n[{}]", row.name);
-        if let Err(error) = (row.measure)(&field) {
-            println!("  not measured: {error}");
-            field.failed.set(true);
-        }
-    }
+    rows::measure(&rows, &field, &field.failed);
     if field.counted.borrow().len() == COUNTED && !options.quick && !field.failed.get() {
         write(workspace, "dns.txt", &snapshot(&field.counted.borrow()))?;
     }
@@ -134,16 +126,6 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
 
 /// Figures that are counts: the snapshot holds all of them or is not written.
 const COUNTED: usize = 15;
-
-/// The rows with these names, in their order here; all without a name.
-fn wanted(options: &Options) -> Result<Vec<Row>> {
-    if let Some(name) = options.only.iter().find(|name| !ROWS.iter().any(|row| row.name == **name)) {
-        let known: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
-        return Err(Error::usage(format!("there is no row '{name}': choose of {}", known.join(", "))));
-    }
-    let named = |row: &Row| options.only.is_empty() || options.only.iter().any(|name| name == row.name);
-    Ok(ROWS.into_iter().filter(named).collect())
-}
 
 fn snapshot(counted: &[(String, u64)]) -> String {
     let mut text =
@@ -162,13 +144,13 @@ mod tests {
     #[test]
     fn a_row_that_is_not_there_is_answered_with_those_that_are() {
         let options = Options { only: vec!["bulk".to_owned()], ..Options::default() };
-        let error = wanted(&options).err().unwrap().to_string();
+        let error = rows::wanted(rows(), &options.only).err().unwrap().to_string();
         assert!(error.starts_with("there is no row 'bulk': choose of queries, host, start"), "{error}");
     }
 
     #[test]
     fn without_a_name_all_rows_are_wanted() {
-        assert_eq!(wanted(&Options::default()).unwrap().len(), ROWS.len());
+        assert_eq!(rows::wanted(rows(), &[]).unwrap().len(), rows().len());
     }
 
     #[test]

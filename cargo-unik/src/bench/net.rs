@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use crate::bench::rows::{self, Row};
 use crate::bench::write;
 use crate::error::{Error, Result};
 use crate::image::{self, Profile, Request};
@@ -45,27 +46,21 @@ pub struct Options {
     pub no_peer: bool,
 }
 
-/// A question.
-struct Row {
-    name: &'static str,
-    measure: fn(&Field) -> Result<()>,
-    /// Whether it is asked when nobody names it.
-    usual: bool,
+/// The rows; the last one is for nights.
+fn rows() -> Vec<Row<Field>> {
+    vec![
+        Row { name: "bulk", measure: transfer::bulk, usual: true },
+        Row { name: "iperf", measure: transfer::iperf, usual: true },
+        Row { name: "udp-echo", measure: requests::datagrams, usual: true },
+        Row { name: "tcp-rr", measure: requests::kept, usual: true },
+        Row { name: "idle", measure: requests::idle, usual: true },
+        Row { name: "connections", measure: connections::many, usual: true },
+        Row { name: "flood", measure: flood::row, usual: true },
+        Row { name: "loss", measure: transfer::loss, usual: true },
+        Row { name: "boot", measure: transfer::boot, usual: true },
+        Row { name: "soak", measure: connections::soak, usual: false },
+    ]
 }
-
-const ROWS: [Row; 9] = [
-    Row { name: "bulk", measure: transfer::bulk, usual: true },
-    Row { name: "iperf", measure: transfer::iperf, usual: true },
-    Row { name: "udp-echo", measure: requests::datagrams, usual: true },
-    Row { name: "tcp-rr", measure: requests::kept, usual: true },
-    Row { name: "idle", measure: requests::idle, usual: true },
-    Row { name: "connections", measure: connections::many, usual: true },
-    Row { name: "flood", measure: flood::row, usual: true },
-    Row { name: "loss", measure: transfer::loss, usual: true },
-    Row { name: "boot", measure: transfer::boot, usual: true },
-];
-/// A row for nights.
-const SOAK: Row = Row { name: "soak", measure: connections::soak, usual: false };
 
 /// What the rows are measured with.
 struct Field {
@@ -97,7 +92,7 @@ impl Field {
 /// # Errors
 /// The user is not root, a row has no such name, an image does not build, or the Linux guest is not built.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
-    let rows = wanted(options)?;
+    let rows = rows::wanted(rows(), &options.only)?;
     namespace::require_root()?;
     let guests = guests(workspace, options)?;
     let namespace = Namespace::enter()?;
@@ -111,13 +106,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     );
     let (counted, failed) = (RefCell::new(Vec::new()), Cell::new(false));
     let field = Field { guests, rounds, quick: options.quick, counted, failed };
-    for row in &rows {
-        println!("\n[{}]", row.name);
-        if let Err(error) = (row.measure)(&field) {
-            println!("  not measured: {error}");
-            field.failed.set(true);
-        }
-    }
+    rows::measure(&rows, &field, &field.failed);
     if field.counted.borrow().len() == COUNTED && !options.quick && !field.failed.get() {
         write(workspace, "net.txt", &snapshot(&field.counted.borrow()))?;
     }
@@ -126,17 +115,6 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
 
 /// Figures that are counts of instructions: the snapshot holds all of them or is not written.
 const COUNTED: usize = 5;
-
-/// The rows with these names, in their order here.
-fn wanted(options: &Options) -> Result<Vec<Row>> {
-    let rows = || ROWS.into_iter().chain([SOAK]);
-    if let Some(name) = options.only.iter().find(|name| !rows().any(|row| row.name == **name)) {
-        let known: Vec<&str> = rows().map(|row| row.name).collect();
-        return Err(Error::usage(format!("there is no row '{name}': choose of {}", known.join(", "))));
-    }
-    let named = |row: &Row| options.only.iter().any(|name| name == row.name);
-    Ok(rows().filter(|row| if options.only.is_empty() { row.usual } else { named(row) }).collect())
-}
 
 /// Builds the images and finds the Linux guest.
 fn guests(workspace: &Workspace, options: &Options) -> Result<Guests> {
@@ -170,14 +148,14 @@ mod tests {
     use super::*;
 
     fn names(only: &[&str]) -> Result<Vec<&'static str>> {
-        let only = only.iter().map(|name| (*name).to_owned()).collect();
-        Ok(wanted(&Options { only, ..Options::default() })?.iter().map(|row| row.name).collect())
+        let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+        Ok(rows::wanted(rows(), &only)?.iter().map(|row| row.name).collect())
     }
 
     #[test]
     fn all_rows_are_usual_but_the_one_for_nights() {
         let usual = names(&[]).unwrap();
-        assert_eq!(usual.len(), ROWS.len());
+        assert_eq!(usual.len(), rows().len() - 1);
         assert!(!usual.contains(&"soak"));
         assert_eq!(names(&["soak", "bulk"]).unwrap(), ["bulk", "soak"]);
     }
