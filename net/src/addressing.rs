@@ -20,6 +20,7 @@ use crate::{
     config::{Config, Six},
     dhcp::{self, Client, Lease, Outgoing},
     icmp::{ends, ip_address},
+    link::Link,
     stack::{PAUSE, Stack, earlier, register, wake_all},
     udp::header::Datagram,
 };
@@ -48,7 +49,7 @@ pub(crate) struct Addressing {
 
 impl Addressing {
     pub(crate) fn new(config: Config, hardware: [u8; 6]) -> Self {
-        let client = config.address().is_none().then(|| Client::new(hardware, None));
+        let client = config.wants_lease().then(|| Client::new(hardware, None));
         let mut autoconf = (config.six() != Six::Off).then(|| Autoconf::new(hardware));
         if let (Six::Fixed(address, prefix), Some(autoconf)) = (config.six(), &mut autoconf) {
             // It is the first one.
@@ -94,7 +95,7 @@ impl Stack {
     /// least not soon.
     pub(crate) fn is_configured(&self, now: Instant) -> bool {
         let addressing = &self.addressing;
-        let is_patient = addressing.has_client();
+        let is_patient = addressing.has_client() && !matches!(addressing.config.six(), Six::Fixed(..));
         self.link.host.v4().is_some()
             || addressing.since.is_some_and(|since| !is_patient || since + PATIENCE <= now)
     }
@@ -136,6 +137,13 @@ impl Stack {
         let config = &addressing.config;
         let four = config.address().or(lease.map(|lease| (lease.address, lease.prefix)));
         let four = four.map(|(address, prefix)| Network::v4(address.octets(), prefix));
+        // What is configured comes before what was learned: of equal routes the first one counts, and it has room.
+        for (network, via) in config.routes() {
+            route(*network, *via);
+        }
+        if let Some(gateway) = config.gateway_of_six() {
+            route(Network { address: Address::UNSPECIFIED, bits: 0 }, gateway.into());
+        }
         if let Some(network) = four {
             host.add(network);
             route(network, Address::UNSPECIFIED);
@@ -158,7 +166,8 @@ impl Stack {
                 for assigned in autoconf.addresses() {
                     let address = Address::from(assigned.address);
                     if u8::from(address.is_link_local()) * 2 + u8::from(assigned.deprecated) == worse {
-                        host.add(Network { address, bits: assigned.prefix });
+                        let network = Network { address, bits: assigned.prefix };
+                        host.add_with(network, assigned.tentative, assigned.deprecated);
                     }
                 }
             }
@@ -169,20 +178,17 @@ impl Stack {
                 }
             }
         }
-        if let Some(gateway) = config.gateway_of_six() {
-            route(Network { address: Address::UNSPECIFIED, bits: 0 }, gateway.into());
-        }
-        for (network, via) in config.routes() {
-            route(*network, *via);
-        }
-        if !has_room {
-            log::warn!("{}: there is no room for all routes", self.name);
-        }
         let is_global = |network: &Network| !network.address.is_link_local();
         let is_reached = host.networks().iter().any(is_global);
         addressing.since = addressing.since.filter(|_| is_reached).or(is_reached.then_some(now));
+        // What still waits goes out with an address of ours, or not at all.
+        let Link { host, neighbors, .. } = &mut self.link;
+        neighbors.keep_parked(&|frame| ends(frame).is_some_and(|(source, _)| host.has(&source)));
         announce(&mut self.interface, self.link.host.networks());
         self.tcp.enqueue_all();
+        if !has_room {
+            self.complain("there is no room for all routes");
+        }
         self.admit(now);
     }
 
@@ -260,7 +266,8 @@ impl Stack {
     /// Lets the IPv6 side send what is due.
     fn follow_routers(&mut self, now: Instant) {
         let mut has_changed = false;
-        loop {
+        // Without room they would believe that they have asked.
+        while self.link.reserve() {
             let Stack { addressing, random, link, .. } = self;
             let action = addressing.autoconf.as_mut().and_then(|autoconf| autoconf.poll(now, random));
             match action {
@@ -321,6 +328,8 @@ impl Stack {
         if let Some(autoconf) = &mut self.addressing.autoconf {
             autoconf.link_returned(now);
         }
+        // All are tried again, also those that another host had.
+        self.take_addresses(now);
         self.addressing.plan();
     }
 }

@@ -62,8 +62,10 @@ impl Stack {
             }
             return;
         }
-        // Whoever asks is about to speak (RFC 826).
-        self.link.neighbors.learn(&source, hardware, now);
+        // Whoever asks is about to speak (RFC 826), if it is on the link and has an address at all (RFC 5227, 2.1.1).
+        if self.link.routes.next_hop(&source) == Some(source) {
+            self.link.neighbors.learn(&source, hardware, now);
+        }
         self.link.send_reply(&answer(&packet, self.link.host.hardware));
     }
 }

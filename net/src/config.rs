@@ -26,6 +26,8 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct Config {
     address: Option<(Ipv4Addr, u8)>,
+    /// There is none of IPv4.
+    without_four: bool,
     gateway: Option<Ipv4Addr>,
     six: Option<Six>,
     gateway_of_six: Option<Ipv6Addr>,
@@ -69,7 +71,7 @@ pub struct Limits {
     pub udp_datagrams: usize,
     /// Bytes of datagrams queued in a UDP socket.
     pub udp_bytes: usize,
-    /// Datagrams of all sockets waiting for the hardware address of their next hop.
+    /// Packets of any kind that wait for the hardware address of their next hop.
     pub parked: usize,
 }
 
@@ -126,6 +128,11 @@ impl Config {
     /// An address from DHCP (RFC 2131), and those that the routers of IPv6 advertise.
     pub fn dhcp() -> Self {
         Self::default()
+    }
+
+    /// No address of IPv4: those of IPv6 alone, from routers unless [`Config::with_six`] says otherwise.
+    pub fn without_four() -> Self {
+        Config { without_four: true, ..Self::default() }
     }
 
     /// A fixed address with the length of its network prefix in bits, and none of IPv6. `None` when the address is not one
@@ -199,13 +206,18 @@ impl Config {
     }
 
     fn take_network(&mut self, value: &str) -> Result<(), &'static str> {
+        self.without_four = value == "off";
+        if self.without_four {
+            return Ok(());
+        }
         let network = match parse_network(value) {
             Some((IpAddr::V4(address), prefix)) => {
                 Some((address, prefix)).filter(|network| is_network(*network))
             }
             _ => None,
         };
-        self.address = Some(network.ok_or("an IPv4 address with a prefix length, like 10.0.2.15/24")?);
+        self.address =
+            Some(network.ok_or("an IPv4 address with a prefix length, like 10.0.2.15/24, or off")?);
         Ok(())
     }
 
@@ -268,6 +280,11 @@ impl Config {
     /// The fixed address and the length of its prefix; `None` means DHCP.
     pub fn address(&self) -> Option<(Ipv4Addr, u8)> {
         self.address
+    }
+
+    /// Whether an address of IPv4 is asked for by DHCP.
+    pub(crate) fn wants_lease(&self) -> bool {
+        self.address.is_none() && !self.without_four
     }
 
     /// The gateway of the fixed address.

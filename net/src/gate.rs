@@ -113,7 +113,7 @@ fn packet_of_six(frame: &[u8], host: &Host, is_group: bool) -> Result<(), Refusa
     let protocol = head[20];
     let is_neighborly = protocol == ICMPV6 && ndp::is_neighborly(frame);
     // One who tries an address has none yet (RFC 4862, 5.4.2).
-    let has_none = source == Address::UNSPECIFIED && is_neighborly;
+    let has_none = source == Address::UNSPECIFIED && is_neighborly && sender(head) != host.hardware;
     // One who has an address of ours says so in its own name (RFC 4862, 5.4.4).
     let is_rival = is_neighborly && host.has(&source) && sender(head) != host.hardware;
     let is_someone = has_none || is_rival || host.can_answer(&source, sender(head));
@@ -149,7 +149,10 @@ fn resolution(frame: &[u8], host: &Host) -> Result<(), Refusal> {
     if !host.has(&Address::v4([packet[38], packet[39], packet[40], packet[41]])) {
         return Err(Refusal::Elsewhere);
     }
-    if !host.can_answer(&source, hardware) {
+    // RFC 5227, 2.1.1: one who wants to know whether it can have the address has none yet.
+    let is_probe = source.is_unspecified() && packet[21] == 1;
+    let other = if is_probe { Address::v4([192, 0, 2, 1]) } else { source };
+    if !host.can_answer(&other, hardware) {
         return Err(Refusal::Martian);
     }
     if !matches!(packet[21], 1 | 2) {

@@ -15,6 +15,9 @@ pub struct Host {
     /// The addresses that stand for all hosts of each.
     all: [[Address; 2]; ADDRESS_LIMIT],
     count: usize,
+    /// A bit for each that another host may have as well, and for each that what is new should not use.
+    on_trial: u8,
+    deprecated: u8,
 }
 
 const NONE: Network = Network { address: Address::UNSPECIFIED, bits: 0 };
@@ -22,12 +25,19 @@ const NONE: Network = Network { address: Address::UNSPECIFIED, bits: 0 };
 impl Host {
     /// A host without addresses.
     pub const fn new(hardware: [u8; 6]) -> Self {
-        Host { hardware, networks: [NONE; ADDRESS_LIMIT], all: [[Address::ALL; 2]; ADDRESS_LIMIT], count: 0 }
+        Host {
+            hardware,
+            networks: [NONE; ADDRESS_LIMIT],
+            all: [[Address::ALL; 2]; ADDRESS_LIMIT],
+            count: 0,
+            on_trial: 0,
+            deprecated: 0,
+        }
     }
 
     /// Takes its addresses away.
     pub fn clear(&mut self) {
-        self.count = 0;
+        (self.count, self.on_trial, self.deprecated) = (0, 0, 0);
     }
 
     /// Gives it one more address, those to be preferred first. False when it has as many as it can.
@@ -37,6 +47,24 @@ impl Host {
         (*place, *all) = (network, network.all().unwrap_or([Address::ALL; 2]));
         self.count += 1;
         true
+    }
+
+    /// The same for one that may be another host's as well (RFC 4429), or that is deprecated (RFC 4862, 5.5.4).
+    pub(crate) fn add_with(&mut self, network: Network, is_on_trial: bool, is_deprecated: bool) -> bool {
+        // There are no more of them than bits.
+        let bit = 1u8.checked_shl(self.count as u32).unwrap_or(0);
+        let fits = self.add(network);
+        if fits {
+            self.on_trial |= if is_on_trial { bit } else { 0 };
+            self.deprecated |= if is_deprecated { bit } else { 0 };
+        }
+        fits
+    }
+
+    /// Whether another host may have the address as well.
+    pub(crate) fn is_on_trial(&self, address: &Address) -> bool {
+        let place = self.networks().iter().position(|network| network.address == *address);
+        place.is_some_and(|place| self.on_trial >> place & 1 == 1)
     }
 
     /// Its addresses.
@@ -83,19 +111,23 @@ impl Host {
         self.all.get(..self.count).unwrap_or_default().as_flattened().contains(address)
     }
 
-    /// The address that it speaks to `destination` with: one that is good where that is, and of those the one that is most
-    /// like it (RFC 6724, 5: rules 2 and 8). `None` when it has none of the version.
+    /// The address that it speaks to `destination` with: one that is good where that is, of those one that is not deprecated,
+    /// and of those the one that is most like it (RFC 6724, 5: rules 2, 3 and 8). `None` when it has none of the version, or
+    /// none that is good beyond the link (RFC 4291, 2.5.6).
     pub(crate) fn source(&self, destination: &Address) -> Option<Address> {
         let (is_v4, [first, second, ..]) = (destination.is_v4(), *destination.octets());
         let is_near = destination.is_link_local() || first == 0xff && second & 0xf <= 2;
         let mut best = None;
-        for Network { address, .. } in self.networks() {
-            if address.is_v4() != is_v4 {
+        for (place, Network { address, .. }) in self.networks().iter().enumerate() {
+            if address.is_v4() != is_v4 || address.is_link_local() && !is_near {
                 continue;
             }
             // One of version 4 is not near, and neither is where it is good.
             let is_good = address.is_link_local() == is_near;
-            let worth = u16::from(is_good) << 8 | u16::from(address.common_bits(destination));
+            let is_current = self.deprecated >> place & 1 == 0;
+            let worth = u16::from(is_good) << 9
+                | u16::from(is_current) << 8
+                | u16::from(address.common_bits(destination)).min(0xff);
             // The first of those that are equally good.
             if best.is_none_or(|(known, _)| worth > known) {
                 best = Some((worth, *address));
@@ -140,6 +172,19 @@ mod tests {
             assert_eq!(host.source(&address(to)), Some(address(from)), "{to}");
         }
         assert_eq!(Host::new([2; 6]).source(&address("10.0.0.7")), None);
+    }
+
+    #[test]
+    fn what_is_deprecated_is_used_last_and_what_is_good_on_the_link_not_beyond() {
+        let mut host = Host::new([2; 6]);
+        let network = |text: &str| Network::try_new(text.parse().unwrap(), 64).unwrap();
+        assert!(host.add(network("fe80::1")));
+        assert_eq!(host.source(&address("2001:db8:1::9")), None);
+        assert!(host.add_with(network("2001:db8:1::1"), true, true));
+        assert_eq!(host.source(&address("2001:db8:1::9")), Some(address("2001:db8:1::1")));
+        assert!(host.add(network("2001:db8:2::1")));
+        assert_eq!(host.source(&address("2001:db8:1::9")), Some(address("2001:db8:2::1")));
+        assert!(host.is_on_trial(&address("2001:db8:1::1")) && !host.is_on_trial(&address("fe80::1")));
     }
 
     #[test]

@@ -44,6 +44,13 @@ pub(crate) fn start(frame: &[u8]) -> usize {
     ETHERNET + if is_six(frame) { IPV6 } else { options }
 }
 
+/// The packet in a frame, without what stands behind it.
+fn packet(frame: &[u8]) -> Option<&[u8]> {
+    let (field, before) = if is_six(frame) { (18, IPV6) } else { (16, 0) };
+    let length = usize::from(u16::from_be_bytes(*frame.get(field..)?.first_chunk()?));
+    frame.get(ETHERNET..ETHERNET + before + length)
+}
+
 /// Whether the message in a frame asks for an answer.
 pub(crate) fn is_question(frame: &[u8]) -> bool {
     frame.get(start(frame)) == Some(&ECHO_REQUEST[usize::from(is_six(frame))])
@@ -62,7 +69,7 @@ impl Stack {
     /// Answers the echo request in hand, which the gate has let in.
     fn answer_echo(&mut self) {
         let (hardware, limit, offloads) =
-            (self.link.host.hardware, self.link.frame_limit(), self.link.offloads);
+            (self.link.host.hardware, self.link.limit_in_hand(), self.link.offloads);
         let Some(frame) = self.link.in_hand() else { return };
         if turn_round(&mut frame.buffer, hardware, limit).is_some() {
             frame.seal(offloads);
@@ -83,7 +90,7 @@ impl Stack {
         }
         self.counters.icmp_unreachable.increment();
         let version = usize::from(is_six(&buffer));
-        let packet = buffer.get(ETHERNET..).unwrap_or_default();
+        let packet = packet(&buffer).unwrap_or_default();
         let header = if version == 1 { IPV6 } else { IPV4 };
         let quoted = packet.get(..LONGEST[version] - header - HEADER).unwrap_or(packet);
         let protocol = if version == 1 { ICMPV6 } else { ICMP };

@@ -6,7 +6,7 @@
 //! counted): a full transmit queue must not stop the stack from hearing the acknowledgements that it waits for, nor two
 //! stacks each other.
 //!
-//! Checksums are seen to here ([`crate::checksum`]), and smoltcp looks at those of ICMP alone. A TCP packet that came in
+//! Checksums are seen to here ([`crate::checksum`]). A TCP packet that came in
 //! several buffers is copied into one, which is there if the card receives such; one that the card is to cut is written
 //! into a large buffer, without which nothing but answers is sent.
 //!
@@ -14,6 +14,8 @@
 //! to the card that the question came from.
 
 mod dispatch;
+
+pub(crate) use dispatch::CERTAIN;
 
 use alloc::{boxed::Box, rc::Rc, vec};
 

@@ -112,19 +112,25 @@ impl Stack {
             return self.counters.rx_elsewhere.increment();
         }
         let is_trial = notice.source == Address::UNSPECIFIED;
+        if is_trial && !notice.destination.is_multicast() {
+            // RFC 4861, 7.1.1.
+            return self.counters.rx_bad_headers.increment();
+        }
         if is_trial && self.gives_up(&notice.target, now) {
             return self.note_conflict();
         }
+        // RFC 4429, 3.3: what may be another's does not take the place of that.
+        let flags = if self.link.host.is_on_trial(&notice.target) { 0 } else { OVERRIDE };
         let (destination, to, flags) = if is_trial {
-            (Address::ALL_NODES, Address::ALL_NODES.group_hardware(), OVERRIDE)
+            (Address::ALL_NODES, Address::ALL_NODES.group_hardware(), flags)
         } else {
             let hardware = notice.hardware.unwrap_or(from);
-            self.link.neighbors.learn(&notice.source, hardware, now);
-            (notice.source, hardware, SOLICITED | OVERRIDE)
+            if self.link.routes.next_hop(&notice.source) == Some(notice.source) {
+                self.link.neighbors.learn(&notice.source, hardware, now);
+            }
+            (notice.source, hardware, SOLICITED | flags)
         };
-        if notice.destination.is_multicast() || !is_trial {
-            self.link.advertise(&notice.target, &destination, to, flags);
-        }
+        self.link.advertise(&notice.target, &destination, to, flags);
     }
 
     /// Somebody says who has an address (RFC 4861, 7.2.5).
@@ -166,7 +172,9 @@ impl Link {
 
     /// Asks who has `target` (RFC 4861, 7.2.2). `source` is an address of ours.
     pub(crate) fn solicit(&mut self, source: &Address, target: &Address) {
-        let option = Some(SOURCE_OPTION).filter(|_| *source != Address::UNSPECIFIED);
+        // RFC 4429, 3.3: whose card an address has is not said before that is certain.
+        let is_certain = *source != Address::UNSPECIFIED && !self.host.is_on_trial(source);
+        let option = Some(SOURCE_OPTION).filter(|_| is_certain);
         let message = Message { kind: SOLICITATION, flags: 0, target: Some(target), option };
         let group = target.solicited_node();
         self.notify(source, &group, group.group_hardware(), &message);

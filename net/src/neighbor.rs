@@ -1,8 +1,9 @@
 //! The hardware addresses of the hosts on the link, for ARP (RFC 826) and neighbour discovery (RFC 4861) alike; and the
 //! packets that wait until one becomes known.
 //!
-//! Nobody is asked for more often than once a second, and few in all, so that whoever makes us send to addresses that
-//! nobody has floods nobody with questions. Only who was asked for is believed when it answers. A hardware address that
+//! Nobody is asked for more often than once a second, and few in all beside routers, so that whoever makes us send to
+//! addresses that nobody has floods nobody with questions, and holds up nobody who is known. An answer is believed when it
+//! was asked for, and a question of a host on the link, as the protocols have it. A hardware address that
 //! was not confirmed for a while goes on being used while its owner is asked again, and is forgotten when that does not
 //! answer.
 //!
@@ -93,6 +94,7 @@ impl Neighbors {
     /// Forgets everybody, for the link may be another one.
     pub(crate) fn forget_all(&mut self) {
         self.entries.fill(FREE);
+        self.parked.clear();
     }
 
     /// The group of an address. Empty when there was no memory for them.
@@ -114,8 +116,9 @@ impl Neighbors {
         let group = self.group(address);
         let known = group.iter().position(|entry| entry.address == *address);
         let oldest = || {
-            let by_use = group.iter().enumerate().min_by_key(|(_, entry)| entry.confirmed.max(entry.asked));
-            by_use.map(|(index, _)| index)
+            // Nobody who is known makes way for somebody who was only asked for.
+            let worth = |entry: &Entry| (entry.hardware != [0; 6], entry.confirmed.max(entry.asked));
+            group.iter().enumerate().min_by_key(|(_, entry)| worth(entry)).map(|(index, _)| index)
         };
         let entry = group.get_mut(known.or_else(oldest)?)?;
         if entry.address != *address {
@@ -124,9 +127,9 @@ impl Neighbors {
         Some(entry)
     }
 
-    /// How a packet gets to `next_hop`.
+    /// How a packet gets to `next_hop`, which may be one of few routers: these are asked for whatever else is.
     #[inline(always)]
-    pub(crate) fn way(&mut self, next_hop: &Address, now: Instant) -> Way {
+    pub(crate) fn way(&mut self, next_hop: &Address, is_router: bool, now: Instant) -> Way {
         let known = self.group(next_hop).iter_mut().find(|entry| entry.address == *next_hop);
         if let Some(entry) = known
             && entry.hardware != [0; 6]
@@ -134,12 +137,12 @@ impl Neighbors {
         {
             return Way { hardware: Some(entry.hardware), ask: false };
         }
-        self.doubt(next_hop, now)
+        self.doubt(next_hop, is_router, now)
     }
 
     /// The same where the address is not known, or not for certain.
     #[inline(never)]
-    fn doubt(&mut self, next_hop: &Address, now: Instant) -> Way {
+    fn doubt(&mut self, next_hop: &Address, is_router: bool, now: Instant) -> Way {
         let Some(entry) = self.claim(next_hop) else { return Way { hardware: None, ask: false } };
         let is_time = entry.attempts == 0 || entry.asked + AGAIN <= now;
         if is_time && entry.attempts >= ATTEMPTS {
@@ -147,7 +150,7 @@ impl Neighbors {
         }
         let mut way =
             Way { hardware: Some(entry.hardware).filter(|hardware| *hardware != [0; 6]), ask: false };
-        way.ask = is_time && self.questions.take(now);
+        way.ask = is_time && (is_router || self.questions.take(now));
         if way.ask
             && let Some(entry) = self.claim(next_hop)
         {
@@ -171,7 +174,7 @@ impl Neighbors {
         is_believed
     }
 
-    /// Takes note of a host that has shown itself: by a question, as the protocols have it, or by a connection.
+    /// Takes note of a host that has shown itself by a question.
     #[inline(never)]
     pub(crate) fn learn(&mut self, address: &Address, hardware: Hardware, now: Instant) {
         if let Some(entry) = self.claim(address) {
@@ -180,9 +183,9 @@ impl Neighbors {
         }
     }
 
-    /// Whether the hardware address of a host is known.
-    pub(crate) fn knows(&mut self, address: &Address) -> bool {
-        self.group(address).iter().any(|entry| entry.address == *address && entry.hardware != [0; 6])
+    /// Lets packets that wait be looked after once more.
+    pub(crate) fn note_news(&mut self) {
+        self.has_answered = true;
     }
 
     /// Whether a packet that waits can be looked after.
@@ -192,7 +195,8 @@ impl Neighbors {
         !self.parked.is_empty() && (has_answered || self.due().is_some_and(|due| due <= now))
     }
 
-    /// Lets a frame wait for `next_hop`, of at most `limit` that do. False when there is no room or no memory.
+    /// Lets a frame wait for `next_hop`, of at most `limit` that do; the half of these for one next hop, and the oldest of all
+    /// makes way. False when one is given up for want of room or memory.
     pub(crate) fn park(
         &mut self,
         next_hop: Address,
@@ -202,14 +206,25 @@ impl Neighbors {
         now: Instant,
     ) -> bool {
         let mut bytes = Vec::new();
-        let fits = self.parked.len() < limit
-            && self.parked.try_reserve(1).is_ok()
-            && bytes.try_reserve_exact(frame.len()).is_ok();
-        if fits {
-            bytes.extend_from_slice(frame);
-            self.parked.push(Parked { next_hop, bytes, offload, attempts: 1, retry_at: now + AGAIN });
+        let alike = self.parked.iter().filter(|parked| parked.next_hop == next_hop).count();
+        if alike >= limit.div_ceil(2)
+            || self.parked.try_reserve(1).is_err()
+            || bytes.try_reserve_exact(frame.len()).is_err()
+        {
+            return false;
         }
-        fits
+        let is_full = self.parked.len() >= limit;
+        if is_full {
+            self.parked.remove(0);
+        }
+        bytes.extend_from_slice(frame);
+        self.parked.push(Parked { next_hop, bytes, offload, attempts: 1, retry_at: now + AGAIN });
+        !is_full
+    }
+
+    /// Gives up the frames that wait and are not to be kept.
+    pub(crate) fn keep_parked(&mut self, is_kept: &dyn Fn(&[u8]) -> bool) {
+        self.parked.retain(|parked| is_kept(&parked.bytes));
     }
 
     /// Frames that wait.
@@ -276,6 +291,10 @@ mod tests {
         Instant::from_millis(10_000 + millis)
     }
 
+    fn knows(neighbors: &mut Neighbors, address: &Address) -> bool {
+        neighbors.group(address).iter().any(|entry| entry.address == *address && entry.hardware != [0; 6])
+    }
+
     fn way(hardware: Option<Hardware>, ask: bool) -> Way {
         Way { hardware, ask }
     }
@@ -284,13 +303,13 @@ mod tests {
     fn an_answer_is_believed_once_and_not_for_long() {
         let mut neighbors = nobody();
         assert!(!neighbors.answered(&host(1), CARD, at(0)), "nobody has asked");
-        assert_eq!(neighbors.way(&host(1), at(0)), way(None, true));
-        assert_eq!(neighbors.way(&host(1), at(999)), way(None, false), "once a second");
+        assert_eq!(neighbors.way(&host(1), false, at(0)), way(None, true));
+        assert_eq!(neighbors.way(&host(1), false, at(999)), way(None, false), "once a second");
         assert!(!neighbors.answered(&host(2), CARD, at(999)));
         assert!(neighbors.answered(&host(1), CARD, at(999)));
         assert!(!neighbors.answered(&host(1), [9; 6], at(1000)), "somebody else is later");
-        assert_eq!(neighbors.way(&host(1), at(1000)), way(Some(CARD), false));
-        assert_eq!(neighbors.way(&host(3), at(1000)), way(None, true));
+        assert_eq!(neighbors.way(&host(1), false, at(1000)), way(Some(CARD), false));
+        assert_eq!(neighbors.way(&host(3), false, at(1000)), way(None, true));
         assert!(!neighbors.answered(&host(3), CARD, at(4000)));
     }
 
@@ -298,26 +317,39 @@ mod tests {
     fn who_is_not_confirmed_is_asked_again_and_used_until_it_does_not_answer() {
         let mut neighbors = nobody();
         neighbors.learn(&host(1), CARD, at(0));
-        assert_eq!(neighbors.way(&host(1), at(29_999)), way(Some(CARD), false));
+        assert_eq!(neighbors.way(&host(1), false, at(29_999)), way(Some(CARD), false));
         for (millis, ask) in
             [(30_000, true), (30_500, false), (31_000, true), (32_500, true), (33_000, false)]
         {
-            assert_eq!(neighbors.way(&host(1), at(millis)), way(Some(CARD), ask), "{millis}");
+            assert_eq!(neighbors.way(&host(1), false, at(millis)), way(Some(CARD), ask), "{millis}");
         }
-        assert_eq!(neighbors.way(&host(1), at(33_500)), way(None, true), "three times in vain");
+        assert_eq!(neighbors.way(&host(1), false, at(33_500)), way(None, true), "three times in vain");
         neighbors.learn(&host(1), CARD, at(33_600));
-        assert_eq!(neighbors.way(&host(1), at(33_700)), way(Some(CARD), false));
+        assert_eq!(neighbors.way(&host(1), false, at(33_700)), way(Some(CARD), false));
     }
 
     #[test]
     fn few_are_asked_for_in_a_second() {
         let mut neighbors = nobody();
         let ask = |neighbors: &mut Neighbors, millis, from| {
-            (from..from + 100).filter(|number| neighbors.way(&host(*number), at(millis)).ask).count()
+            (from..from + 100).filter(|number| neighbors.way(&host(*number), false, at(millis)).ask).count()
         };
         assert_eq!(ask(&mut neighbors, 0, 0), usize::from(QUESTIONS));
         assert_eq!(ask(&mut neighbors, 999, 100), 0);
         assert_eq!(ask(&mut neighbors, 1000, 200), usize::from(QUESTIONS));
+    }
+
+    #[test]
+    fn those_who_are_known_and_routers_come_before_strangers_who_are_not_there() {
+        let mut neighbors = nobody();
+        for number in 0..100 {
+            neighbors.learn(&host(number), CARD, at(0));
+        }
+        for number in 1000..9000 {
+            neighbors.way(&host(number), false, at(number as u64));
+        }
+        assert!((0..100).filter(|number| knows(&mut neighbors, &host(*number))).count() > 95);
+        assert!(neighbors.way(&host(10_000), true, at(8999)).ask, "a router is asked for in any case");
     }
 
     #[test]
@@ -327,7 +359,7 @@ mod tests {
             neighbors.learn(&host(number), CARD, at(number as u64));
         }
         let known = |neighbors: &mut Neighbors, range: core::ops::Range<usize>| {
-            range.filter(|number| neighbors.knows(&host(*number))).count()
+            range.filter(|number| knows(neighbors, &host(*number))).count()
         };
         assert!(known(&mut neighbors, 0..150) > 130);
         for number in 150..5000 {
@@ -342,10 +374,14 @@ mod tests {
     #[test]
     fn frames_wait_for_an_answer_for_three_questions() {
         let mut neighbors = nobody();
-        for number in [1, 2, 1, 3] {
+        for number in [9, 1, 2, 1] {
             assert!(neighbors.park(host(number), &[number as u8], Offload::default(), 4, at(0)));
         }
-        assert!(!neighbors.park(host(4), &[4], Offload::default(), 4, at(0)), "there is an end to it");
+        assert!(
+            !neighbors.park(host(1), &[1], Offload::default(), 4, at(0)),
+            "half of the places are for one"
+        );
+        assert!(!neighbors.park(host(3), &[3], Offload::default(), 4, at(0)), "the oldest makes way");
         assert_eq!(neighbors.due(), Some(at(1000)));
         neighbors.learn(&host(1), CARD, at(10));
         let mut happened = Vec::new();

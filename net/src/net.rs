@@ -30,9 +30,8 @@ use crate::{
 
 /// Where a stack's random numbers come from: each call gives another one. Numbers that can be guessed are for tests.
 ///
-/// The ports that the stack chooses are drawn one by one. What smoltcp chooses (initial sequence numbers, DHCP
-/// transactions, the identification of IP packets) comes from a generator of its own, which is no cryptographic one and
-/// is seeded once, with a single number of 64 bits: who sees enough of those may learn the next ones.
+/// The ports that the stack chooses and the transactions of DHCP are drawn one by one. What smoltcp chooses (initial
+/// sequence numbers) comes from a generator of its own, which is no cryptographic one and is seeded once, with a single number of 64 bits: who sees enough of those may learn the next ones.
 pub type Random = Box<dyn FnMut() -> u64>;
 
 /// A handle of one TCP/IP stack. Clones are handles of the same stack.

@@ -39,6 +39,11 @@ impl Routes {
         fits
     }
 
+    /// Whether packets go by way of a router with this address.
+    pub(crate) fn has_router(&self, address: &Address) -> bool {
+        self.0.iter().any(|route| route.via == *address)
+    }
+
     /// The address on the link that a packet to one host goes to. `None` when no route leads there.
     #[inline(always)]
     pub(crate) fn next_hop(&self, destination: &Address) -> Option<Address> {

@@ -191,7 +191,7 @@ impl Autoconf {
     /// The link has come back, perhaps to another network: asks for routers and about all addresses again. What was
     /// learned stays until it runs out.
     pub(crate) fn link_returned(&mut self, now: Instant) {
-        (self.solicit, self.solicited, self.failed) = (Some(now), 0, false);
+        (self.solicit, self.solicited, self.failed, self.mtu) = (Some(now), 0, false, None);
         self.facts.addresses().for_each(|fact| fact.check = Check::Due);
         self.due = Instant::ZERO;
     }

@@ -68,7 +68,7 @@ impl Table {
 impl InPlace for Table {
     fn receive(&mut self, port: u16, link: &mut Link) -> bool {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.port == port) else { return false };
-        let (limit, offload) = (link.frame_limit(), link.offloads.checksum);
+        let (limit, offload) = (link.limit_in_hand(), link.offloads.checksum);
         let (Some(frame), host) = link.in_hand_of() else { return false };
         match entry.handle(frame, host, limit, offload, &self.counters) {
             Fate::Answered => link.send_back(),

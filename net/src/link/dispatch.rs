@@ -10,7 +10,7 @@ use crate::{
     address::Address,
     arp,
     glance::{ETHERNET, IPV4_HEAD, SYN, Segment},
-    icmp::ends,
+    icmp::{ends, is_six},
     neighbor::{Hardware, Parked, Waited},
     nic::{self, Frame, SegmentKind},
     segmentation::SEGMENTATION,
@@ -23,7 +23,7 @@ const TCP_LENGTH: usize = IPV4_HEAD + 12;
 const ALL: Hardware = [0xff; 6];
 
 /// What every way of IPv6 carries (RFC 8200, 5).
-const CERTAIN: u16 = 1280;
+pub(crate) const CERTAIN: u16 = 1280;
 
 impl Link {
     /// Seals a new packet, which is to be cut into segments with `size` bytes of payload if that is said, and sends it: to
@@ -76,7 +76,7 @@ impl Link {
         let Some(next_hop) = self.routes.next_hop(destination) else {
             return self.counters.tx_unroutable.increment();
         };
-        let way = self.neighbors.way(&next_hop, self.now);
+        let way = self.neighbors.way(&next_hop, next_hop != *destination, self.now);
         match way.hardware {
             Some(hardware) => self.send_to(frame, hardware),
             None => self.park(&frame, next_hop),
@@ -112,13 +112,17 @@ impl Link {
     #[inline(never)]
     pub(crate) fn send_parked(&mut self) {
         let mut index = 0;
-        while self.reserve()
-            && let Some(waited) = self.neighbors.next_parked(&mut index, self.now)
-        {
+        loop {
+            if !self.reserve() {
+                // They are looked after when there is room.
+                return self.neighbors.note_news();
+            }
+            let Some(waited) = self.neighbors.next_parked(&mut index, self.now) else { return };
             match waited {
                 Waited::Found(hardware, parked) => self.unpark(&parked, hardware),
                 Waited::Again(next_hop) => {
-                    if self.neighbors.way(&next_hop, self.now).ask {
+                    let is_router = self.routes.has_router(&next_hop);
+                    if self.neighbors.way(&next_hop, is_router, self.now).ask {
                         self.ask(&next_hop);
                     }
                 }
@@ -143,6 +147,21 @@ impl Link {
         if let Some(frame) = self.incoming.as_mut().filter(|_| limit < u16::MAX) {
             limit_segments(&mut frame.buffer, is_six, limit);
         }
+    }
+
+    /// Bytes of the longest packet of a version to send.
+    pub(crate) fn packet_room(&self, is_six: bool) -> usize {
+        let card = self.frame_limit().saturating_sub(ETHERNET);
+        self.packet_limit(is_six).map_or(card, |limit| card.min(limit.into()))
+    }
+
+    /// Bytes of the longest frame that may answer the one in hand.
+    #[inline]
+    pub(crate) fn limit_in_hand(&self) -> usize {
+        if self.packet_limits == [None; 2] {
+            return self.frame_limit();
+        }
+        ETHERNET + self.packet_room(self.frame().is_some_and(is_six))
     }
 
     /// The longest packet of a version, where it is shorter than the card's.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{Error, Net, Random, TcpStream, stack::filled, text::parse_any};
 
-/// Datagrams looked at for one question: more are an attempt to drown the answer.
+/// Datagrams of the server looked at for one question: more are an attempt to drown the answer.
 const DATAGRAM_LIMIT: usize = 16;
 /// Bytes of an answer over TCP at most.
 const STREAM_LIMIT: usize = 4096;
@@ -248,14 +248,23 @@ impl Resolver {
         counters.asked.increment();
         let start = net.time.now();
         socket.send_to(message.get(..length).unwrap_or_default(), server).await?;
-        for _ in 0..DATAGRAM_LIMIT {
+        let mut looked_at = 0;
+        loop {
             let left = (start + patience).duration_since(net.time.now());
             let Ok(received) = net.time.timeout(left, socket.receive_from(&mut datagram)).await else {
                 break;
             };
             let (length, sender) = received?;
-            let message = datagram.get(..length).filter(|_| sender == server).unwrap_or_default();
-            match question.read(message) {
+            if sender != server {
+                // Time bounds how many of these there are: strangers end no question.
+                counters.foreign.increment();
+                continue;
+            }
+            looked_at += 1;
+            if looked_at > DATAGRAM_LIMIT {
+                break;
+            }
+            match question.read(datagram.get(..length).unwrap_or_default()) {
                 Err(Refusal::Foreign) => counters.foreign.increment(),
                 Err(Refusal::Truncated) => {
                     counters.streamed.increment();

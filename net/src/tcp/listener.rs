@@ -159,6 +159,11 @@ impl Stack {
         let Some(listener) = listener.and_then(|index| self.tcp.listeners.get_mut(index)) else {
             return self.hear_nobody(now);
         };
+        if self.link.routes.next_hop(&segment.flow.source.0).is_none() {
+            // Nothing that is said on the connection would find its way.
+            self.counters.tx_unroutable.increment();
+            return self.link.ignore();
+        }
         if listener.ready.len() >= listener.backlog {
             self.counters.tcp_backlog_full.increment();
             self.link.ignore();
@@ -213,11 +218,7 @@ impl Stack {
         if core::mem::replace(&mut arrival.ready, true) {
             return;
         }
-        let (id, hardware, peer) = (arrival.listener, arrival.hardware, connection.flow.source.0);
-        if self.link.routes.next_hop(&peer) == Some(peer) && !self.link.neighbors.knows(&peer) {
-            // What was sent to this card has been answered by who has the address.
-            self.link.neighbors.learn(&peer, hardware, connection.heard);
-        }
+        let id = arrival.listener;
         let Some(listener) = self.tcp.listeners.iter_mut().find(|listener| listener.id == id) else { return };
         self.tcp.arrivals.remove(&mut listener.half_open, number);
         self.tcp.arrivals.push(&mut listener.ready, number);

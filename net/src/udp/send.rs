@@ -8,8 +8,9 @@ use unik_sched::time::Instant;
 use crate::{
     address::{Address, End},
     error::Error,
-    glance::{ETHERNET, IPV4, IPV6, UDP},
+    glance::{IPV4, IPV6, UDP},
     icmp::{HOP_LIMIT, Header},
+    link::CERTAIN,
     stack::{Stack, register},
     udp::header::{HEADER, sent_from},
 };
@@ -17,9 +18,7 @@ use crate::{
 impl Stack {
     /// The largest payload of one packet to somebody with an address of this version.
     pub(crate) fn datagram_limit(&self, to_six: bool) -> usize {
-        let packet = self.link.frame_limit().saturating_sub(ETHERNET);
-        let limit = self.link.packet_limit(to_six).map_or(packet, |limit| packet.min(limit.into()));
-        limit.saturating_sub(HEADER + if to_six { IPV6 } else { IPV4 })
+        self.link.packet_room(to_six).saturating_sub(HEADER + if to_six { IPV6 } else { IPV4 })
     }
 
     /// Sends a datagram, or waits for the card to have room.
@@ -32,11 +31,18 @@ impl Stack {
         destination: End,
     ) -> Poll<Result<(), Error>> {
         let (address, to) = destination;
-        if payload.len() > self.datagram_limit(!address.is_v4()) {
+        let mut limit = self.datagram_limit(!address.is_v4());
+        if !address.is_v4() && !address.is_multicast() && self.link.routes.next_hop(&address) != Some(address)
+        {
+            limit = limit.min(usize::from(CERTAIN) - IPV6 - HEADER);
+        }
+        if payload.len() > limit {
             return Poll::Ready(Err(Error::MessageTooLong));
         }
         self.link.now = now;
-        let Some(source) = self.link.host.source(&address) else {
+        let source = self.link.host.source(&address).filter(|_| !self.link.host.has(&address));
+        let Some(source) = source else {
+            // Nobody hears what this host says to itself.
             self.counters.tx_unroutable.increment();
             return Poll::Ready(Ok(()));
         };
@@ -68,5 +74,5 @@ impl Stack {
 
 /// Whether a datagram can be sent to an address: it is somebody's, or a group's.
 pub(crate) fn is_destination((address, port): End) -> bool {
-    port != 0 && !address.is_unspecified() && address != Address::v6(core::net::Ipv6Addr::LOCALHOST.octets())
+    port != 0 && (address.is_host() || address.is_multicast() || address == Address::ALL)
 }

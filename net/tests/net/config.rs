@@ -61,7 +61,9 @@ fn a_wrong_address_is_named_with_what_was_expected() {
     ] {
         assert_eq!(
             sentence(&[("net0.ip", wrong)]),
-            format!("net0.ip={wrong}: expected an IPv4 address with a prefix length, like 10.0.2.15/24")
+            format!(
+                "net0.ip={wrong}: expected an IPv4 address with a prefix length, like 10.0.2.15/24, or off"
+            )
         );
     }
 }

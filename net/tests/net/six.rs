@@ -406,3 +406,135 @@ fn what_cannot_be_or_is_for_others_is_dropped_and_counted() {
         assert_eq!((counters.icmp_unheeded.get(), counters.rx_spoilt.get()), (1, 2));
     });
 }
+
+/// Its addresses, in their order.
+fn addresses(net: &Net) -> Vec<IpAddr> {
+    (0..).map_while(|index| net.address_at(index)).map(|(address, _)| address).collect()
+}
+
+/// An advertisement of a router with a prefix and a preference in its flags.
+fn advertisement(flags: u8) -> Vec<u8> {
+    let prefix = Ipv6Addr::new(0x2001, 0xdb8, 0, 7, 0, 0, 0, 0).octets();
+    let option = [&[3, 4, 64, 0xc0, 0, 0, 0x0e, 0x10, 0, 0, 0x07, 0x08, 0, 0, 0, 0][..], &prefix].concat();
+    let said = [&[ROUTER_SAYS, 0, 0, 0, 64, flags, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0][..], &option].concat();
+    message(ROUTER, ALL_NODES, 255, &said)
+}
+
+#[test]
+fn what_comes_back_of_its_own_frames_is_nobody_elses_claim() {
+    let (mut world, net, mut peer) = alone(known());
+    world.run(async {
+        for _ in 0..2 {
+            let own = peer.hear().await.expect("both addresses are tried");
+            peer.say(&own);
+        }
+        settle(&mut peer).await;
+        assert_eq!(addresses(&net), [IpAddr::from(LEFT), OWN.into(), OWN_LINK.into()]);
+        assert_eq!(net.counters().rx_martian.get(), 2);
+    });
+}
+
+#[test]
+fn what_is_on_trial_takes_no_place_of_anothers() {
+    let (mut world, net, mut peer) = alone(known());
+    world.run(async {
+        let mut socket = net.udp(0).await.unwrap();
+        socket.send_to(b"x", end(OTHER, 7)).await.unwrap();
+        peer.say(&neighborly(SOLICIT, OTHER, "ff02::1:ff00:1".parse().unwrap(), 0, OWN));
+        let (mut asked, mut answered) = (0, 0);
+        while let Some(frame) = peer.hear_within(Duration::from_millis(100)).await {
+            let Some(heard) = read(&frame) else { continue };
+            match heard.payload[0] {
+                SOLICIT => {
+                    assert_eq!(heard.payload.len(), 24, "without its card");
+                    asked += usize::from(!heard.source.is_unspecified());
+                }
+                ADVERTISE => {
+                    assert_eq!(heard.payload[4] & 0x60, 0x40, "an answer that overrides nothing");
+                    answered += 1;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!((asked, answered), (1, 1));
+    });
+}
+
+#[test]
+fn what_waits_is_not_sent_from_an_address_that_was_given_up() {
+    let (mut world, net, mut peer) = alone(known());
+    world.run(async {
+        let mut socket = net.udp(0).await.unwrap();
+        socket.send_to(b"parked", end(OTHER, 7)).await.unwrap();
+        assert_eq!(hear(&mut peer).await.payload[0], SOLICIT);
+        peer.say(&neighborly(ADVERTISE, OWN, ALL_NODES, 0x20, OWN));
+        peer.time.sleep(Duration::from_millis(10)).await;
+        assert!(!addresses(&net).contains(&OWN.into()));
+        peer.say(&neighborly(SOLICIT, OTHER, "ff02::1:ff00:1".parse().unwrap(), 0, OWN_LINK));
+        while let Some(frame) = peer.hear_within(Duration::from_secs(1)).await {
+            assert!(read(&frame).is_none_or(|heard| heard.protocol != 17));
+        }
+    });
+}
+
+#[test]
+fn a_configured_way_out_comes_before_what_routers_say() {
+    let gateway: Ipv6Addr = "fe80::1".parse().unwrap();
+    let config = Config::dhcp().with_six(Six::Auto).and_then(|config| config.with_gateway_of_six(gateway));
+    let (mut world, net, mut peer) = alone(config.expect("both are possible"));
+    world.run(async {
+        settle(&mut peer).await;
+        peer.say(&advertisement(0x08));
+        net.configured().await;
+        let mut socket = net.udp(0).await.unwrap();
+        socket.send_to(b"far away", end("2600::1".parse().unwrap(), 7)).await.unwrap();
+        let asked = loop {
+            let heard = hear(&mut peer).await;
+            if heard.payload[0] == SOLICIT && !heard.source.is_unspecified() {
+                break heard;
+            }
+        };
+        assert_eq!(asked.target(), gateway);
+    });
+}
+
+#[test]
+fn a_fixed_address_of_ipv6_alone_is_waited_for_by_nobody() {
+    for config in [Config::dhcp(), Config::without_four()] {
+        let (mut world, net, peer) = alone(config.with_six(Six::Fixed(OWN, 64)).unwrap());
+        let begun = peer.time.now();
+        world.run(net.configured());
+        assert_eq!(peer.time.now(), begun);
+    }
+    let (mut world, net, mut peer) = alone(Config::without_four());
+    world.run(async {
+        settle(&mut peer).await;
+        let begun = peer.time.now();
+        peer.say(&advertisement(0));
+        net.configured().await;
+        assert!(peer.time.now().duration_since(begun) < Duration::from_millis(10));
+    });
+}
+
+#[test]
+fn far_hosts_are_sent_what_every_way_carries_and_nothing_from_a_link_local_address() {
+    let (mut world, net, mut peer) = alone(Config::without_four());
+    let far = end("2600::1".parse().unwrap(), 7);
+    world.run(async {
+        settle(&mut peer).await;
+        let alone =
+            message(ROUTER, ALL_NODES, 255, &[ROUTER_SAYS, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
+        peer.say(&alone);
+        peer.time.sleep(Duration::from_millis(10)).await;
+        let mut socket = net.udp(0).await.unwrap();
+        socket.send_to(b"far away", far).await.unwrap();
+        assert_eq!(net.counters().tx_unroutable.get(), 1);
+        assert_eq!(net.connect(far).await.err(), Some(unik_net::Error::NotConfigured));
+        peer.say(&advertisement(0));
+        net.configured().await;
+        assert_eq!(socket.send_to(&[0; 1232], far).await, Ok(()));
+        assert_eq!(socket.send_to(&[0; 1233], far).await, Err(unik_net::Error::MessageTooLong));
+        let near = end("2001:db8:0:7::2".parse().unwrap(), 7);
+        assert_eq!(socket.send_to(&[0; 1452], near).await, Ok(()));
+    });
+}

@@ -16,16 +16,17 @@ use core::net::SocketAddr;
 use message::{Message, Origin};
 use unik_kernel::journal::Entry;
 use unik_net::{Net, UdpSocket, parse_end};
+use unik_sched::Spawner;
 use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Time};
-use unik_sched::{Spawner, yield_now};
 
 const KEY: &str = "log.syslog";
 const NAME: &str = "syslog";
 /// The port of collectors (RFC 5426, 3.3).
 const PORT: u16 = 514;
-/// Messages that are sent before other tasks run.
-const BURST: u32 = 16;
+/// Messages that are sent in a row, and the pause behind them: until the collector's card is known, no more can wait.
+const BURST: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(10);
 /// Whose records of the levels debug and trace stay here: sending one would make others.
 const OWN: [&str; 3] = ["unik_net", "unik_virtio", "smoltcp"];
 
@@ -164,7 +165,7 @@ impl Sender {
                 self.send(&mut socket, &message).await;
                 sent += 1;
                 if sent % BURST == 0 {
-                    yield_now().await;
+                    self.time.sleep(PAUSE).await;
                 }
             }
         }
