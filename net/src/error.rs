@@ -12,7 +12,7 @@ pub enum Error {
     PortInUse,
     /// Every port of the dynamic range is taken.
     NoPortLeft,
-    /// The limit on connections or sockets is reached.
+    /// The limit on connections, sockets or groups is reached.
     TooManySockets,
     /// There is no memory for a connection or a socket.
     NoMemory,
@@ -20,7 +20,7 @@ pub enum Error {
     NotConfigured,
     /// No route leads to the address.
     Unreachable,
-    /// The address cannot be a destination: unspecified, port 0, or not IPv4.
+    /// The address cannot be a destination: unspecified, or port 0; or it is no group that can be joined or left.
     InvalidAddress,
     /// The datagram is larger than the interface can send in one packet.
     MessageTooLong,

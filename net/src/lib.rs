@@ -63,6 +63,11 @@ mod glance;
 mod host;
 mod icmp;
 mod link;
+#[cfg(not(feature = "multicast"))]
+#[path = "no_multicast.rs"]
+mod multicast;
+#[cfg(feature = "multicast")]
+mod multicast;
 mod ndp;
 mod neighbor;
 mod net;

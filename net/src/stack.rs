@@ -29,6 +29,7 @@ use crate::{
     gate::Refusal,
     glance::Glance,
     link::{HOLD_PAUSE, Link},
+    multicast::Groups,
     net::Random,
     nic::Nic,
     ping::Pings,
@@ -61,6 +62,8 @@ pub(crate) struct Stack {
     pub(crate) in_place: Option<Box<dyn InPlace>>,
     /// Who waits for answers to echo requests.
     pub(crate) pings: Pings,
+    /// The groups that sockets have joined.
+    pub(crate) groups: Groups,
     /// Where its addresses come from.
     pub(crate) addressing: Addressing,
     pub(crate) limits: Limits,
@@ -115,6 +118,7 @@ impl Stack {
             udp: UdpTable::new(),
             in_place: None,
             pings: Pings::new(),
+            groups: Groups::new(),
             addressing,
             limits,
             random,
@@ -185,6 +189,9 @@ impl Stack {
         if self.addressing.due().is_some_and(|due| due <= now) {
             self.follow_addresses(now);
         }
+        if self.groups.due().is_some_and(|due| due <= now) {
+            self.groups.follow(&mut self.link, &mut self.random);
+        }
         if self.link.neighbors.has_news(now) {
             self.link.send_parked();
         }
@@ -210,6 +217,7 @@ impl Stack {
         if self.is_link_up {
             log::info!("{}: the link is up", self.name);
             self.return_to_link(now);
+            self.groups.return_to_link(now);
         } else {
             log::warn!("{}: the link is down", self.name);
         }
@@ -218,7 +226,7 @@ impl Stack {
     /// Decides between another turn and sleep.
     fn rest(&mut self, now: Instant) -> Next {
         let due = earlier(self.link.neighbors.due(), self.tcp.due());
-        let mut due = earlier(due, self.addressing.due());
+        let mut due = earlier(earlier(due, self.addressing.due()), self.groups.due());
         let is_blocked = self.link.is_blocked();
         if is_blocked && (self.tcp.queued() > 0 || due.is_some_and(|due| due <= now)) {
             // Nothing moves before the card has room: never spin.
@@ -267,9 +275,17 @@ impl Stack {
     /// Whether the gate lets the frame in hand in. Drops and counts it otherwise.
     pub(crate) fn admits(&mut self, is_lease: bool) -> bool {
         let Err(refusal) = self.link.judge(is_lease) else { return true };
-        let is_awaited = refusal == Refusal::Unheeded && self.pings.hear(&mut self.link);
+        if refusal == Refusal::Elsewhere && self.groups.admit(&self.link) {
+            return true;
+        }
+        let is_heard = match refusal {
+            Refusal::Unheeded => self.pings.hear(&mut self.link),
+            // Messages about groups, of one version and of the other.
+            Refusal::Elsewhere | Refusal::Extension => self.groups.hear(&mut self.link, &mut self.random),
+            _ => false,
+        };
         self.link.ignore();
-        if is_awaited {
+        if is_heard {
             return false;
         }
         if refusal == Refusal::Conflict {

@@ -73,7 +73,7 @@ impl UdpSocket {
 
     /// Sends one datagram. Waits while the card has no room. As UDP promises no delivery, a datagram that no route
     /// leads for, or whose next hop does not answer, is dropped and counted: an answer to a sender that cannot be
-    /// reached is no error of the application.
+    /// reached is no error of the application. What is sent to a group stays on the link (RFC 1112, 6.1).
     ///
     /// # Errors
     /// [`Error::InvalidAddress`], [`Error::MessageTooLong`].
@@ -117,6 +117,9 @@ impl UdpSocket {
 impl Drop for UdpSocket {
     fn drop(&mut self) {
         let stack = &mut *self.stack.borrow_mut();
+        if stack.groups.leave(None, self.port, &mut stack.link) {
+            stack.request();
+        }
         stack.udp.remove(self.port);
         stack.counters.udp_closed.increment();
     }

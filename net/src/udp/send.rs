@@ -59,7 +59,8 @@ impl Stack {
     /// Writes a datagram into a frame and sends it. False when there is no room for it.
     #[inline(never)]
     pub(crate) fn send_datagram(&mut self, from: End, to: End, payload: &[u8]) -> bool {
-        let header = Header { source: from.0, destination: to.0, protocol: UDP, hop_limit: HOP_LIMIT };
+        let hop_limit = if to.0.is_multicast() { 1 } else { HOP_LIMIT };
+        let header = Header { source: from.0, destination: to.0, protocol: UDP, hop_limit };
         let [from, to, length] = [from.1, to.1, (HEADER + payload.len()) as u16].map(u16::to_be_bytes);
         let head: [u8; HEADER] = [from[0], from[1], to[0], to[1], length[0], length[1], 0, 0];
         self.link.emit(&header, &head, payload, None)

@@ -23,6 +23,7 @@ mod gate;
 mod hostile;
 mod icmp;
 mod listener;
+mod multicast;
 mod neighbors;
 mod offload;
 mod ping;
