@@ -15,11 +15,11 @@ use smoltcp::{iface::Interface, wire::IpCidr};
 use unik_sched::time::{Duration, Instant};
 
 use crate::{
-    address::{Address, Network},
     autoconf::{Action, Autoconf},
     config::{Config, Six},
     dhcp::{self, Client, Lease, Outgoing},
-    icmp::{ends, ip_address},
+    ip::address::{Address, Network},
+    ip::icmp::{ends, ip_address},
     link::Link,
     stack::{PAUSE, Stack, earlier, register, wake_all},
     udp::header::Datagram,
@@ -291,7 +291,7 @@ impl Stack {
         let frame = self.link.take_in_hand();
         let heard = frame.as_ref().and_then(|frame| {
             let (source, _) = ends(&frame.buffer)?;
-            let message = crate::ndp::message(&frame.buffer)?;
+            let message = crate::ip::ndp::message(&frame.buffer)?;
             let listens = self.addressing.config.hears_routers() && source.is_link_local();
             let autoconf = self.addressing.autoconf.as_mut().filter(|_| listens)?;
             autoconf.receive(now, (*source.octets()).into(), message)

@@ -8,7 +8,7 @@ use core::{
 };
 
 use crate::{
-    address::{Address, Network},
+    ip::address::{Address, Network},
     tcp::connection::OVERHEAD,
     text::{parse_address, parse_any, parse_network},
 };

@@ -5,7 +5,7 @@
 
 use core::net::SocketAddr;
 
-use crate::address::{Address, End, socket_address};
+use crate::ip::address::{Address, End, socket_address};
 
 /// The two ends of a connection, as the segments name them that are received: the peer is the source.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -45,10 +45,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod address;
 mod addressing;
 mod allowance;
-mod arp;
 mod autoconf;
 mod cable;
 mod capture;
@@ -58,27 +56,12 @@ mod counters;
 pub mod datagram;
 pub mod dhcp;
 mod error;
-mod gate;
 mod glance;
-mod host;
-mod icmp;
+mod ip;
 mod link;
-#[cfg(not(feature = "multicast"))]
-#[path = "no_multicast.rs"]
-mod multicast;
-#[cfg(feature = "multicast")]
-mod multicast;
-mod ndp;
-mod neighbor;
 mod net;
 mod nic;
-#[cfg(not(feature = "ping"))]
-#[path = "no_ping.rs"]
-mod ping;
-#[cfg(feature = "ping")]
-mod ping;
 pub mod resolver;
-mod route;
 #[cfg(feature = "segmentation")]
 mod segmentation;
 #[cfg(not(feature = "segmentation"))]

@@ -31,12 +31,12 @@ use unik_virtio::{Buffer, Pool};
 use crate::{
     capture::{Direction, Witness},
     counters::NetCounters,
-    gate::{self, Refusal},
     glance::{ETHERNET, RST, Segment, TYPE_IPV4, TYPE_IPV6, renumber, sender},
-    host::Host,
-    neighbor::{Hardware, Neighbors},
+    ip::gate::{self, Refusal},
+    ip::host::Host,
+    ip::neighbor::{Hardware, Neighbors},
+    ip::route::Routes,
     nic::{Frame, Nic, Offloads},
-    route::Routes,
     segmentation::{self, SEGMENTATION},
     tcp::meter::Meter,
 };

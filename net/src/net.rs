@@ -16,11 +16,11 @@ use unik_sched::{
 };
 
 use crate::{
-    address::socket_address,
     capture::Capture,
     config::Config,
     counters::NetCounters,
     error::Error,
+    ip::address::socket_address,
     nic::Nic,
     socket_info::SocketInfo,
     stack::{Next, Shared, Stack},

@@ -7,17 +7,17 @@
 use core::net::SocketAddr;
 
 pub use crate::{
-    address::{Address, Network},
-    host::Host,
+    ip::address::{Address, Network},
+    ip::host::Host,
 };
 
 use crate::{
-    address::socket_address,
     checksum::{fold, sum},
     glance::{
         ETHERNET, IPV4, IPV4_HEAD, IPV6_HEAD, TYPE_IPV4, TYPE_IPV6, UDP as PROTOCOL_UDP, ends_of_six, sender,
     },
-    icmp::HOP_LIMIT,
+    ip::address::socket_address,
+    ip::icmp::HOP_LIMIT,
     nic::Checksum,
 };
 

@@ -7,11 +7,11 @@ use unik_virtio::Buffer;
 
 use super::{Link, begin_frame};
 use crate::{
-    address::Address,
-    arp,
     glance::{ETHERNET, IPV4_HEAD, SYN, Segment},
-    icmp::{ends, is_six},
-    neighbor::{Hardware, Parked, Waited},
+    ip::address::Address,
+    ip::arp,
+    ip::icmp::{ends, is_six},
+    ip::neighbor::{Hardware, Parked, Waited},
     nic::{self, Frame, SegmentKind},
     segmentation::SEGMENTATION,
     tcp::segment::limit_segments,

@@ -14,7 +14,7 @@ use unik_sched::{
     time::{Duration, Instant},
 };
 
-use crate::{glance::Flow, neighbor::Hardware, stack::filled, tcp::meter::Meter};
+use crate::{glance::Flow, ip::neighbor::Hardware, stack::filled, tcp::meter::Meter};
 
 /// What a connection takes beside its buffers, in bytes: its socket, its entries in the tables.
 pub(crate) const OVERHEAD: usize = 1024;

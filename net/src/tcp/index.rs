@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{address::Address, glance::Flow, stack::extend};
+use crate::{glance::Flow, ip::address::Address, stack::extend};
 
 /// Behind the last entry of a chain.
 const END: u32 = u32::MAX;

@@ -8,10 +8,10 @@ use smoltcp::socket::tcp::State;
 use unik_sched::time::{Duration, Instant};
 
 use crate::{
-    address::End,
     error::Error,
     glance::{ACK, Flow, RST, SYN, Segment},
-    icmp::ip_address,
+    ip::address::End,
+    ip::icmp::ip_address,
     stack::{PAUSE, Stack, duration, instant},
     tcp::{
         connection::{Buffers, Connection, Stage, has_fin},

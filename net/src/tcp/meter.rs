@@ -392,8 +392,8 @@ mod tests {
     fn acknowledgements_have_the_next_number_and_questions_one_that_is_long_past() {
         let segment = |sequence, length| Segment {
             flow: crate::glance::Flow {
-                source: (crate::address::Address::v4([10, 0, 0, 1]), 1),
-                destination: (crate::address::Address::v4([10, 0, 0, 2]), 2),
+                source: (crate::ip::address::Address::v4([10, 0, 0, 1]), 1),
+                destination: (crate::ip::address::Address::v4([10, 0, 0, 2]), 2),
             },
             sequence,
             acknowledgement: 9,

@@ -2,7 +2,7 @@
 
 use crate::{
     glance::{ACK, ETHERNET, IPV6_HEAD, TCP},
-    icmp::{HOP_LIMIT, Header},
+    ip::icmp::{HOP_LIMIT, Header},
     stack::Stack,
     tcp::time_wait::Waiting,
 };

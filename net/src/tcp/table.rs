@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 use unik_sched::{TimerQueue, time::Instant};
 
 use crate::{
-    address::End,
     glance::Flow,
+    ip::address::End,
     tcp::{
         connection::{Connection, Work},
         index::FlowIndex,

@@ -156,8 +156,8 @@ impl TimeWait {
 mod tests {
     use super::{Duration, FIN, Flow, Heard, Instant, SYN, Segment, TimeWait, Waiting};
     use crate::{
-        address::Address,
         glance::{ACK, RST},
+        ip::address::Address,
     };
 
     fn flow(port: u16) -> Flow {

@@ -3,9 +3,9 @@
 use core::ops::Range;
 
 use crate::{
-    address::End,
     glance::{ETHERNET, IPV6_HEAD},
-    icmp::ends,
+    ip::address::End,
+    ip::icmp::ends,
 };
 
 /// Bytes of the header.

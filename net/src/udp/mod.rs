@@ -16,8 +16,8 @@ use core::{
 use unik_sched::time::Time;
 
 use crate::{
-    address::{Address, End, socket_address},
     error::Error,
+    ip::address::{Address, End, socket_address},
     stack::Shared,
 };
 

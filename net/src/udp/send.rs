@@ -1,15 +1,15 @@
 //! Sending datagrams: straight into a frame of the card. One whose next hop is not known yet waits beside all sockets
-//! ([`crate::neighbor`]), so a destination that does not answer holds up nobody else.
+//! ([`crate::ip::neighbor`]), so a destination that does not answer holds up nobody else.
 
 use core::task::{Poll, Waker};
 
 use unik_sched::time::Instant;
 
 use crate::{
-    address::{Address, End},
     error::Error,
     glance::{IPV4, IPV6, UDP},
-    icmp::{HOP_LIMIT, Header},
+    ip::address::{Address, End},
+    ip::icmp::{HOP_LIMIT, Header},
     link::CERTAIN,
     stack::{Stack, register},
     udp::header::{HEADER, sent_from},

@@ -7,8 +7,8 @@ use smoltcp::storage::{PacketBuffer, PacketMetadata};
 use unik_sched::time::Instant;
 
 use crate::{
-    address::End,
     error::Error,
+    ip::address::End,
     stack::{Stack, filled, wake_all},
     udp::header::Datagram,
 };

@@ -5,12 +5,12 @@
 //! connection have ends that passed when it began. Checksums are looked at behind the gate.
 
 use crate::{
-    address::Address,
     counters::NetCounters,
     glance::{ETHERNET, IPV4_HEAD, IPV6_HEAD, TCP, TYPE_ARP, TYPE_IPV4, TYPE_IPV6, UDP, ends_of_six, sender},
-    host::Host,
-    icmp::{self, ICMP, ICMPV6},
-    ndp,
+    ip::address::Address,
+    ip::host::Host,
+    ip::icmp::{self, ICMP, ICMPV6},
+    ip::ndp,
 };
 
 /// The bytes that every packet of ARP has in its frame.

@@ -2,7 +2,7 @@
 
 use unik_sched::time::Instant;
 
-use crate::{address::Address, link::Link, net::Random};
+use crate::{ip::address::Address, link::Link, net::Random};
 
 /// No groups.
 pub(crate) struct Groups;

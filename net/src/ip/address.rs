@@ -1,6 +1,6 @@
 //! Addresses of both versions of IP in one form: those of version 4 as IPv6 maps them (RFC 4291, 2.5.5.2).
 //!
-//! Tables, comparisons and prefixes then have one case. On the wire a mapped address is nobody's: [`crate::gate`] lets
+//! Tables, comparisons and prefixes then have one case. On the wire a mapped address is nobody's: [`crate::ip::gate`] lets
 //! none in, so what looks like version 4 here always is.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -3,12 +3,12 @@
 use unik_sched::time::Instant;
 
 use crate::{
-    address::Address,
-    gate::Refusal,
     glance::IPV6_HEAD,
-    icmp::{Header, ICMPV6, ends},
+    ip::address::Address,
+    ip::gate::Refusal,
+    ip::icmp::{Header, ICMPV6, ends},
+    ip::neighbor::Hardware,
     link::Link,
-    neighbor::Hardware,
     stack::Stack,
 };
 

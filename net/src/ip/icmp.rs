@@ -5,10 +5,10 @@ use smoltcp::wire::IpAddress;
 use unik_sched::time::Instant;
 
 use crate::{
-    address::Address,
     glance::{ETHERNET, IPV4, IPV4_HEAD, IPV6, IPV6_HEAD, TYPE_IPV4, TYPE_IPV6, ends_of_six, sender},
+    ip::address::Address,
+    ip::ndp,
     link::Link,
-    ndp,
     nic::Frame,
     stack::Stack,
 };

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 use unik_sched::time::{Duration, Instant};
 
-use crate::{address::Address, allowance::Allowance, nic::Offload, stack::extend};
+use crate::{allowance::Allowance, ip::address::Address, nic::Offload, stack::extend};
 
 /// An Ethernet address.
 pub(crate) type Hardware = [u8; 6];

@@ -6,10 +6,10 @@
 //! each hold one group are also what others of these versions hold their own back for.
 
 use crate::{
-    address::Address,
     checksum::{fold, sum},
     glance::{ETHERNET, IPV4_HEAD, IPV6_HEAD, TYPE_IPV4, TYPE_IPV6},
-    icmp::{Header, ICMPV6, ends, start},
+    ip::address::Address,
+    ip::icmp::{Header, ICMPV6, ends, start},
     link::Link,
 };
 

@@ -1,9 +1,9 @@
 //! Address resolution for IPv4 over Ethernet (RFC 826).
 
 use crate::{
-    address::Address,
     glance::{ETHERNET, sender},
-    neighbor::Hardware,
+    ip::address::Address,
+    ip::neighbor::Hardware,
     stack::Stack,
 };
 use unik_sched::time::Instant;

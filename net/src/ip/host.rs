@@ -1,6 +1,6 @@
 //! This host, as the frames that it receives and sends are held against it: its card and its addresses.
 
-use crate::address::{Address, Network};
+use crate::ip::address::{Address, Network};
 
 /// Addresses that a host has at most.
 const ADDRESS_LIMIT: usize = 8;

@@ -13,10 +13,10 @@ use core::net::IpAddr;
 use unik_sched::time::{Duration, Instant};
 
 use crate::{
-    address::Address,
     error::Error,
     glance::{TYPE_IPV4, TYPE_IPV6, UDP},
-    icmp::{ends, is_six, start},
+    ip::address::Address,
+    ip::icmp::{ends, is_six, start},
     link::Link,
     net::Random,
     stack::{PAUSE, Stack, earlier},

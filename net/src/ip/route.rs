@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::address::{Address, Network};
+use crate::ip::address::{Address, Network};
 
 /// Routes that a stack has, those of its own networks and the ways out included.
 pub(crate) const ROUTE_LIMIT: usize = 24;

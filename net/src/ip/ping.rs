@@ -14,10 +14,10 @@ use core::{
 use unik_sched::time::{Duration, Instant};
 
 use crate::{
-    address::Address,
     error::Error,
     glance::{ETHERNET, IPV6_HEAD},
-    icmp::{ECHO_REPLY, ECHO_REQUEST, HEADER, HOP_LIMIT, Header, ICMP, ICMPV6, ends, is_six, start},
+    ip::address::Address,
+    ip::icmp::{ECHO_REPLY, ECHO_REQUEST, HEADER, HOP_LIMIT, Header, ICMP, ICMPV6, ends, is_six, start},
     link::Link,
     net::Net,
     stack::register,
