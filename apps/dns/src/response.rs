@@ -39,6 +39,8 @@ pub(crate) struct Response<'s, 'o> {
     /// Records in each [`Section`].
     counts: [u16; 3],
     pub(crate) code: Code,
+    /// The zone whose names the writer knows.
+    zone: Option<&'s Zone>,
     is_authoritative: bool,
     pub(crate) is_truncated: bool,
     /// The question is for all classes: no answer knows them all (RFC 1034, 4.3.2, step 6).
@@ -70,6 +72,7 @@ impl<'s, 'o> Response<'s, 'o> {
             writer,
             counts: [0; 3],
             code: Code::NoError,
+            zone: None,
             is_authoritative: false,
             is_truncated: false,
             is_any_class: false,
@@ -91,7 +94,6 @@ impl<'s, 'o> Response<'s, 'o> {
 
     fn search(&mut self, name: &mut Labels, kind: Kind, is_stream: bool) {
         let mut chain: Option<Chain<'s>> = None;
-        let mut last_zone: Option<&Zone> = None;
         loop {
             let zone = match self.server.zone(name, self.writer.written(), kind) {
                 Ok(zone) => zone,
@@ -99,10 +101,7 @@ impl<'s, 'o> Response<'s, 'o> {
                 Err(_) if chain.is_some() => return,
                 Err(code) => return self.fail(code),
             };
-            if last_zone.is_some_and(|last| !core::ptr::eq(last, zone)) {
-                self.writer.forget();
-            }
-            last_zone = Some(zone);
+            self.enter(zone);
             let (message, known) = self.writer.parts();
             let (node, wildcard_of) = match zone.find(name, message, known) {
                 Found::Cut { node, above } if above > 0 || kind != Kind::DS => {
@@ -150,6 +149,14 @@ impl<'s, 'o> Response<'s, 'o> {
             if self.follow(zone, node, alias, name, chain.get_or_insert_with(Chain::new)).is_none() {
                 return;
             }
+        }
+    }
+
+    /// What follows belongs to `zone`: a node of another one is another name.
+    #[inline(never)]
+    fn enter(&mut self, zone: &'s Zone) {
+        if self.zone.replace(zone).is_some_and(|last| !core::ptr::eq(last, zone)) {
+            self.writer.forget();
         }
     }
 

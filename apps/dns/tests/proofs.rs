@@ -107,3 +107,40 @@ fn hashes_that_cost_too_much_are_refused() {
         assert_eq!(error.is_none(), is_good, "{error:?}");
     }
 }
+
+/// The beginning of a signed zone `apex`.
+fn signed_zone(apex: &str, rest: &str) -> String {
+    format!(
+        "$ORIGIN {apex}.\n$TTL 300\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n\
+         @ RRSIG SOA 13 2 300 20300101000000 20200101000000 1 @ AAAA\n{rest}\n"
+    )
+}
+
+/// The answer of `zones` over a stream with proofs.
+fn ask_proven(zones: &[&str], question: &str) -> String {
+    let mut server = common::server(zones);
+    server.configure(Settings { minimal: Minimal::No, ..Settings::default() });
+    let query = query_with_edns(question, 4096, 0, true);
+    signed::text(&answer(&server, &query, Transport::Tcp).expect("an answer"))
+}
+
+#[test]
+fn a_wildcard_that_leads_into_another_zone_is_proven_by_names_of_its_own() {
+    let one = signed_zone(
+        "a.test",
+        "* CNAME www.b.test.\n@ NSEC * NS SOA RRSIG NSEC\n* NSEC ns CNAME RRSIG NSEC\nns NSEC @ A RRSIG NSEC",
+    );
+    let other = signed_zone(
+        "b.test",
+        "www A 192.0.2.2\n@ NSEC ns NS SOA RRSIG NSEC\nns NSEC www A RRSIG NSEC\nwww NSEC @ A RRSIG NSEC",
+    );
+    let text = ask_proven(&[&one, &other], "x.a.test A");
+    assert!(text.contains("\n^ ns.a.test. 300 NSEC a.test."), "{text}");
+    assert!(text.contains("\n+ ns.b.test. 300 A 192.0.2.1\n"), "{text}");
+    assert!(!text.contains("ns.b.test. 300 NSEC"), "{text}");
+    // What the other zone then denies is told by names of the other.
+    let text = ask_proven(&[&one, &other], "x.a.test TXT");
+    assert!(text.contains("\n^ ns.a.test. 300 NSEC a.test."), "{text}");
+    assert!(text.contains("\n^ www.b.test. 300 NSEC b.test."), "{text}");
+    assert_eq!(count(&text, "NSEC"), 2, "{text}");
+}

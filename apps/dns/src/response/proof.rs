@@ -61,15 +61,20 @@ impl<'s> Response<'s, '_> {
     /// Proves what wildcards in the answer need, before anything else is written into the authority section.
     #[inline(never)]
     pub(super) fn prove_expansions(&mut self) {
+        let current = self.zone;
         for place in 0..MAX_WILDCARDS {
             let expansion = self.proofs.as_mut().and_then(|proofs| proofs.expansions.get_mut(place)?.take());
-            let Some((zone, offset, encloser)) = expansion else { return };
+            let Some((zone, offset, encloser)) = expansion else { break };
+            self.enter(zone);
             let mut name = Labels::new();
             if let (Some(denial), Some(())) =
                 (&zone.denial, name.follow(self.writer.written(), offset.into()))
             {
                 self.deny_closer(zone, denial, &name, encloser);
             }
+        }
+        if let Some(zone) = current {
+            self.enter(zone);
         }
     }
 
