@@ -66,9 +66,10 @@ impl Denial {
         })
     }
 
-    /// The owner that comes last before `node`, which has no record itself.
-    pub(crate) fn before_node(&self, zone: &Zone, node: NodeId) -> Option<NodeId> {
-        self.last(&|owner| compare(&zone.tree, owner, node) == Ordering::Less)
+    /// The owner that denies types of `node`: itself, or the one that comes last before it where it has no record, because
+    /// there are only names below it.
+    pub(crate) fn at_or_before(&self, zone: &Zone, node: NodeId) -> Option<NodeId> {
+        self.last(&|owner| compare(&zone.tree, owner, node) != Ordering::Greater)
     }
 
     /// The last owner for which `is_before` holds, as it does for all before; the last of all if there is none: hashes go

@@ -144,3 +144,16 @@ fn a_wildcard_that_leads_into_another_zone_is_proven_by_names_of_its_own() {
     assert!(text.contains("\n^ www.b.test. 300 NSEC b.test."), "{text}");
     assert_eq!(count(&text, "NSEC"), 2, "{text}");
 }
+
+#[test]
+fn a_wildcard_that_only_has_names_below_has_no_type_and_that_is_proven() {
+    let zone = signed_zone(
+        "w.test",
+        "c.*.d TXT x\n@ NSEC c.*.d NS SOA RRSIG NSEC\nc.*.d NSEC ns TXT RRSIG NSEC\nns NSEC @ A RRSIG NSEC",
+    );
+    // The name is not there, and neither is a record at the wildcard (RFC 4035, 3.1.3.4).
+    let text = ask_proven(&[&zone], "x.d.w.test A");
+    assert!(text.starts_with("NOERROR aa\n"), "{text}");
+    assert!(text.contains("\n^ c.*.d.w.test. 300 NSEC ns.w.test."), "{text}");
+    assert!(text.contains("\n^ w.test. 300 NSEC c.*.d.w.test."), "{text}");
+}

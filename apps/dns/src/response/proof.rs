@@ -109,7 +109,7 @@ impl<'s> Response<'s, '_> {
                 let label = is_hashed.then(|| denial.label(name, self.writer.written(), closest, true));
                 let owner = match (absence, &label) {
                     (Absence::WildcardType { .. }, Some(label)) => denial.matching(zone, label),
-                    (Absence::WildcardType { wildcard, .. }, None) => Some(wildcard),
+                    (Absence::WildcardType { wildcard, .. }, None) => denial.at_or_before(zone, wildcard),
                     (_, Some(label)) => denial.before(zone, zone.apex, label),
                     (_, None) => denial.before(zone, encloser, b"*"),
                 };
@@ -123,8 +123,7 @@ impl<'s> Response<'s, '_> {
         if denial.kind == Kind::NSEC3 {
             self.closest(zone, denial, name, index, true);
         } else {
-            let owner = zone.set(node, Kind::NSEC).map(|_| node).or_else(|| denial.before_node(zone, node));
-            self.deny_by(zone, denial, owner);
+            self.deny_by(zone, denial, denial.at_or_before(zone, node));
         }
     }
 
