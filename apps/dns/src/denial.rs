@@ -5,15 +5,18 @@
 
 use crate::kind::Kind;
 use crate::labels::Labels;
-use crate::sha1::{HASH, Sha1};
+use crate::sha1::{BLOCK, HASH, Sha1};
 use crate::tree::{Label, MAX_NAME, NodeId, Tree};
 use crate::zone::Zone;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-/// The most times that a hash is hashed again: each question for a name that is not there costs three hashes (RFC 9276,
-/// 3.2, has servers set a limit).
-pub(crate) const MAX_ITERATIONS: u16 = 150;
+/// SHA-1, the only algorithm of hashes there is (RFC 5155, 11).
+const ALGORITHM: u8 = 1;
+/// The most blocks of SHA-1 that hashing a hash again and again may take: fifty iterations, if the salt leaves each in one
+/// block. RFC 9276, 3.2, has servers set a limit, and validators take more iterations as no proof. A denial costs at most
+/// ten hashes, and three or fewer where opt-out leaves no names without a record.
+const MAX_BLOCKS: usize = 50;
 /// Digits of a hash in base32.
 const DIGITS: usize = HASH * 8 / 5;
 
@@ -23,6 +26,8 @@ pub(crate) struct Denial {
     pub(crate) kind: Kind,
     /// Their owners in order.
     owners: Vec<NodeId>,
+    /// The owner of the NSEC3 record that matches the name of the zone.
+    pub(crate) apex: NodeId,
     iterations: u16,
     salt: Vec<u8>,
 }
@@ -32,23 +37,41 @@ impl Denial {
     #[inline(never)]
     pub(crate) fn of(zone: &Zone) -> Option<Self> {
         zone.set(zone.apex, Kind::RRSIG)?;
-        // RFC 5155, 4: an algorithm, flags, iterations, and the salt behind its length.
-        let parameters = zone.set(zone.apex, Kind::NSEC3PARAM).and_then(|set| zone.data(set).next());
-        let kind = if parameters.is_some() { Kind::NSEC3 } else { Kind::NSEC };
-        let parameters = parameters.and_then(|data| data.split_at_checked(2)).unwrap_or_default().1;
-        let iterations = parameters.first_chunk().map_or(0, |octets| u16::from_be_bytes(*octets));
-        let mut owners = Vec::new();
+        // Parameters that are of no use are passed over (RFC 5155, 4.1.2).
+        let parameters = zone.set(zone.apex, Kind::NSEC3PARAM);
+        let hashed = parameters.and_then(|set| zone.data(set).find_map(|data| Self::hashed(zone, data)));
+        let (mut denial, parameters) = hashed.unwrap_or((Self::new(zone, Kind::NSEC, 0, &[]), &[]));
+        let kind = denial.kind;
         for node in zone.tree.nodes() {
             // Another chain, with other parameters, may be in the making: it is none of ours.
-            let is_ours = |data: &[u8]| data.get(2..).is_some_and(|rest| rest.starts_with(parameters));
+            let is_ours = |data: &[u8]| {
+                data.first() == Some(&ALGORITHM)
+                    && data.get(2..).is_some_and(|rest| rest.starts_with(parameters))
+            };
             let set = zone.set(node, kind);
             if set.is_some_and(|set| kind == Kind::NSEC || zone.data(set).any(is_ours)) {
-                owners.push(node);
+                denial.owners.push(node);
             }
         }
-        sort(&mut owners, &|one, other| compare(&zone.tree, one, other));
-        let salt = parameters.get(3..).unwrap_or_default().to_vec();
-        (!owners.is_empty()).then_some(Self { kind, owners, iterations, salt })
+        sort(&mut denial.owners, &|one, other| compare(&zone.tree, one, other));
+        (!denial.owners.is_empty()).then_some(denial)
+    }
+
+    fn new(zone: &Zone, kind: Kind, iterations: u16, salt: &[u8]) -> Self {
+        Self { kind, owners: Vec::new(), apex: zone.apex, iterations, salt: salt.to_vec() }
+    }
+
+    /// What the NSEC3PARAM record of `data` stands for, without owners, and its parameters; `None` if it is to be ignored, or if
+    /// no NSEC3 record of theirs matches the name of the zone.
+    fn hashed<'z>(zone: &Zone, data: &'z [u8]) -> Option<(Self, &'z [u8])> {
+        // RFC 5155, 4: an algorithm, flags, iterations, and the salt behind its length.
+        let [ALGORITHM, 0, parameters @ ..] = data else { return None };
+        let [high, low, _, salt @ ..] = parameters else { return None };
+        let mut denial = Self::new(zone, Kind::NSEC3, u16::from_be_bytes([*high, *low]), salt);
+        let mut name = zone.wire_name.get(..zone.length)?.to_vec();
+        name.make_ascii_lowercase();
+        denial.apex = denial.matching(zone, &denial.digits(&name))?;
+        Some((denial, parameters))
     }
 
     /// The owner that comes last before the name of `label` under `encloser`, which does not exist.
@@ -116,7 +139,14 @@ impl Denial {
             put(label);
         }
         put(&[0]);
-        let mut hash = Sha1::hash([wire.get(..end).unwrap_or_default(), &self.salt]);
+        self.digits(wire.get(..end).unwrap_or_default())
+    }
+
+    /// The hash of `name`, a name on the wire in lower case, as a label.
+    fn digits(&self, name: &[u8]) -> [u8; DIGITS] {
+        #[cfg(test)]
+        tests::HASHED.set(tests::HASHED.get() + 1);
+        let mut hash = Sha1::hash([name, &self.salt]);
         for _ in 0..self.iterations {
             hash = Sha1::hash([&hash, &self.salt]);
         }
@@ -136,6 +166,15 @@ impl Denial {
         let node = zone.tree.child(zone.apex, Label::new(label, label.len()))?;
         zone.set(node, self.kind).map(|_| node)
     }
+}
+
+/// Whether hashes with the parameters of an NSEC3PARAM record with `data` take too long. Records that are to be ignored cost
+/// nothing.
+pub(crate) fn is_costly(data: &[u8]) -> bool {
+    let [ALGORITHM, 0, high, low, salt, ..] = data else { return false };
+    // Behind the hash and the salt, SHA-1 has an octet and a length of eight.
+    let blocks = (HASH + usize::from(*salt) + 9).div_ceil(BLOCK);
+    usize::from(u16::from_be_bytes([*high, *low])) * blocks > MAX_BLOCKS
 }
 
 fn lower(label: &[u8]) -> impl Iterator<Item = u8> {
@@ -189,6 +228,84 @@ fn sort(nodes: &mut [NodeId], order: &dyn Fn(NodeId, NodeId) -> Ordering) {
             }
             nodes.swap(parent, child);
             parent = child;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{Server, Transport};
+    use core::cell::Cell;
+    use std::format;
+    use std::string::String;
+    use std::vec;
+
+    std::thread_local! {
+        /// Names that were hashed.
+        pub(super) static HASHED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// The name of labels of one octet, as many as there are in `labels`, under `t.`, on the wire.
+    fn wire(labels: &str) -> Vec<u8> {
+        let mut wire: Vec<u8> = labels.bytes().flat_map(|label| [1, label]).collect();
+        wire.extend(b"\x01t\x00");
+        wire
+    }
+
+    /// A zone `t.` with opt-out, records that match the names in `signed` and an unsigned delegation of 120 labels.
+    fn opt_out(signed: &[&str]) -> Zone {
+        let hash = |labels: &str| {
+            let denial = Denial {
+                kind: Kind::NSEC3,
+                owners: Vec::new(),
+                apex: NodeId::ROOT,
+                iterations: 50,
+                salt: Vec::new(),
+            };
+            String::from_utf8(denial.digits(&wire(labels)).to_vec()).unwrap()
+        };
+        let mut text = format!(
+            "$ORIGIN t.\n@ 60 SOA n.u. h.u. 1 2 3 4 5\n@ NS n.u.\n@ RRSIG SOA 13 1 60 4 3 2 t. AA==\n\
+             @ NSEC3PARAM 1 0 50 -\n{}t. NS n.u.\n",
+            "a.".repeat(120)
+        );
+        for labels in signed {
+            let hash = hash(labels);
+            text += &format!("{hash} NSEC3 1 1 50 - {hash} NS\n");
+        }
+        Zone::parse("t.zone", text.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The hashes that a question for `labels` and the records that deny in its answer.
+    fn ask(server: &Server, labels: &str) -> (usize, usize) {
+        let mut query = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+        query.extend(wire(labels));
+        query.extend([0, 1, 0, 1, 0, 0, 41, 16, 0, 0, 0, 0x80, 0, 0, 0]);
+        let mut out = vec![0; 65_535];
+        HASHED.set(0);
+        let length = server.answer(&query, Transport::Tcp, &mut out).unwrap();
+        let denials = out[..length].windows(4).filter(|octets| *octets == [0, 50, 0, 1]).count();
+        (HASHED.get(), denials)
+    }
+
+    #[test]
+    fn however_deep_a_name_is_a_question_costs_few_hashes() {
+        for signed in [&[""][..], &["", "a"], &["", "a", "aa", "aaa", "aaaa"]] {
+            let mut server = Server::new();
+            server.add(opt_out(signed)).unwrap();
+            // A delegation without a record, a name between that has only it below, and names that are not there.
+            for depth in [120, 119, 60, 5] {
+                let deep = "a".repeat(depth);
+                let (hashes, denials) = ask(&server, &deep);
+                assert!((1..=10).contains(&hashes), "{hashes} hashes for {depth} labels");
+                assert!((1..=2).contains(&denials), "{denials}");
+                let (hashes, denials) = ask(&server, &format!("x{}", deep.get(1..).unwrap_or_default()));
+                assert!((1..=10).contains(&hashes), "{hashes} hashes for {depth} labels");
+                assert!((1..=3).contains(&denials), "{denials}");
+            }
+            // Right below the apex there is no need to look.
+            assert_eq!(ask(&server, "x").0, 2);
         }
     }
 }

@@ -3,7 +3,7 @@
 /// Octets of a hash.
 pub(crate) const HASH: usize = 20;
 /// Octets that are taken in at once.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// A hash in the making.
 pub(crate) struct Sha1 {

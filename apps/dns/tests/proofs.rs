@@ -101,11 +101,44 @@ fn a_chain_through_wildcards_has_a_proof_for_each() {
 
 #[test]
 fn hashes_that_cost_too_much_are_refused() {
-    for (iterations, is_good) in [(150, true), (151, false)] {
-        let text = common::zone(&format!("@ NSEC3PARAM 1 0 {iterations} -"));
+    let long = "ab".repeat(36);
+    for (parameters, is_good) in [
+        ("1 0 50 -", true),
+        ("1 0 51 -", false),
+        (&format!("1 0 50 {}", "ab".repeat(35)), true),
+        (&format!("1 0 25 {long}"), true),
+        (&format!("1 0 26 {long}"), false),
+        (&format!("1 0 10 {}", "ab".repeat(255)), true),
+        (&format!("1 0 11 {}", "ab".repeat(255)), false),
+        // Nobody hashes with these.
+        ("1 1 51 -", true),
+        ("2 0 51 -", true),
+    ] {
+        let text = common::zone(&format!("@ NSEC3PARAM {parameters}"));
         let error = Zone::parse("t.zone", text.as_bytes()).err().map(|error| error.to_string());
-        assert_eq!(error.is_none(), is_good, "{error:?}");
+        assert_eq!(error.is_none(), is_good, "{parameters}: {error:?}");
     }
+}
+
+#[test]
+fn parameters_that_are_of_no_use_are_passed_over() {
+    let (apex, text) = ZONES[1];
+    let more = ["1 1 2 AABB", "2 0 2 AABB", "1 0 0 -", "1 0 1 AABB"];
+    let more: String = more.iter().map(|rest| format!("{apex}. 0 IN NSEC3PARAM {rest}\n")).collect();
+    let plain = common::server(&[text]);
+    let other = common::server(&[&format!("{more}{text}")]);
+    for question in ["nothing A", "mail TXT", "x.w A", "x.open A"] {
+        let ask = |server: &Server| {
+            answer(server, &signed::query(apex, question), Transport::Tcp).expect("an answer")
+        };
+        let text = signed::text(&ask(&plain));
+        assert!(text.contains(" NSEC3 "), "{text}");
+        assert_eq!(signed::text(&ask(&other)), text);
+    }
+    // With none of use, the zone has no proofs by hashes.
+    let server = common::server(&[&text.replace("NSEC3PARAM 1 0", "NSEC3PARAM 1 1")]);
+    let message = answer(&server, &signed::query(apex, "nothing A"), Transport::Tcp).expect("an answer");
+    assert_eq!(count(&signed::text(&message), "NSEC3"), 0);
 }
 
 /// The beginning of a signed zone `apex`.

@@ -10,7 +10,7 @@
 
 use super::problem::{Mistake, Problem};
 use super::{Entry, minimum};
-use crate::denial::{Denial, MAX_ITERATIONS};
+use crate::denial::{Denial, is_costly};
 use crate::kind::Kind;
 use crate::query::HEADER;
 use crate::tree::{MAX_NAME, NodeId, Tree, trim};
@@ -246,11 +246,7 @@ impl Freezer<'_> {
                 info.mark(Packed::IS_CUT);
             }
         }
-        // An algorithm and flags come before the iterations.
-        let iterations = record(&self.zone.data, entry.data).get(2..).and_then(|rest| rest.first_chunk());
-        if entry.kind == Kind::NSEC3PARAM
-            && iterations.is_some_and(|octets| u16::from_be_bytes(*octets) > MAX_ITERATIONS)
-        {
+        if entry.kind == Kind::NSEC3PARAM && is_costly(record(&self.zone.data, entry.data)) {
             return Err(entry.mistake(Problem::TooManyIterations));
         }
         if entry.kind == Kind::DNAME

@@ -120,7 +120,7 @@ problems! {
     OutOfZone = "expected an owner at or below the owner of the SOA record",
     NoNameServer = "expected at least one NS record at the owner of this SOA record",
     CnameNotAlone = "expected no other record at this name, because it has a CNAME record",
-    TooManyIterations = "expected at most 150 iterations: each name that is denied costs them three times (RFC 9276, 3.2)",
+    TooManyIterations = "expected at most 50 iterations, and fewer with a salt of more than 35 octets: each name that is denied costs them time and again (RFC 9276, 3.2)",
     DnameNotAlone = "expected one DNAME record alone, without NS records unless at the apex (RFC 6672, 2.3)",
     BelowDname = "expected no record below a name with a DNAME record (RFC 6672, 2.4)",
     TooManyTypes = "expected records of at most 64 types at one name",

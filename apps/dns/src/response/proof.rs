@@ -63,6 +63,9 @@ impl<'s> Response<'s, '_> {
     pub(super) fn prove_expansions(&mut self) {
         let current = self.zone;
         for place in 0..MAX_WILDCARDS {
+            if self.is_truncated {
+                break;
+            }
             let expansion = self.proofs.as_mut().and_then(|proofs| proofs.expansions.get_mut(place)?.take());
             let Some((zone, offset, encloser)) = expansion else { break };
             self.enter(zone);
@@ -82,7 +85,7 @@ impl<'s> Response<'s, '_> {
     /// `above` labels.
     #[inline(never)]
     pub(super) fn prove_delegation(&mut self, zone: &'s Zone, cut: NodeId, name: &Labels, above: usize) {
-        let Some(denial) = zone.denial.as_ref().filter(|_| self.wants_proofs) else { return };
+        let Some(denial) = zone.denial.as_ref().filter(|_| self.is_proving()) else { return };
         match zone.set(cut, Kind::DS) {
             Some(keys) => {
                 let _ = self.require(Section::Authority, zone, cut, keys, Owner::At(name.offset(above)));
@@ -94,7 +97,7 @@ impl<'s> Response<'s, '_> {
     /// Proves that something is not there.
     #[inline(never)]
     pub(super) fn prove(&mut self, zone: &'s Zone, name: &Labels, absence: Absence) {
-        let Some(denial) = zone.denial.as_ref().filter(|_| self.wants_proofs) else { return };
+        let Some(denial) = zone.denial.as_ref().filter(|_| self.is_proving()) else { return };
         let is_hashed = denial.kind == Kind::NSEC3;
         match absence {
             Absence::Type(node) => self.deny_type(zone, denial, node, name, 0),
@@ -106,6 +109,9 @@ impl<'s> Response<'s, '_> {
                     self.deny_closer(zone, denial, name, encloser);
                     above
                 };
+                if self.is_truncated {
+                    return;
+                }
                 let label = is_hashed.then(|| denial.label(name, self.writer.written(), closest, true));
                 let owner = match (absence, &label) {
                     (Absence::WildcardType { .. }, Some(label)) => denial.matching(zone, label),
@@ -150,17 +156,26 @@ impl<'s> Response<'s, '_> {
         start: usize,
         is_exact: bool,
     ) -> usize {
-        for index in start..=above(zone, name, zone.apex) {
-            let label = denial.label(name, self.writer.written(), index, false);
-            let Some(owner) = denial.matching(zone, &label) else { continue };
-            self.deny_by(zone, denial, Some(owner));
-            if let Some(closer) = index.checked_sub(1).filter(|_| !is_exact || index > start) {
-                let label = denial.label(name, self.writer.written(), closer, false);
-                self.deny_by(zone, denial, denial.before(zone, zone.apex, &label));
+        // Names above one with a record have records, so where they begin is found by halves, after a look at the first: whatever
+        // the records are, the last name found to have none is right below one found to have one.
+        let (mut low, mut high) = (start, above(zone, name, zone.apex));
+        let (mut middle, mut owner) = (low, denial.apex);
+        while low < high {
+            let label = denial.label(name, self.writer.written(), middle, false);
+            match denial.matching(zone, &label) {
+                Some(matching) => (high, owner) = (middle, matching),
+                None => low = middle + 1,
             }
-            return index;
+            middle = low.midpoint(high);
         }
-        start
+        self.deny_by(zone, denial, Some(owner));
+        if let Some(closer) = high.checked_sub(1).filter(|_| !is_exact || high > start)
+            && !self.is_truncated
+        {
+            let label = denial.label(name, self.writer.written(), closer, false);
+            self.deny_by(zone, denial, denial.before(zone, zone.apex, &label));
+        }
+        high
     }
 
     /// Writes the record of `owner` that denies, unless it was written.
@@ -178,6 +193,11 @@ impl<'s> Response<'s, '_> {
             }
         }
         let _ = self.require(Section::Authority, zone, owner, set, Owner::Node(owner));
+    }
+
+    /// Whether proofs are wanted, and the client does not have to ask again anyway.
+    fn is_proving(&self) -> bool {
+        self.wants_proofs && !self.is_truncated
     }
 
     fn proofs(&mut self) -> &mut Proofs<'s> {
