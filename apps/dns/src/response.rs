@@ -112,6 +112,9 @@ impl<'s, 'o> Response<'s, 'o> {
                     // RFC 1035, 4.1.1: the bit speaks of the first name, and a referral from there does not get here.
                     self.is_authoritative = true;
                     if let Some(redirection) = zone.set(encloser, Kind::DNAME) {
+                        if chain.as_ref().is_some_and(Chain::is_full) {
+                            return;
+                        }
                         let chain = chain.get_or_insert_with(Chain::new);
                         let followed = self.redirect(zone, encloser, redirection, name, chain);
                         // The alias made of it is an answer to those who ask for one.
@@ -145,6 +148,9 @@ impl<'s, 'o> Response<'s, 'o> {
                 };
                 return self.deny(zone, name, absence);
             };
+            if chain.as_ref().is_some_and(Chain::is_full) {
+                return;
+            }
             self.expand(zone, name, wildcard_of);
             if self.follow(zone, node, alias, name, chain.get_or_insert_with(Chain::new)).is_none() {
                 return;

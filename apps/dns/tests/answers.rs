@@ -231,6 +231,17 @@ fn a_long_chain_of_aliases_ends_after_ten() {
 }
 
 #[test]
+fn what_ten_aliases_lead_to_is_told() {
+    for end in ["c10 A 192.0.2.1", "", "c10 TXT text"] {
+        let chain: String = (0..10).map(|i| format!("c{i} CNAME c{}\n", i + 1)).collect();
+        let answer = ask(&server(&[&zone(&(chain + end))]), "c0.example.org A");
+        assert_eq!(answer.lines().count(), 1 + 10 + 1, "{answer}");
+        let code = if end.is_empty() { "NXDOMAIN aa\n" } else { "NOERROR aa\n" };
+        assert!(answer.starts_with(code), "{answer}");
+    }
+}
+
+#[test]
 fn a_delegation_is_referred_with_its_glue() {
     let referral = "NOERROR
          ^ lab.example.org. 86400 NS ns.lab.example.org.

@@ -2,13 +2,13 @@
 
 use super::{Response, Section};
 use crate::kind::Kind;
-use crate::labels::Labels;
+use crate::labels::{Labels, skip};
 use crate::query::{CLASS_IN, Code};
 use crate::tree::{MAX_NAME, NodeId};
 use crate::writer::{Full, Owner};
 use crate::zone::{Set, Zone};
 
-/// The most aliases followed for one question.
+/// The most aliases followed for one question. One more is not told, and the answer ends before it.
 const MAX_ALIASES: usize = 10;
 
 /// The names that aliases led away from.
@@ -23,6 +23,11 @@ pub(super) struct Chain<'s> {
 impl<'s> Chain<'s> {
     pub(super) fn new() -> Self {
         Self { names: [0; MAX_ALIASES], told: [None; MAX_ALIASES], count: 0 }
+    }
+
+    /// Whether no more aliases are followed.
+    pub(super) fn is_full(&self) -> bool {
+        self.count >= MAX_ALIASES
     }
 
     /// Whether `set`, of the type DNAME, is in the answer.
@@ -114,10 +119,10 @@ impl<'s> Response<'s, '_> {
     fn go_on(&mut self, at: usize, name: &mut Labels, chain: &mut Chain<'s>) -> Option<()> {
         *chain.names.get_mut(chain.count)? = name.offset(0);
         chain.count += 1;
-        // Behind the owner, a pointer of two octets, stand ten octets and the name.
+        // Behind the owner stand ten octets and the name.
         let message = self.writer.written();
-        name.follow(message, at + 12)?;
+        name.follow(message, skip(message, at)? + 10)?;
         let is_new = !chain.names.iter().take(chain.count).any(|&earlier| name.is_at(message, earlier));
-        (is_new && chain.count < MAX_ALIASES).then_some(())
+        is_new.then_some(())
     }
 }

@@ -153,11 +153,16 @@ pub(crate) fn answer(zones: &[ModelZone], asked: &Name, kind: &str, beside: Besi
             return answer;
         };
         seen.push(name.clone());
+        let told = answer.answer.len();
         match step(zone, &name, kind, beside, &mut answer) {
             None => return answer,
+            Some(_) if aliases == 10 => {
+                answer.answer.truncate(told);
+                return answer;
+            }
             Some(next) => {
                 aliases += 1;
-                if aliases == 10 || seen.contains(&next) {
+                if seen.contains(&next) {
                     return answer;
                 }
                 name = next;
