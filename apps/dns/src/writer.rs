@@ -14,6 +14,8 @@ const MAX_KNOWN: usize = 32;
 /// Offsets that a compression pointer can hold end here.
 const POINTER_REACH: usize = 0x4000;
 const POINTER: u16 = 0xc000;
+/// The least first octet of a pointer.
+const POINTER_OCTET: u8 = 0xc0;
 
 /// The message is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -162,9 +164,20 @@ impl<'o> Writer<'o> {
         Ok(())
     }
 
-    /// Points to the name that stands at `offset`.
+    /// Points to the name that stands at `offset`, or writes it again as far as a pointer does not reach it.
     pub(crate) fn pointer(&mut self, offset: u16) -> Result<(), Full> {
-        self.bytes(&(POINTER | offset).to_be_bytes())
+        let mut from = usize::from(offset);
+        while from >= POINTER_REACH {
+            let length = *self.written().get(from).ok_or(Full)?;
+            match length {
+                0 => return self.bytes(&[0]),
+                // A pointer that stands there reaches what it points to.
+                POINTER_OCTET.. => return self.copy(from, 2),
+                _ => self.copy(from, 1 + usize::from(length))?,
+            }
+            from += 1 + usize::from(length);
+        }
+        self.bytes(&(POINTER | from as u16).to_be_bytes()) // below POINTER_REACH
     }
 
     /// Writes what stands between the owner of a record and its data, and gives the offset of the data, for

@@ -190,3 +190,29 @@ fn a_wildcard_that_only_has_names_below_has_no_type_and_that_is_proven() {
     assert!(text.contains("\n^ c.*.d.w.test. 300 NSEC ns.w.test."), "{text}");
     assert!(text.contains("\n^ w.test. 300 NSEC c.*.d.w.test."), "{text}");
 }
+
+#[test]
+fn names_beyond_the_reach_of_pointers_are_written_again() {
+    let signature = "A".repeat(8000);
+    let mut zone = signed_zone("t.test", "old DNAME new\n@ NSEC @ SOA\n");
+    for i in 0..7 {
+        zone += &format!(
+            "c{i} CNAME c{}\nc{i} RRSIG CNAME 13 3 300 20300101000000 20200101000000 1 @ {signature}\n",
+            i + 1
+        );
+    }
+    zone += "c7 CNAME x.old\nx.new CNAME end\nend A 192.0.2.7\n";
+    let text = ask_proven(&[&zone], "c0.t.test A");
+    assert!(text.starts_with("NOERROR aa\n"), "{text}");
+    for line in [
+        "c6.t.test. 300 CNAME c7.t.test",
+        "c7.t.test. 300 CNAME x.old.t.test",
+        "old.t.test. 300 DNAME new.t.test",
+        "x.old.t.test. 300 CNAME x.new.t.test",
+        "x.new.t.test. 300 CNAME end.t.test",
+        "end.t.test. 300 A 192.0.2.7",
+    ] {
+        assert!(text.contains(&format!("\n= {line}\n")), "{line}: {text}");
+    }
+    assert_eq!((count(&text, "CNAME"), count(&text, "RRSIG")), (10, 7), "{text}");
+}
