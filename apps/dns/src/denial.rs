@@ -184,15 +184,15 @@ fn lower(label: &[u8]) -> impl Iterator<Item = u8> {
 /// The canonical order of two names (RFC 4034, 6.1): the labels decide, the last first.
 #[inline(never)]
 fn compare(tree: &Tree, mut one: NodeId, mut other: NodeId) -> Ordering {
-    let depths = tree.depth(one).cmp(&tree.depth(other));
-    while tree.depth(one) > tree.depth(other) {
+    let (depth, other_depth) = (tree.depth(one), tree.depth(other));
+    for _ in other_depth..depth {
         one = tree.parent(one);
     }
-    while tree.depth(other) > tree.depth(one) {
+    for _ in depth..other_depth {
         other = tree.parent(other);
     }
     if one == other {
-        return depths;
+        return depth.cmp(&other_depth);
     }
     while tree.parent(one) != tree.parent(other) {
         (one, other) = (tree.parent(one), tree.parent(other));
@@ -306,6 +306,32 @@ mod tests {
             }
             // Right below the apex there is no need to look.
             assert_eq!(ask(&server, "x").0, 2);
+        }
+    }
+
+    #[test]
+    fn names_are_in_canonical_order_however_deep_they_are() {
+        // The example of RFC 4034, 6.1, without what is no letter.
+        let names =
+            ["example", "a.example", "yljkjljk.a.example", "Z.a.example", "zABC.a.EXAMPLE", "z.example"];
+        let deep: Vec<String> = (1..120).map(|depth| format!("{}zz.example", "b.".repeat(depth))).collect();
+        let mut tree = Tree::new();
+        let names: Vec<NodeId> = names
+            .into_iter()
+            .chain(deep.iter().map(String::as_str))
+            .map(|name| {
+                let mut labels = name.split('.').rev();
+                let root = NodeId::ROOT;
+                labels.try_fold(root, |node, label| {
+                    tree.intern(node, Label::new(label.as_bytes(), label.len()))
+                })
+            })
+            .collect::<Option<_>>()
+            .unwrap();
+        for (place, one) in names.iter().enumerate() {
+            for (other_place, other) in names.iter().enumerate() {
+                assert_eq!(compare(&tree, *one, *other), place.cmp(&other_place));
+            }
         }
     }
 }
