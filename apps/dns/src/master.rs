@@ -23,7 +23,7 @@ pub(crate) use number::decimal;
 pub use problem::{Problem, ZoneError};
 
 use crate::kind::Kind;
-use crate::tree::{NodeId, Tree, is_same};
+use crate::tree::{MAX_NAME, NodeId, Tree, is_same};
 use crate::zone::Zone;
 use alloc::vec::Vec;
 use include::Files;
@@ -35,6 +35,13 @@ pub const MAX_FILE: usize = 1 << 28;
 
 /// Records that there is room for before any is read.
 const FIRST_ENTRIES: usize = 8;
+
+/// Octets of data that a word of no length can become: a name with its origin, a block of a bitmap, a length.
+const WORD_DATA: usize = 320;
+/// Octets of data that each character of a word can become: the two of `::` are sixteen.
+const CHARACTER_DATA: usize = 8;
+/// The longest word of data in characters: each octet of the longest data as a backslash and three digits.
+const MAX_WORD: usize = 4 * u16::MAX as usize;
 
 /// One record as it was read.
 struct Entry {
@@ -51,6 +58,9 @@ struct Entry {
 struct Reader<'s, 'w, 'f> {
     state: &'s mut State<'f>,
     scanner: Scanner<'w>,
+    /// How much there was of what [`State::amounts`] counts before this text, and what others brought in between: it says
+    /// nothing of what this one is going to bring.
+    before: [usize; 4],
 }
 
 /// Everything read so far.
@@ -71,6 +81,8 @@ struct State<'f> {
     last_ttl: Option<u32>,
     /// Octets of lines that records were generated of.
     generated: u64,
+    /// There was no memory for something.
+    is_starved: bool,
 }
 
 /// Reads and checks a zone.
@@ -82,37 +94,51 @@ pub(crate) fn parse<'f>(
 ) -> Result<Zone, ZoneError<'f>> {
     let mut state = State::new(bytes.len().min(MAX_FILE), include);
     let read = match state.files.open(file, bytes) {
-        Ok(scanner) => Reader { state: &mut state, scanner }.entries(),
+        Ok(scanner) => Reader::new(&mut state, scanner).entries(),
         Err(problem) => Err(Mistake { at: 0, problem }),
     };
-    let State { files, mut tree, entries, data, apex, .. } = state;
+    let State { files, mut tree, entries, data, apex, is_starved, .. } = state;
     tree.shrink();
-    let zone = apex.map(|apex| dotted(&tree, apex));
+    let is_starved = is_starved || tree.is_starved();
+    let read = read.map_err(|mistake| if is_starved { mistake.starved() } else { mistake });
+    let zone = apex.and_then(|apex| dotted(&tree, apex));
     read.and_then(|()| check::freeze(tree, entries, data, bytes.len())).map_err(|mistake| {
         let (file, line, column) = files.locate(mistake, file);
         ZoneError { file, line, column, problem: mistake.problem, zone }
     })
 }
 
+/// Makes room for `promised` more and `least` besides, or at least for those, and says whether there is.
+#[inline(never)]
+fn grow<T>(list: &mut Vec<T>, promised: usize, least: usize) -> bool {
+    // Where nothing is promised, it grows by as much again.
+    promised > 0 && list.try_reserve_exact(promised + least).is_ok()
+        || list.try_reserve(least).is_ok()
+        || list.try_reserve_exact(least).is_ok()
+}
+
 /// The labels of `node`, each with a dot behind it.
-fn dotted(tree: &Tree, mut node: NodeId) -> Vec<u8> {
+fn dotted(tree: &Tree, mut node: NodeId) -> Option<Vec<u8>> {
     let mut name = Vec::new();
+    name.try_reserve_exact(MAX_NAME).ok()?;
     while node != NodeId::ROOT {
         name.extend_from_slice(tree.label(node));
         name.push(b'.');
         node = tree.parent(node);
     }
-    name
+    Some(name)
 }
 
 impl<'f> State<'f> {
     /// Nothing yet of a file of `length` octets.
     fn new(length: usize, include: &'f Include<'f>) -> Self {
+        let mut entries = Vec::new();
+        // A fraction of them, by which the rest is foreseen. Without it they grow step by step.
+        let _ = entries.try_reserve_exact(FIRST_ENTRIES + length / 512);
         Self {
             files: Files::new(include),
             tree: Tree::new(),
-            // A fraction of them, by which the rest is foreseen.
-            entries: Vec::with_capacity(FIRST_ENTRIES + length / 512),
+            entries,
             data: Vec::new(),
             origin: None,
             apex: None,
@@ -120,21 +146,54 @@ impl<'f> State<'f> {
             default_ttl: None,
             last_ttl: None,
             generated: 0,
+            is_starved: false,
         }
+    }
+
+    /// Entries, octets of data, names, and octets of names.
+    fn amounts(&self) -> [usize; 4] {
+        [self.entries.len(), self.data.len(), self.tree.len(), self.tree.octets()]
     }
 }
 
-impl Reader<'_, '_, '_> {
-    /// Makes room for what the rest of the file promises by what has been read so far, so that nothing grows step by step.
+impl<'s, 'w, 'f> Reader<'s, 'w, 'f> {
+    /// Reads what `scanner` finds.
+    fn new(state: &'s mut State<'f>, scanner: Scanner<'w>) -> Self {
+        let before = state.amounts();
+        Self { state, scanner, before }
+    }
+
+    /// Makes room for what the rest of the file promises by what it has brought so far, so that nothing grows step by step, for
+    /// another record at least, and for so many octets of data.
     #[inline(never)]
-    fn make_room(&mut self) {
+    fn make_room(&mut self, octets: usize) -> Result<(), Mistake> {
+        let mut promised = self.state.amounts();
+        for (amount, before) in promised.iter_mut().zip(self.before) {
+            *amount = self.scanner.promised(amount.saturating_sub(before));
+        }
+        let [more_entries, more_data, names, labels] = promised;
         let State { tree, entries, data, .. } = &mut *self.state;
-        let promised = [entries.len(), data.len(), tree.len(), tree.octets()]
-            .map(|so_far| self.scanner.promised(so_far));
-        let [more_entries, more_data, names, octets] = promised;
-        entries.reserve_exact(more_entries);
-        data.reserve_exact(more_data);
-        tree.reserve(names, octets);
+        tree.reserve(names, labels);
+        if grow(entries, more_entries, 1) && grow(data, more_data, WORD_DATA + octets) {
+            return Ok(());
+        }
+        self.state.is_starved = true;
+        Err(self.mistake(Problem::NoMemory))
+    }
+
+    /// Goes on to the next word of the entry, and makes room for the data that it can become.
+    #[inline(never)]
+    fn advance(&mut self) -> Result<bool, Mistake> {
+        let is_there = self.scanner.advance()?;
+        let length = self.scanner.word().text.len();
+        let data = &self.state.data;
+        if data.capacity() - data.len() < WORD_DATA + CHARACTER_DATA * length {
+            if length > MAX_WORD {
+                return Err(self.mistake(Problem::DataTooLong));
+            }
+            self.make_room(CHARACTER_DATA * length)?;
+        }
+        Ok(is_there)
     }
 
     fn entries(&mut self) -> Result<(), Mistake> {
@@ -142,7 +201,14 @@ impl Reader<'_, '_, '_> {
             let word = self.scanner.word();
             let control = word.text.strip_prefix(b"$").filter(|_| !word.is_quoted);
             match control {
-                Some(control) => self.control(control, word.at)?,
+                Some(control) => {
+                    let before = self.state.amounts();
+                    self.control(control, word.at)?;
+                    for ((start, before), now) in self.before.iter_mut().zip(before).zip(self.state.amounts())
+                    {
+                        *start += now - before; // nothing becomes less
+                    }
+                }
                 None => {
                     if !is_blank {
                         self.state.owner = Some(self.name()?);
@@ -215,16 +281,17 @@ impl Reader<'_, '_, '_> {
             .ok_or(Mistake { at: type_at, problem: Problem::NoTtl })?;
         self.state.last_ttl = Some(time_to_live);
         if self.state.entries.len() == self.state.entries.capacity() {
-            self.make_room();
+            self.make_room(0)?;
         }
-        // Data are shorter than MAX_FILE times two.
-        self.state.entries.push(Entry { owner, kind, time_to_live, data: start as u32, at });
+        let data =
+            u32::try_from(start).map_err(|_| Mistake { at: type_at, problem: Problem::FileTooLong })?;
+        self.state.entries.push(Entry { owner, kind, time_to_live, data, at });
         Ok(())
     }
 
     /// Goes on to the next word of the entry; without one, `problem` stands behind the last.
     fn expect(&mut self, problem: Problem) -> Result<(), Mistake> {
-        let is_there = self.scanner.advance()?;
+        let is_there = self.advance()?;
         is_there.then_some(()).ok_or(Mistake { at: self.scanner.end_of_word(), problem })
     }
 

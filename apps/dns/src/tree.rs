@@ -10,7 +10,6 @@
 //!
 //! Invariant: a parent's number is smaller than its children's, and at most three quarters of the slots are taken.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::iter;
 
@@ -184,12 +183,22 @@ pub(crate) struct Tree {
     /// Labels behind their lengths, and behind them a word of zeros, so that the first word of each can be read at once.
     labels: Vec<u8>,
     slots: Vec<u32>,
+    /// There was no memory for a name.
+    is_starved: bool,
 }
 
 impl Tree {
+    /// The root alone. Where there is no memory even for it, nothing can be added.
     pub(crate) fn new() -> Self {
-        let root = Node { above: NodeId::ROOT.0, label: 0 };
-        Self { nodes: vec![root], labels: vec![0; 1 + WORD], slots: vec![EMPTY; FIRST_SLOTS] }
+        let mut tree = Self { nodes: Vec::new(), labels: Vec::new(), slots: Vec::new(), is_starved: false };
+        if tree.nodes.try_reserve(1).and(tree.labels.try_reserve(1 + WORD)).is_ok() {
+            tree.nodes.push(Node { above: NodeId::ROOT.0, label: 0 });
+            tree.labels.resize(1 + WORD, 0);
+            tree.arrange(FIRST_SLOTS);
+        } else {
+            tree.is_starved = true;
+        }
+        tree
     }
 
     /// Number of names, the root included.
@@ -202,10 +211,16 @@ impl Tree {
         self.labels.len()
     }
 
-    /// Makes room for so many more names, whose labels with their lengths take so many octets.
+    /// Whether there was no memory for a name.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.is_starved
+    }
+
+    /// Makes room for so many more names, whose labels with their lengths take so many octets, if there is memory for them.
     pub(crate) fn reserve(&mut self, names: usize, octets: usize) {
-        self.nodes.reserve_exact(names);
-        self.labels.reserve_exact(octets);
+        // What fails here may be had in smaller pieces.
+        let _ = self.nodes.try_reserve_exact(names);
+        let _ = self.labels.try_reserve_exact(octets);
         let slots = slots_for(self.nodes.len() + names);
         if slots > self.slots.len() {
             self.arrange(slots);
@@ -242,11 +257,13 @@ impl Tree {
     }
 
     /// The name on the wire, and zeros behind it, so that each of its words can be read at once.
-    pub(crate) fn wire_name(&self, node: NodeId) -> Vec<u8> {
-        let mut name = Vec::with_capacity(self.length(node) + WORD);
+    /// `None` where there is no memory for it.
+    pub(crate) fn wire_name(&self, node: NodeId) -> Option<Vec<u8>> {
+        let mut name = Vec::new();
+        name.try_reserve_exact(self.length(node) + WORD).ok()?;
         self.ancestry(node).for_each(|node| name.extend_from_slice(self.wire_label(node)));
         name.extend_from_slice(&[0; 1 + WORD]);
-        name
+        Some(name)
     }
 
     /// Whether no name is known below this one.
@@ -290,17 +307,30 @@ impl Tree {
     }
 
     /// The name made of `label` and `parent`, added if the tree lacks it; `None` if it were longer than a name or
-    /// a label may be, or the tree is full.
+    /// a label may be, or the tree is full, or memory is: then it [is starved](Tree::is_starved).
     pub(crate) fn intern(&mut self, parent: NodeId, label: Label<'_>) -> Option<NodeId> {
         let Place { slot, hash } = match self.locate(parent, label) {
             Ok(node) => return Some(node),
             Err(place) => place,
         };
-        if label.length == 0 || label.length > MAX_LABEL || self.length(parent) + 1 + label.length > MAX_NAME
+        if self.is_starved
+            || label.length == 0
+            || label.length > MAX_LABEL
+            || self.length(parent) + 1 + label.length > MAX_NAME
         {
             return None;
         }
         let id = u32::try_from(self.nodes.len()).ok().filter(|_| self.nodes.len() < MAX_NODES)?;
+        if self.nodes.len() * 4 >= self.slots.len() * 3 {
+            self.arrange((self.slots.len() * 2).max(FIRST_SLOTS));
+            self.is_starved |= self.nodes.len() * 4 >= self.slots.len() * 3;
+            return if self.is_starved { None } else { self.intern(parent, label) };
+        }
+        let has_room = self.nodes.try_reserve(1).and(self.labels.try_reserve(1 + MAX_LABEL)).is_ok();
+        self.is_starved |= !has_room;
+        if !has_room {
+            return None;
+        }
         let at = self.labels.len() - WORD;
         self.nodes.get_mut(parent.index())?.above |= HAS_CHILDREN;
         self.labels.truncate(at);
@@ -309,9 +339,6 @@ impl Tree {
         self.labels.extend_from_slice(&[0; WORD]);
         self.nodes.push(Node { above: parent.0, label: at as u32 }); // a label has at most 64 octets, in at most MAX_NODES
         *self.slots.get_mut(slot as usize)? = occupied(id, hash);
-        if self.nodes.len() * 4 > self.slots.len() * 3 {
-            self.arrange(self.slots.len() * 2);
-        }
         Some(NodeId(id))
     }
 
@@ -357,12 +384,19 @@ impl Tree {
         have_same_words(Label { rest: self.label(node), ..label }, label, from)
     }
 
-    /// Makes a table of so many slots.
+    /// Makes a table of so many slots, or of as many as there were where memory lacks, or of none where even that does.
     #[inline(never)]
     fn arrange(&mut self, slots: usize) {
         // The old one goes first: there may be no room for both.
-        self.slots = Vec::new();
-        self.slots = vec![EMPTY; slots];
+        let old = core::mem::take(&mut self.slots).len();
+        if let Some(slots) =
+            [slots, old].into_iter().find(|&slots| self.slots.try_reserve_exact(slots).is_ok())
+        {
+            self.slots.resize(slots, EMPTY);
+        } else {
+            self.is_starved = true;
+            return;
+        }
         for id in 1..self.nodes.len() as u32 {
             let node = NodeId(id);
             let label = self.label(node);
@@ -396,8 +430,10 @@ fn occupied(id: u32, hash: u32) -> u32 {
 /// Gives back the room of a vector that nothing is going to be added to, if it is worth the copying.
 #[inline(never)]
 pub(crate) fn trim<T>(vector: &mut Vec<T>) {
-    if vector.capacity() - vector.len() > vector.len() / 8 {
-        vector.shrink_to_fit();
+    let mut less = Vec::new();
+    if vector.capacity() - vector.len() > vector.len() / 8 && less.try_reserve_exact(vector.len()).is_ok() {
+        less.append(vector);
+        *vector = less;
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use common::{example, query, zone};
 use std::fmt::Write;
-use unik_dns::{MAX_ANSWER, Server, Session, Step, Transport, Zone};
+use unik_dns::{MAX_ANSWER, Problem, Server, Session, Step, Transport, Zone};
 use unik_sched::time::Instant;
 use unik_testkit::{Random, Scarce, Scarcity, Usage};
 
@@ -71,6 +71,64 @@ fn a_datagram_is_answered_without_memory() {
         let answer = Scarcity::From(0).during(|| server.answer(&query, Transport::UDP, &mut out));
         assert!(matches!(answer, (Some(_), 0)), "{question}: {answer:?}");
     }
+}
+
+/// Reads `text` while one allocation after the other fails, and says how many there were.
+fn starve(text: &str) -> usize {
+    for number in 0.. {
+        let (read, failed) = Scarcity::Nth(number).during(|| Zone::parse("z.zone", text.as_bytes()));
+        match read {
+            Err(error) => {
+                assert!(failed > 0, "{error}");
+                assert!(error.to_string().ends_with(Problem::NoMemory.text()), "{error}");
+            }
+            Ok(_) if failed == 0 => return number,
+            // What is only foreseen may fail.
+            Ok(_) => {}
+        }
+    }
+    unreachable!("there are fewer allocations than numbers")
+}
+
+#[test]
+fn each_allocation_of_a_zone_in_the_making_may_fail_and_the_zone_fails_with_a_sentence() {
+    let apart = "a TXT x\nb TXT y\na TXT z\nb TXT w\nc NSEC d A TYPE1234 NS\n";
+    let generic = format!("g TYPE65280 \\# 700 {}\n", "0a".repeat(700));
+    let parameters = "s SVCB 1 . alpn=h2,h3 port=53 ipv6hint=::,::,::,::\n";
+    for records in
+        [apart, &generic, parameters, common::EVERY_TYPE, "$GENERATE 1-300 host-$.a.b A 192.0.2.1\n"]
+    {
+        let allocations = starve(&zone(records));
+        assert!(allocations >= 10, "{allocations} for {records}");
+    }
+}
+
+#[test]
+fn a_zone_larger_than_memory_fails_with_a_sentence_and_is_read_with_little_more_than_it_needs() {
+    let lines: String = (0..20_000).map(|number| format!("host-{number} A 192.0.2.1\n")).collect();
+    let text = zone(&lines);
+    let (_, usage) = Usage::of(|| Zone::parse("z.zone", text.as_bytes()).is_ok());
+    for eighth in 1..=9 {
+        let bytes = usage.peak / 8 * eighth;
+        let (read, _) = Scarcity::Bytes(bytes).during(|| Zone::parse("z.zone", text.as_bytes()));
+        match read {
+            Ok(_) => assert!(eighth > 4),
+            Err(error) => {
+                assert!(eighth < 9 && error.problem == Problem::NoMemory, "{eighth} eighths: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn generated_records_promise_nothing_for_the_lines_behind_them() {
+    let generated = zone("$GENERATE 1-50000 host-$ A 192.0.2.1\n");
+    let more: String = (0..200).map(|number| format!("more-{number} A 192.0.2.1\n")).collect();
+    let both = format!("{generated}{more}");
+    let peak = |text: &str| Usage::of(|| Zone::parse("z.zone", text.as_bytes()).is_ok()).1.peak;
+    let (alone, both) = (peak(&generated), peak(&both));
+    println!("{alone} bytes at most, {both} with 200 records more");
+    assert!(both < alone + alone / 8, "{alone} became {both}");
 }
 
 /// Names of a large zone.

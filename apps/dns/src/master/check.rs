@@ -15,7 +15,6 @@ use crate::kind::Kind;
 use crate::query::HEADER;
 use crate::tree::{MAX_NAME, NodeId, Tree, trim};
 use crate::zone::{Packed, Set, Zone};
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// The most name servers of one name: an answer looks at all of them for their addresses.
@@ -57,12 +56,13 @@ pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize)
         return Err(second.mistake(Problem::SecondSoa));
     }
     let soa_data = record(&data, soa.data);
+    let starved = soa.mistake(Problem::NoMemory);
     let zone = Zone {
         apex: soa.owner,
-        wire_name: tree.wire_name(soa.owner),
+        wire_name: tree.wire_name(soa.owner).ok_or(starved)?,
         length: tree.length(soa.owner),
         depth: tree.depth(soa.owner),
-        info: vec![Packed::new(NONE); tree.len() + 1],
+        info: filled(Packed::new(NONE), tree.len() + 1).ok_or(starved)?,
         sets: Vec::new(),
         records: 0,
         // Two names of four octets each come before it.
@@ -72,7 +72,9 @@ pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize)
         data,
         tree,
     };
-    let mut freezer = Freezer { entries: &entries, next: vec![NONE; entries.len()], zone, has_dname: false };
+    let next = filled(NONE, entries.len()).ok_or(starved)?;
+    let mut freezer = Freezer { entries: &entries, next, zone, has_dname: false };
+    freezer.zone.sets.try_reserve_exact(entries.len()).map_err(|_| starved)?;
     if let Some(info) = freezer.zone.info.get_mut(soa.owner.index()) {
         info.mark(Packed::EXISTS);
     }
@@ -129,7 +131,6 @@ impl Freezer<'_> {
                 first.set_number(id);
             }
         }
-        self.zone.sets.reserve_exact(self.entries.len());
         for node in 0..self.zone.info.len() {
             // The last one is no node, and marks the end.
             let first_set = self.zone.sets.len() as u32; // no more than entries
@@ -206,7 +207,8 @@ impl Freezer<'_> {
                 set.data = entry.data;
                 end = start;
             } else if start != end {
-                end = self.continue_at_end(&mut set, end);
+                end =
+                    self.continue_at_end(&mut set, end, length).map_err(|problem| entry.mistake(problem))?;
                 self.zone.data.extend_from_within(start..start + length);
             }
             end += length;
@@ -218,15 +220,18 @@ impl Freezer<'_> {
         Ok(next)
     }
 
-    /// Makes the data of `set`, which end at `end`, be the last of all, and gives their end.
-    fn continue_at_end(&mut self, set: &mut Set, end: usize) -> usize {
+    /// Makes the data of `set`, which end at `end`, be the last of all, with room for as many octets as `more` behind them, and
+    /// gives their end.
+    fn continue_at_end(&mut self, set: &mut Set, end: usize, more: usize) -> Result<usize, Problem> {
         let data = &mut self.zone.data;
-        if end != data.len() {
-            let moved = data.len() as u32; // see MAX_FILE
-            data.extend_from_within(set.data as usize..end);
-            set.data = moved;
+        let own = set.data as usize..end;
+        let moves = end != data.len();
+        data.try_reserve(more + if moves { own.len() } else { 0 }).map_err(|_| Problem::NoMemory)?;
+        if moves {
+            set.data = u32::try_from(data.len()).map_err(|_| Problem::FileTooLong)?;
+            data.extend_from_within(own);
         }
-        data.len()
+        Ok(data.len())
     }
 
     /// What each type wants of the name that it stands at.
@@ -329,6 +334,15 @@ impl Entry {
     fn mistake(&self, problem: Problem) -> Mistake {
         Mistake { at: self.at, problem }
     }
+}
+
+/// A list of so many times `value`, if there is memory for it.
+#[inline(never)]
+fn filled<T: Clone>(value: T, length: usize) -> Option<Vec<T>> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(length).ok()?;
+    list.resize(length, value);
+    Some(list)
 }
 
 /// The data that stand at `at` after their length.

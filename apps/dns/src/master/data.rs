@@ -101,7 +101,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_, '_>, fields: &[u8]) -> Result<(),
 impl Reader<'_, '_, '_> {
     /// Goes on to the next word of the entry, which is to be `field`.
     fn expect_field(&mut self, field: u8) -> Result<(), Mistake> {
-        if self.scanner.advance()? {
+        if self.advance()? {
             return Ok(());
         }
         Err(Mistake { at: self.scanner.end_of_word(), problem: problem(field) })
@@ -178,7 +178,7 @@ impl Reader<'_, '_, '_> {
     fn texts(&mut self) -> Result<(), Mistake> {
         loop {
             self.string()?;
-            if !self.scanner.advance()? {
+            if !self.advance()? {
                 return Ok(());
             }
         }
@@ -214,7 +214,7 @@ impl Reader<'_, '_, '_> {
         loop {
             let word = self.scanner.word();
             digits.take(word.text, &mut self.state.data).ok_or(word.mistake(wrong))?;
-            if !self.scanner.advance()? {
+            if !self.advance()? {
                 break;
             }
         }

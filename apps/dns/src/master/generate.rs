@@ -17,6 +17,10 @@ const MAX_GENERATED: u64 = 1 << 24;
 const MAX_NUMBER: u32 = 0x7fff_ffff;
 /// The most digits of a number: as long as a label.
 const MAX_WIDTH: u32 = 63;
+/// The most octets that one of a template becomes: those of a number for `$`. `${0,63}` becomes fewer for each.
+const MAX_EXPANSION: usize = 10;
+/// What a number may take beyond that while it is written: its digits and dots.
+const LONGEST: usize = 64;
 
 impl Reader<'_, '_, '_> {
     /// Reads what follows `$GENERATE`, which stands at `at`: that is the place of all mistakes in the records.
@@ -33,13 +37,16 @@ impl Reader<'_, '_, '_> {
         let is_quoted = is_quoted(template);
         let owner = self.state.owner;
         let mut line = Vec::new();
+        if line.try_reserve_exact(MAX_EXPANSION * template.len() + LONGEST).is_err() {
+            return Err(Mistake { at, problem: Problem::NoMemory });
+        }
         for _ in 0..rounds {
             line.clear();
             expand(template, is_quoted, number, &mut line)
                 .ok_or(Mistake { at, problem: Problem::ExpectedTemplate })?;
             let before = self.state.entries.len();
             let scanner = Scanner::new(&line, 0);
-            let read = Reader { state: &mut *self.state, scanner }.entries();
+            let read = Reader::new(&mut *self.state, scanner).entries();
             read.map_err(|mistake| Mistake { at, ..mistake })?;
             let entries = self.state.entries.get_mut(before..).unwrap_or(&mut []);
             if entries.is_empty() {

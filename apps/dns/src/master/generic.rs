@@ -25,13 +25,19 @@ impl Reader<'_, '_, '_> {
         let length = number::decimal(number.text, u16::MAX.into());
         let length = length.ok_or(number.mistake(Problem::ExpectedU16))?;
         let (mut octets, mut digits) = (Vec::new(), Digits::HEX);
-        while self.scanner.advance()? {
+        self.state.is_starved |= octets.try_reserve_exact(length as usize + 1).is_err();
+        while !self.state.is_starved && self.scanner.advance()? {
             let word = self.scanner.word();
+            // No more than there is room for.
+            if octets.len() + word.text.len() / 2 > length as usize {
+                return Err(number.mistake(Problem::WrongLength));
+            }
             digits.take(word.text, &mut octets).ok_or(word.mistake(Problem::ExpectedHex))?;
         }
         if octets.len() != length as usize || !digits.is_whole() {
             return Err(number.mistake(Problem::WrongLength));
         }
+        self.make_room(octets.len())?;
         if fields.is_empty() {
             self.put(&octets);
             return Ok(());

@@ -48,6 +48,7 @@ impl<'f> Files<'f> {
             return Err(Problem::FileTooLong);
         }
         let base = base as u32; // at most MAX_FILE
+        self.files.try_reserve(1).map_err(|_| Problem::NoMemory)?;
         self.files.push(File { name, bytes, base });
         self.depth += 1;
         Ok(Scanner::new(bytes, base))
@@ -84,7 +85,7 @@ impl Reader<'_, '_, '_> {
             self.state.origin = Some(self.name()?);
         }
         let scanner = self.state.files.open(name, bytes).map_err(|problem| word.mistake(problem))?;
-        Reader { state: &mut *self.state, scanner }.entries()?;
+        Reader::new(&mut *self.state, scanner).entries()?;
         self.state.files.depth -= 1;
         (self.state.origin, self.state.owner) = (origin, owner);
         Ok(())

@@ -30,7 +30,7 @@ impl Reader<'_, '_, '_> {
             place.take(self.scanner.word().text).ok_or(self.mistake(Problem::ExpectedLocation))?;
             if place.numbers < SIZES {
                 self.expect(Problem::ExpectedLocation)?;
-            } else if place.numbers == NUMBERS || !self.scanner.advance()? {
+            } else if place.numbers == NUMBERS || !self.advance()? {
                 break;
             }
         }

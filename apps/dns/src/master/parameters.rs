@@ -8,6 +8,7 @@ use super::number;
 use super::problem::{Mistake, Problem};
 use super::scanner::Word;
 use super::types::{cut, insert};
+use alloc::vec::Vec;
 
 /// Keys, each name before its number (RFC 9460, 14.3.2; RFC 9461, 5; RFC 9540, 4).
 const KEYS: &[u8] =
@@ -30,18 +31,18 @@ impl Reader<'_, '_, '_> {
     #[inline(never)]
     pub(super) fn parameters(&mut self) -> Result<(), Mistake> {
         let start = self.state.data.len();
-        let mut is_there = self.scanner.advance()?;
+        let mut is_there = self.advance()?;
         let first = self.scanner.word();
         while is_there {
             let word = self.scanner.word();
             let end = self.scanner.end_of_word();
-            is_there = self.scanner.advance()?;
+            is_there = self.advance()?;
             let behind = self.scanner.word();
             // Quotation marks right behind the sign hold the value.
             let mut quoted = None;
             if is_there && word.text.ends_with(b"=") && behind.is_quoted && behind.at == end {
                 quoted = Some(behind.text);
-                is_there = self.scanner.advance()?;
+                is_there = self.advance()?;
             }
             self.parameter(start, &word, quoted).ok_or(word.mistake(Problem::ExpectedParameter))?;
         }
@@ -56,7 +57,7 @@ impl Reader<'_, '_, '_> {
         let text = quoted.or(value.get(1..)).unwrap_or(&[]);
         let (key, is_named) = key(name)?;
         let place = self.place(start, key)?;
-        let behind = cut(&mut self.state.data, place);
+        let behind = self.cut(place)?;
         self.put(&key.to_be_bytes());
         self.put(&[0; 2]);
         // Called by its number, a key has a value without a form.
@@ -70,7 +71,7 @@ impl Reader<'_, '_, '_> {
                 Some(b'\\') if is_list => self.put(&[letters.next().ok()??.byte]),
                 Some(byte) if byte != b',' || !is_list => self.put(&[byte]),
                 last => {
-                    let item = cut(&mut self.state.data, end);
+                    let item = self.cut(end)?;
                     self.item(form, place + 4, &item)?;
                     end = self.state.data.len();
                     if last.is_none() {
@@ -83,6 +84,13 @@ impl Reader<'_, '_, '_> {
         *self.state.data.get_mut(place + 2..)?.first_chunk_mut()? = length.to_be_bytes();
         self.put(&behind);
         Some(())
+    }
+
+    /// Takes what was read from `at` on.
+    fn cut(&mut self, at: usize) -> Option<Vec<u8>> {
+        let taken = cut(&mut self.state.data, at);
+        self.state.is_starved |= taken.is_none();
+        taken
     }
 
     /// Where `key` belongs among the parameters from `at` on; `None` if it is there.

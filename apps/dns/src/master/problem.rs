@@ -41,6 +41,13 @@ pub(crate) struct Mistake {
     pub(crate) problem: Problem,
 }
 
+impl Mistake {
+    /// The same place, where memory lacks.
+    pub(super) fn starved(self) -> Self {
+        Self { problem: Problem::NoMemory, ..self }
+    }
+}
+
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// What a master file should have had at the place of a mistake.
@@ -63,6 +70,7 @@ macro_rules! problems {
 
 problems! {
     FileTooLong = "expected at most 256 MiB, with all files that are included",
+    NoMemory = "expected more memory: the zone, with what it takes to read it, does not fit",
     // Words.
     UnclosedQuote = "expected a closing quotation mark before the end of the line",
     UnclosedParenthesis = "expected a closing parenthesis for this one before the end of the file",

@@ -10,7 +10,7 @@ impl Reader<'_, '_, '_> {
     #[inline(never)]
     pub(super) fn types(&mut self) -> Result<(), Mistake> {
         let start = self.state.data.len();
-        while self.scanner.advance()? {
+        while self.advance()? {
             let word = self.scanner.word();
             let kind = Kind::parse(word.text).ok_or(word.mistake(Problem::ExpectedKind))?;
             set(&mut self.state.data, start, kind.code());
@@ -46,15 +46,25 @@ fn set(data: &mut Vec<u8>, mut at: usize, code: u16) {
 
 /// Inserts `octets` before what stands at `at`.
 pub(super) fn insert(data: &mut Vec<u8>, at: usize, octets: &[u8]) {
-    let behind = cut(data, at);
+    let end = data.len();
     data.extend_from_slice(octets);
-    data.extend_from_slice(&behind);
+    if at <= end {
+        data.copy_within(at..end, at + octets.len());
+        if let Some(place) = data.get_mut(at..at + octets.len()) {
+            place.copy_from_slice(octets);
+        }
+    }
 }
 
-/// Takes what stands at `at` and behind it, in one place for all that do.
+/// Takes what stands at `at` and behind it, in one place for all that do; `None` where there is no memory for it.
 #[inline(never)]
-pub(super) fn cut(data: &mut Vec<u8>, at: usize) -> Vec<u8> {
-    data.split_off(at.min(data.len()))
+pub(super) fn cut(data: &mut Vec<u8>, at: usize) -> Option<Vec<u8>> {
+    let behind = data.get(at..).unwrap_or(&[]);
+    let mut taken = Vec::new();
+    taken.try_reserve_exact(behind.len()).ok()?;
+    taken.extend_from_slice(behind);
+    data.truncate(at);
+    Some(taken)
 }
 
 /// Whether `bitmap` is one: blocks in the order of their numbers, none longer than it must be.
