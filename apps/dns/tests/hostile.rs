@@ -8,7 +8,7 @@ mod signed;
 use common::{example, query, query_with_edns, server, zone};
 use random::Random;
 use std::path::{Path, PathBuf};
-use unik_dns::Server;
+use unik_dns::{Server, Zone};
 
 /// Zones with everything in them that answers can be made of.
 fn everything() -> Server {
@@ -189,6 +189,22 @@ fn a_zone_of_records_upon_records_is_read_in_a_moment() {
     let server = server(&[&text]);
     assert!(common::ask(&server, "h99999.d99.x.example.org A").contains("A 10.1.134.159"));
     checks::message(&server, &query("h99999.d98.x.example.org A"));
+}
+
+#[test]
+fn copies_of_the_last_record_of_a_long_set_cost_no_more_than_those_of_the_first() {
+    let record = |number: usize| format!("many A 10.0.{}.{}\n", number >> 8, number & 255);
+    let records: String = (0..3000).map(record).collect();
+    let took = |number: usize| {
+        let text = zone(&format!("{records}{}", record(number).repeat(50_000)));
+        let start = std::time::Instant::now();
+        let read = Zone::parse("z.zone", text.as_bytes()).map(|zone| zone.records());
+        assert_eq!(read.map_err(|error| error.to_string()), Ok(3000 + 3));
+        start.elapsed()
+    };
+    let (first, last) = (took(0), took(2999));
+    println!("{first:?} with copies of the first, {last:?} with copies of the last");
+    assert!(last < 8 * first, "the whole set was looked at for each");
 }
 
 /// Each file of `fuzz/corpus/<target>`.

@@ -25,6 +25,14 @@ const MAX_TYPES: usize = 64;
 const AROUND_SET: usize = HEADER + MAX_NAME + 4 + 11;
 /// The end of a chain of entries.
 const NONE: u32 = Packed::NUMBERS - 1;
+/// Records of a set that each other is compared with. What comes behind is found by its hash.
+const FEW: u16 = 16;
+/// A slot without a record: no data begin there.
+const FREE: u32 = u32::MAX;
+/// Slots for the records of a set: more than fit in one message, as each takes twelve octets at least.
+const SEEN: usize = 1 << 13;
+/// Spreads the octets of a record over the bits of a hash: the prime of Fowler, Noll and Vo.
+const FACTOR: u32 = 16_777_619;
 /// Octets of the length in front of a record's data.
 const LENGTH: usize = 2;
 
@@ -43,6 +51,8 @@ struct Freezer<'e> {
     entries: &'e [Entry],
     next: Vec<u32>,
     zone: Zone,
+    /// Where the data of a long set's records begin, each in a slot by their hash; all free between sets.
+    seen: Vec<u32>,
     /// Names below some name are redirected.
     has_dname: bool,
 }
@@ -73,7 +83,7 @@ pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize)
         tree,
     };
     let next = filled(NONE, entries.len()).ok_or(starved)?;
-    let mut freezer = Freezer { entries: &entries, next, zone, has_dname: false };
+    let mut freezer = Freezer { entries: &entries, next, zone, seen: Vec::new(), has_dname: false };
     freezer.zone.sets.try_reserve_exact(entries.len()).map_err(|_| starved)?;
     if let Some(info) = freezer.zone.info.get_mut(soa.owner.index()) {
         info.mark(Packed::EXISTS);
@@ -193,9 +203,16 @@ impl Freezer<'_> {
             // RFC 2181, 5.2: the TTLs of a set are one; the lowest does no harm.
             set.time_to_live = set.time_to_live.min(entry.time_to_live);
             let record = record(&self.zone.data, entry.data);
-            if self.zone.data(&set).any(|earlier| earlier == record) {
+            if self.zone.data(&set).take(FEW.into()).any(|earlier| earlier == record) {
                 continue;
             }
+            if set.records >= FEW {
+                let is_new = self.is_new(entry.data).ok_or(entry.mistake(Problem::NoMemory))?;
+                if !is_new {
+                    continue;
+                }
+            }
+            let record = self::record(&self.zone.data, entry.data);
             let names = kind.shape().names;
             wire_length += 12 + record.len() + names * (MAX_NAME - 4);
             if wire_length > usize::from(u16::MAX) {
@@ -216,8 +233,35 @@ impl Freezer<'_> {
             self.zone.records += 1;
             self.check_record(entry, chain, &set)?;
         }
+        if set.records > FEW {
+            self.seen.fill(FREE);
+        }
         self.zone.sets.push(set);
         Ok(next)
+    }
+
+    /// Whether no record of the set behind the first few is the one whose data begin at `data`, which is remembered then. `None`
+    /// where there is no memory for that.
+    #[inline(never)]
+    fn is_new(&mut self, data: u32) -> Option<bool> {
+        if self.seen.is_empty() {
+            self.seen = filled(FREE, SEEN)?;
+        }
+        let wanted = record(&self.zone.data, data);
+        let hash = wanted.iter().fold(0, |hash: u32, octet| (hash ^ u32::from(*octet)).wrapping_mul(FACTOR));
+        let mut slot = hash >> (u32::BITS - SEEN.trailing_zeros());
+        // Ends, because a set has fewer records than there are slots.
+        loop {
+            let place = self.seen.get_mut(slot as usize)?;
+            if *place == FREE {
+                *place = data;
+                return Some(true);
+            }
+            if record(&self.zone.data, *place) == wanted {
+                return Some(false);
+            }
+            slot = (slot + 1) % SEEN as u32;
+        }
     }
 
     /// Makes the data of `set`, which end at `end`, be the last of all, with room for as many octets as `more` behind them, and
