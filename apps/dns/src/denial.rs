@@ -8,6 +8,7 @@ use crate::labels::Labels;
 use crate::sha1::{BLOCK, HASH, Sha1};
 use crate::tree::{Label, MAX_NAME, NodeId, Tree};
 use crate::zone::Zone;
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
@@ -34,13 +35,23 @@ pub(crate) struct Denial {
 
 impl Denial {
     /// The records of `zone` that deny names, if it is signed.
+    ///
+    /// # Errors
+    /// There is no memory for them.
     #[inline(never)]
-    pub(crate) fn of(zone: &Zone) -> Option<Self> {
-        zone.set(zone.apex, Kind::RRSIG)?;
+    pub(crate) fn of(zone: &Zone) -> Result<Option<Self>, TryReserveError> {
+        if zone.set(zone.apex, Kind::RRSIG).is_none() {
+            return Ok(None);
+        }
         // Parameters that are of no use are passed over (RFC 5155, 4.1.2).
         let parameters = zone.set(zone.apex, Kind::NSEC3PARAM);
-        let hashed = parameters.and_then(|set| zone.data(set).find_map(|data| Self::hashed(zone, data)));
-        let (mut denial, parameters) = hashed.unwrap_or((Self::new(zone, Kind::NSEC, 0, &[]), &[]));
+        let hashed = parameters
+            .and_then(|set| zone.data(set).find_map(|data| Self::hashed(zone, data).transpose()))
+            .transpose()?;
+        let (mut denial, parameters) = match hashed {
+            Some(hashed) => hashed,
+            None => (Self::try_new(zone, Kind::NSEC, 0, &[])?, [].as_slice()),
+        };
         let kind = denial.kind;
         for node in zone.tree.nodes() {
             // Another chain, with other parameters, may be in the making: it is none of ours.
@@ -50,28 +61,36 @@ impl Denial {
             };
             let set = zone.set(node, kind);
             if set.is_some_and(|set| kind == Kind::NSEC || zone.data(set).any(is_ours)) {
+                denial.owners.try_reserve(1)?;
                 denial.owners.push(node);
             }
         }
         sort(&mut denial.owners, &|one, other| compare(&zone.tree, one, other));
-        (!denial.owners.is_empty()).then_some(denial)
+        Ok((!denial.owners.is_empty()).then_some(denial))
     }
 
-    fn new(zone: &Zone, kind: Kind, iterations: u16, salt: &[u8]) -> Self {
-        Self { kind, owners: Vec::new(), apex: zone.apex, iterations, salt: salt.to_vec() }
+    fn try_new(zone: &Zone, kind: Kind, iterations: u16, salt: &[u8]) -> Result<Self, TryReserveError> {
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(salt.len())?;
+        copy.extend_from_slice(salt);
+        Ok(Self { kind, owners: Vec::new(), apex: zone.apex, iterations, salt: copy })
     }
 
     /// What the NSEC3PARAM record of `data` stands for, without owners, and its parameters; `None` if it is to be ignored, or if
     /// no NSEC3 record of theirs matches the name of the zone.
-    fn hashed<'z>(zone: &Zone, data: &'z [u8]) -> Option<(Self, &'z [u8])> {
+    fn hashed<'z>(zone: &Zone, data: &'z [u8]) -> Result<Option<(Self, &'z [u8])>, TryReserveError> {
         // RFC 5155, 4: an algorithm, flags, iterations, and the salt behind its length.
-        let [ALGORITHM, 0, parameters @ ..] = data else { return None };
-        let [high, low, _, salt @ ..] = parameters else { return None };
-        let mut denial = Self::new(zone, Kind::NSEC3, u16::from_be_bytes([*high, *low]), salt);
-        let mut name = zone.wire_name.get(..zone.length)?.to_vec();
-        name.make_ascii_lowercase();
-        denial.apex = denial.matching(zone, &denial.digits(&name))?;
-        Some((denial, parameters))
+        let [ALGORITHM, 0, parameters @ ..] = data else { return Ok(None) };
+        let [high, low, _, salt @ ..] = parameters else { return Ok(None) };
+        let mut denial = Self::try_new(zone, Kind::NSEC3, u16::from_be_bytes([*high, *low]), salt)?;
+        let mut name = [0; MAX_NAME];
+        let name = name.get_mut(..zone.length).unwrap_or_default();
+        for (place, octet) in name.iter_mut().zip(&zone.wire_name) {
+            *place = octet.to_ascii_lowercase();
+        }
+        let Some(apex) = denial.matching(zone, &denial.digits(name)) else { return Ok(None) };
+        denial.apex = apex;
+        Ok(Some((denial, parameters)))
     }
 
     /// The owner that comes last before the name of `label` under `encloser`, which does not exist.

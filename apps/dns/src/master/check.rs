@@ -106,7 +106,7 @@ pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize)
     drop(entries);
     trim(&mut zone.sets);
     trim(&mut zone.data);
-    zone.denial = Denial::of(&zone);
+    zone.denial = Denial::of(&zone).map_err(|_| starved)?;
     Ok(zone)
 }
 
