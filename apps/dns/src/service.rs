@@ -23,11 +23,15 @@ use unik::sync::Event;
 use unik::time::{Duration, Time};
 use unik::{Files, Shutdown, Spawner, log, yield_now};
 use unik_sched::Pace;
+use unik_sched::time::Instant;
 
 /// The port of the protocol, for both transports.
 const PORT: u16 = 53;
-/// Connections served at the same time; further ones are reset.
+/// Connections served at the same time. For a further one that which has waited longest for a query is closed (RFC 7766,
+/// 6.2.3); if all are being answered, it is reset.
 pub const CONNECTION_LIMIT: usize = 32;
+/// Places for connections: some are about to be closed for others.
+const PLACES: usize = CONNECTION_LIMIT + 8;
 /// Those of one client (RFC 7766, 6.2.2): an IPv4 address, or the 64 bits of an IPv6 address that one network has.
 pub const CLIENT_LIMIT: usize = 8;
 /// How long connections have for the answers that were begun, when the appliance is asked to end: less than the time that
@@ -151,7 +155,8 @@ pub async fn serve(
         server,
         time: time.clone(),
         shutdown,
-        clients: RefCell::new(Clients([None; CONNECTION_LIMIT])),
+        clients: RefCell::new(Clients([None; PLACES])),
+        displaced: core::array::from_fn(|_| Event::new()),
         closed: Event::new(),
         scratch: RefCell::new(vec![0; MAX_ANSWER]),
         complaint: Pace::new(COMPLAINT),
@@ -214,27 +219,60 @@ impl fmt::Display for Client {
     }
 }
 
-/// The client of each connection, in places.
-struct Clients([Option<u64>; CONNECTION_LIMIT]);
+/// A connection as the others see it.
+#[derive(Clone, Copy)]
+struct Seat {
+    client: u64,
+    /// When it is closed if no whole query arrives; `None` while an answer is being sent.
+    waits_until: Option<Instant>,
+    /// It is closed for another one.
+    is_leaving: bool,
+}
+
+/// The connections, in places.
+struct Clients([Option<Seat>; PLACES]);
 
 impl Clients {
-    /// A place for a connection of the client at `address`, which may be that of all clients.
+    /// A place for a connection of the client at `address`, which may be that of all clients, and the place of the one that is
+    /// to be closed for it, if there is one.
     ///
     /// # Errors
     /// Why there is none.
-    fn admit(&mut self, address: IpAddr, is_shared: bool) -> Result<usize, &'static str> {
+    fn admit(&mut self, address: IpAddr, is_shared: bool) -> Result<(usize, Option<usize>), &'static str> {
         let client = match address {
             IpAddr::V4(address) => u32::from(address).into(),
             IpAddr::V6(address) => (u128::from(address) >> 64) as u64,
         };
-        let same = self.0.iter().flatten().filter(|other| **other == client).count();
-        if same >= CLIENT_LIMIT && !is_shared {
+        let staying = || self.0.iter().flatten().filter(|seat| !seat.is_leaving);
+        if staying().filter(|seat| seat.client == client).count() >= CLIENT_LIMIT && !is_shared {
             return Err("the limit on connections of one client is reached");
         }
-        let free = self.0.iter_mut().enumerate().find(|(_, place)| place.is_none());
-        let (index, place) = free.ok_or("the limit on connections is reached")?;
-        *place = Some(client);
-        Ok(index)
+        let is_full = staying().count() >= CONNECTION_LIMIT;
+        let free = self.0.iter().position(Option::is_none);
+        let free = free.ok_or("the limit on connections is reached")?;
+        let mut displaced = None;
+        if is_full {
+            let seats = self.0.iter_mut().enumerate();
+            let waiting = seats.filter_map(|(index, seat)| {
+                let seat = seat.as_mut().filter(|seat| !seat.is_leaving)?;
+                Some((seat.waits_until?, index, seat))
+            });
+            let longest = waiting.min_by_key(|(until, index, _)| (*until, *index));
+            let (_, index, seat) = longest.ok_or("the limit on connections is reached")?;
+            seat.is_leaving = true;
+            displaced = Some(index);
+        }
+        if let Some(place) = self.0.get_mut(free) {
+            *place = Some(Seat { client, waits_until: None, is_leaving: false });
+        }
+        Ok((free, displaced))
+    }
+
+    /// The connection in `place` waits for a query until then, or sends an answer.
+    fn wait(&mut self, place: usize, until: Option<Instant>) {
+        if let Some(Some(seat)) = self.0.get_mut(place) {
+            seat.waits_until = until;
+        }
     }
 
     fn leave(&mut self, place: usize) {
@@ -254,6 +292,8 @@ struct Shared {
     time: Time,
     shutdown: Shutdown,
     clients: RefCell<Clients>,
+    /// The connection in each place is to be closed for another one.
+    displaced: [Event; PLACES],
     /// A connection has been closed.
     closed: Event,
     /// Room for one answer: it is built and copied without a wait in between.
@@ -265,6 +305,8 @@ struct Shared {
 impl Shared {
     /// Takes notice that the connection in `place` is closed.
     fn leave(&self, place: usize) {
+        // It may have closed by itself.
+        self.displaced.get(place).map(Event::try_take);
         self.clients.borrow_mut().leave(place);
         self.closed.set();
     }
@@ -298,15 +340,19 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
             }
             None => return,
         };
-        let place = match shared.clients.borrow_mut().admit(client.ip(), shared.server.settings().is_shared) {
-            Ok(place) => place,
-            Err(why) => {
-                shared.server.counters().connections_refused.increment();
-                shared.complain(client, why);
-                stream.abort();
-                continue;
-            }
-        };
+        let (place, displaced) =
+            match shared.clients.borrow_mut().admit(client.ip(), shared.server.settings().is_shared) {
+                Ok(places) => places,
+                Err(why) => {
+                    shared.server.counters().connections_refused.increment();
+                    shared.complain(client, why);
+                    stream.abort();
+                    continue;
+                }
+            };
+        if let Some(event) = displaced.and_then(|place| shared.displaced.get(place)) {
+            event.set();
+        }
         let Some(session) = Session::try_new(shared.time.now()) else {
             shared.leave(place);
             shared.starved(client);
@@ -316,7 +362,7 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
         let task = {
             let shared = shared.clone();
             async move {
-                if let Err(error) = converse(&mut stream, session, &shared).await {
+                if let Err(error) = converse(&mut stream, session, &shared, place).await {
                     log::debug!("connection of {}: {error}", Client(client));
                 }
                 if shared.shutdown.is_requested() {
@@ -334,20 +380,30 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
 }
 
 /// Serves one connection until either side has had enough.
-async fn converse(stream: &mut TcpStream, mut session: Session, shared: &Shared) -> Result<(), net::Error> {
+async fn converse(
+    stream: &mut TcpStream,
+    mut session: Session,
+    shared: &Shared,
+    place: usize,
+) -> Result<(), net::Error> {
     let time = &shared.time;
+    let mut is_displaced = false;
     let (mut ending, mut last) = (pin!(shared.shutdown.requested()), Last(LAST));
     loop {
         let step = session.advance(&shared.server, time.now(), &mut shared.scratch.borrow_mut());
+        let until = (step == Step::Read).then_some(session.deadline());
+        shared.clients.borrow_mut().wait(place, until);
         let left = session.deadline().duration_since(time.now());
         let moved = async {
             match step {
                 Step::Read => {
-                    // The request to end ends the stream behind what has arrived, as the client may.
+                    // The request to end, or another connection, ends the stream behind what has arrived, as the client may.
                     let mut read = pin!(stream.read(session.space()));
                     let next = poll_fn(|context| {
                         let ends = ending.as_mut().poll(context).is_ready();
-                        last.take(ends, read.as_mut().poll(context))
+                        let displaced = shared.displaced.get(place);
+                        is_displaced |= displaced.is_some_and(|event| event.poll_wait(context).is_ready());
+                        last.take(ends || is_displaced, read.as_mut().poll(context))
                     });
                     next.await.unwrap_or(Ok(0))
                 }
@@ -392,15 +448,15 @@ mod tests {
 
     #[test]
     fn one_client_does_not_take_all_connections() {
-        let mut clients = Clients([None; CONNECTION_LIMIT]);
+        let mut clients = Clients([None; PLACES]);
         let [one, other] = [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])];
         for place in 0..CLIENT_LIMIT {
-            assert_eq!(clients.admit(one, false), Ok(place));
+            assert_eq!(clients.admit(one, false), Ok((place, None)));
         }
         assert!(clients.admit(one, false).is_err());
-        assert_eq!(clients.admit(other, false), Ok(CLIENT_LIMIT));
+        assert_eq!(clients.admit(other, false), Ok((CLIENT_LIMIT, None)));
         clients.leave(3);
-        assert_eq!(clients.admit(one, false), Ok(3));
+        assert_eq!(clients.admit(one, false), Ok((3, None)));
         // All addresses of one network of IPv6 are one client's.
         for host in 0..CLIENT_LIMIT as u16 {
             assert!(clients.admit(IpAddr::from([0x2001, 0xdb8, 0, 0, 1, 2, 3, host]), false).is_ok());
@@ -411,14 +467,46 @@ mod tests {
 
     #[test]
     fn clients_that_share_an_address_share_all_connections() {
-        let mut clients = Clients([None; CONNECTION_LIMIT]);
+        let mut clients = Clients([None; PLACES]);
         assert!(clients.is_empty());
         for place in 0..CONNECTION_LIMIT {
-            assert_eq!(clients.admit(IpAddr::from([10, 0, 2, 2]), true), Ok(place));
+            assert_eq!(clients.admit(IpAddr::from([10, 0, 2, 2]), true), Ok((place, None)));
         }
         assert!(clients.admit(IpAddr::from([10, 0, 2, 2]), true).is_err());
         (0..CONNECTION_LIMIT).for_each(|place| clients.leave(place));
         assert!(clients.is_empty());
+    }
+
+    #[test]
+    fn the_connection_that_waits_longest_is_closed_for_a_new_one() {
+        let mut clients = Clients([None; PLACES]);
+        let client = IpAddr::from([10, 0, 2, 2]);
+        let until = |place: usize| Instant::ZERO + Duration::from_secs(100 - place as u64);
+        for place in 0..CONNECTION_LIMIT {
+            assert_eq!(clients.admit(client, true), Ok((place, None)));
+            clients.wait(place, Some(until(place)));
+        }
+        // The last has waited longest, but is being answered; each is closed for one other.
+        clients.wait(CONNECTION_LIMIT - 1, None);
+        for (place, displaced) in (CONNECTION_LIMIT..PLACES).zip((0..CONNECTION_LIMIT - 1).rev()) {
+            assert_eq!(clients.admit(client, true), Ok((place, Some(displaced))));
+        }
+        assert!(clients.admit(client, true).is_err(), "those that were told to close have not done it");
+        clients.leave(CONNECTION_LIMIT - 2);
+        let next = (CONNECTION_LIMIT - 2, Some(CONNECTION_LIMIT - 2 - (PLACES - CONNECTION_LIMIT)));
+        assert_eq!(clients.admit(client, true), Ok(next));
+        // A client at its limit closes no others.
+        (0..PLACES).for_each(|place| clients.leave(place));
+        for place in 0..CLIENT_LIMIT {
+            assert_eq!(clients.admit(client, false), Ok((place, None)));
+        }
+        for other in 0..CONNECTION_LIMIT - CLIENT_LIMIT {
+            let (place, _) = clients.admit(IpAddr::from([192, 0, 2, other as u8]), false).unwrap();
+            clients.wait(place, Some(until(place)));
+        }
+        assert!(clients.admit(client, false).is_err());
+        let longest = (CONNECTION_LIMIT, Some(CONNECTION_LIMIT - 1));
+        assert_eq!(clients.admit(IpAddr::from([198, 51, 100, 1]), false), Ok(longest));
     }
 
     #[test]
