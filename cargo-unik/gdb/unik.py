@@ -1,5 +1,6 @@
 """Commands for gdb that know what a unik image consists of; for images built with types (cargo unik gdb)."""
 
+import ipaddress
 import re
 import struct
 
@@ -94,9 +95,8 @@ class Tasks(gdb.Command):
 # stack. Where one is kept is found by a walk through whatever the tasks hold, so no table is named here.
 SOCKETS = [
     (
-        re.compile(r"smoltcp::socket::udp::Socket"),
-        lambda it: ("udp", *queues(it["rx_buffer"]["payload_ring"], it["tx_buffer"]["payload_ring"]),
-                    end(it["endpoint"]), "-", "OPEN"),
+        re.compile(r"unik_net::udp::(\w+::)*Bound"),
+        lambda it: ("udp", int(it["queue"]["payload_ring"]["length"]), 0, "0.0.0.0:%d" % int(it["port"]), "-", "OPEN"),
     ),
     (
         re.compile(r"unik_net::datagram::(\w+::)*Entry"),
@@ -145,8 +145,12 @@ def end(value):
     address = value["addr"]
     if str(address.type).startswith("core::option::Option"):
         address = some(address)
-    octets = [0, 0, 0, 0] if address is None else raw(address)[-4:]
-    return "%d.%d.%d.%d:%d" % (*octets, int(value["port"]))
+    port = int(value["port"])
+    if address is None:
+        return "0.0.0.0:%d" % port
+    version = next(field for field in address.type.fields() if not field.artificial)
+    address = ipaddress.ip_address(raw(address[version]["__0"]))
+    return ("%s:%d" if address.version == 4 else "[%s]:%d") % (address, port)
 
 
 def tcp_ends(socket):
@@ -235,8 +239,7 @@ class Sockets(gdb.Command):
 
     def invoke(self, argument, from_tty):
         print("%-5s  %6s  %6s  %-21s  %-21s  %s" % ("PROTO", "RECV-Q", "SEND-Q", "LOCAL", "REMOTE", "STATE"))
-        # Those without a port are the stack's own, to send from.
-        rows = {row for row in found(held(), SOCKETS) if not row[3].endswith(":0")}
+        rows = set(found(held(), SOCKETS))
         for row in sorted(rows, key=lambda row: (row[0] == "tcp", row[4] != "-", row[3:])):
             print("%-5s  %6d  %6d  %-21s  %-21s  %s" % row)
 
