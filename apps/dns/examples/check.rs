@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use unik_dns::service::{Error, SUFFIX};
 use unik_dns::{Server, Zone};
@@ -19,11 +19,13 @@ fn main() -> ExitCode {
         eprintln!("name the folder whose zones are to be checked");
         return ExitCode::from(2);
     };
-    let mut files = Files::new();
-    if let Err(error) = gather(Path::new(&folder), "", &mut files) {
-        eprintln!("cannot read {}: {error}", Path::new(&folder).display());
-        return ExitCode::from(2);
-    }
+    let files = match Walk::read(Path::new(&folder)) {
+        Ok(files) => files,
+        Err(error) => {
+            eprintln!("cannot read {}: {error}", Path::new(&folder).display());
+            return ExitCode::from(2);
+        }
+    };
     let mistakes = mistakes(&files);
     for mistake in &mistakes {
         eprintln!("{mistake}");
@@ -31,20 +33,82 @@ fn main() -> ExitCode {
     if mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Reads the files of `folder`, which is called `prefix`.
-fn gather(folder: &Path, prefix: &str, files: &mut Files) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        // A name that is no text is no zone's and none's to include.
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let path = format!("{prefix}{name}");
-        if entry.path().is_dir() {
-            gather(&entry.path(), &format!("{path}/"), files)?;
-        } else {
-            files.insert(path, fs::read(entry.path())?);
-        }
+/// The most octets of all files, and the most files and folders: the limits of what `cargo unik` packs.
+const MAX_BYTES: u64 = 1 << 30;
+const MAX_ENTRIES: usize = 1 << 16;
+
+/// The way through a folder, by the rules of what packs it: links lead nowhere else, and all else are files and folders.
+struct Walk {
+    root: PathBuf,
+    /// The folders between the root and where the walk stands, by their real paths.
+    open: Vec<PathBuf>,
+    entries: usize,
+    bytes: u64,
+    files: Files,
+}
+
+impl Walk {
+    /// Reads the files of `folder`.
+    ///
+    /// # Errors
+    /// What would not be packed.
+    fn read(folder: &Path) -> io::Result<Files> {
+        let root = folder.canonicalize()?;
+        let mut walk =
+            Self { root: root.clone(), open: Vec::new(), entries: 0, bytes: 0, files: Files::new() };
+        walk.folder(root, "")?;
+        Ok(walk.files)
     }
-    Ok(())
+
+    /// Reads the files of `folder`, which is called `prefix`.
+    fn folder(&mut self, folder: PathBuf, prefix: &str) -> io::Result<()> {
+        if self.open.contains(&folder) {
+            return Err(refused(prefix, "is a link to a folder that it lies in itself"));
+        }
+        self.open.push(folder.clone());
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name
+                .to_str()
+                .ok_or_else(|| refused(&entry.path().to_string_lossy(), "has a name that is not UTF-8"))?;
+            self.entry(entry.path().canonicalize()?, &format!("{prefix}{name}"))?;
+        }
+        self.open.pop();
+        Ok(())
+    }
+
+    /// Takes what is really at `real` as `path`.
+    fn entry(&mut self, real: PathBuf, path: &str) -> io::Result<()> {
+        self.entries += 1;
+        if self.entries > MAX_ENTRIES {
+            return Err(refused(path, "is one of too many files and folders"));
+        }
+        if !real.starts_with(&self.root) {
+            return Err(refused(path, "is a link out of the folder"));
+        }
+        let kind = fs::metadata(&real)?;
+        if kind.is_dir() {
+            return self.folder(real, &format!("{path}/"));
+        }
+        if !kind.is_file() {
+            return Err(refused(path, "is neither a file nor a folder"));
+        }
+        // A file may grow meanwhile.
+        let mut text = Vec::new();
+        let left = MAX_BYTES - self.bytes;
+        self.bytes += fs::File::open(&real)?.take(left + 1).read_to_end(&mut text)? as u64;
+        if self.bytes > MAX_BYTES {
+            return Err(refused(path, "makes it more than 1 GiB"));
+        }
+        self.files.insert(path.to_owned(), text);
+        Ok(())
+    }
+}
+
+/// Why nothing is packed.
+fn refused(path: &str, why: &str) -> io::Error {
+    io::Error::other(format!("{path} {why}"))
 }
 
 /// What is wrong with the zones in `files`, a sentence each.
@@ -68,6 +132,8 @@ fn mistakes(files: &Files) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
 
     #[test]
     fn all_that_is_wrong_in_a_folder_is_said() {
@@ -92,8 +158,30 @@ mod tests {
 
     #[test]
     fn the_example_zones_have_no_mistakes() {
-        let mut files = Files::new();
-        gather(&Path::new(env!("CARGO_MANIFEST_DIR")).join("zones"), "", &mut files).expect("readable");
+        let files = Walk::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("zones")).expect("readable");
         assert_eq!(mistakes(&files), [""; 0]);
+    }
+
+    /// What is said of a folder in which `prepare` has put something beside a file.
+    fn said(name: &str, prepare: impl FnOnce(&Path) -> io::Result<()>) -> Result<Vec<String>, String> {
+        let folder = std::env::temp_dir().join(format!("unik-check-{}-{name}", std::process::id()));
+        fs::create_dir_all(folder.join("sub")).expect("a folder");
+        fs::write(folder.join("sub/file"), "text").expect("a file");
+        prepare(&folder).expect("what is to be read");
+        let read = Walk::read(&folder);
+        fs::remove_dir_all(&folder).expect("it is there");
+        read.map(|files| files.into_keys().collect()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_not_packed_is_not_read() {
+        let inside = said("inside", |folder| symlink("sub/file", folder.join("link")));
+        assert_eq!(inside, Ok(vec!["link".to_owned(), "sub/file".to_owned()]));
+        let out = said("out", |folder| symlink("/etc/hostname", folder.join("link")));
+        assert_eq!(out, Err("link is a link out of the folder".to_owned()));
+        let cycle = said("cycle", |folder| symlink("..", folder.join("sub/up")));
+        assert_eq!(cycle, Err("sub/up/ is a link to a folder that it lies in itself".to_owned()));
+        let socket = said("socket", |folder| UnixListener::bind(folder.join("socket")).map(drop));
+        assert_eq!(socket, Err("socket is neither a file nor a folder".to_owned()));
     }
 }
