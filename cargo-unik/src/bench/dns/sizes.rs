@@ -206,11 +206,18 @@ fn cost(server: &Server, next: &mut dyn FnMut() -> (Vec<u8>, Option<[u8; 4]>)) -
     Ok(spent(&server.monitor)?.saturating_sub(before) / u64::from(COUNTED))
 }
 
+/// Octets of a record before its address: a pointer to its name, type, class, TTL and length (RFC 1035, 4.1.3).
+const ADDRESS: usize = 12;
+
 /// Whether an answer belongs to the query, and tells this address, or that there is no such name.
 fn check(query: &[u8], answer: &[u8], address: Option<[u8; 4]>) -> bool {
     let Some(&code) = answer.get(3) else { return false };
     let is_right = match address {
-        Some(address) => code & 0xf == 0 && answer.ends_with(&address),
+        // The first record has the question's name, and behind it come the zone's name servers.
+        Some(address) => {
+            code & 0xf == 0
+                && answer.get(query.len() + ADDRESS..query.len() + ADDRESS + 4) == Some(&address[..])
+        }
         None => code & 0xf == 3,
     };
     is_right && answer.get(..2) == query.get(..2) && answer.get(12..query.len()) == query.get(12..)
@@ -227,6 +234,7 @@ mod tests {
         answer[2] = 0x84;
         answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 14, 16, 0, 4, 10, 0, 0, 9]);
         assert!(check(&query, &answer, Some([10, 0, 0, 9])));
+        assert!(check(&query, &[&answer[..], &[0xc0, 14, 0, 2, 0, 1]].concat(), Some([10, 0, 0, 9])));
         assert!(!check(&query, &answer, Some([10, 0, 0, 8])));
         assert!(!check(&query, &answer, None));
         assert!(!check(&question(8, b"\x01a\0"), &answer, Some([10, 0, 0, 9])));
