@@ -203,7 +203,7 @@ static LAYOUTS: [u8; 66] = {
 
 /// Every type with a name: its name, its number and its fields, those that zones are full of first. The letters are
 /// explained in `master::data`.
-const ROWS: [(&str, u16, &str); 39] = [
+const ROWS: [(&str, u16, &str); 67] = [
     // RFC 1035, 3.4.1, 3.3.11, 3.3.9, 3.3.14, 3.3.1, 3.3.12 and 3.3.13; RFC 3596, 2.2.
     ("A", 1, "a"),
     ("AAAA", 28, "q"),
@@ -235,7 +235,7 @@ const ROWS: [(&str, u16, &str); 39] = [
     // RFC 6672, 2.1; RFC 3403, 4; RFC 7553, 4.
     ("DNAME", 39, "n"),
     ("NAPTR", 35, "22sssn"),
-    ("URI", 256, "22U"),
+    ("URI", 256, "22V"),
     // RFC 1876, 3; RFC 1035, 3.3.2; RFC 1183, 2.2 and 1; RFC 7208, 3.1.
     ("LOC", 29, "L"),
     ("HINFO", 13, "ss"),
@@ -254,6 +254,39 @@ const ROWS: [(&str, u16, &str); 39] = [
     ("KEY", 25, "21g6"),
     ("KX", 36, "2n"),
     ("DHCID", 49, "6"),
+    // RFC 1035, 3.3; those that are no longer in use, and any octets.
+    ("MD", 3, "N"),
+    ("MF", 4, "N"),
+    ("MB", 7, "N"),
+    ("MG", 8, "N"),
+    ("MR", 9, "N"),
+    ("MINFO", 14, "MM"),
+    ("NULL", 10, ""),
+    ("WKS", 11, ""),
+    // RFC 1183, 3; RFC 1706, 5; RFC 2163, 4; RFC 1712, 3.
+    ("X25", 19, "s"),
+    ("ISDN", 20, ""),
+    ("RT", 21, "2n"),
+    ("NSAP", 22, ""),
+    ("PX", 26, "2nn"),
+    ("GPOS", 27, "sss"),
+    // RFC 4398, 2; RFC 3123, 4; RFC 4025, 2; RFC 8005, 5; RFC 8777, 4; RFC 4431.
+    ("CERT", 37, "22g6"),
+    ("APL", 42, ""),
+    ("IPSECKEY", 45, ""),
+    ("HIP", 55, ""),
+    ("AMTRELAY", 260, ""),
+    ("DLV", 32769, "2g1x"),
+    // RFC 6742, 2.
+    ("NID", 104, ""),
+    ("L32", 105, "2a"),
+    ("L64", 106, ""),
+    ("LP", 107, ""),
+    // The registry of types has these without a standard.
+    ("NINFO", 56, "S"),
+    ("RKEY", 57, "21g6"),
+    ("TALINK", 58, "nn"),
+    ("TA", 32768, "2g1x"),
 ];
 
 /// Octets of [`TYPES`] before a name: the lengths of the name and of the fields, and the number.

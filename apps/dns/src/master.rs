@@ -43,6 +43,9 @@ const CHARACTER_DATA: usize = 8;
 /// The longest word of data in characters: each octet of the longest data as a backslash and three digits.
 const MAX_WORD: usize = 4 * u16::MAX as usize;
 
+/// The class of the Internet (RFC 1035, 3.2.4).
+const IN: u32 = 1;
+
 /// One record as it was read.
 struct Entry {
     owner: NodeId,
@@ -73,6 +76,8 @@ struct State<'f> {
     origin: Option<NodeId>,
     /// What the zone seems to be: its SOA record's owner, or the first origin but the root.
     apex: Option<NodeId>,
+    /// A SOA record named it.
+    has_soa: bool,
     /// The last owner; entries that begin with a blank have it too.
     owner: Option<NodeId>,
     /// What `$TTL` said.
@@ -97,14 +102,15 @@ pub(crate) fn parse<'f>(
         Ok(scanner) => Reader::new(&mut state, scanner).entries(),
         Err(problem) => Err(Mistake { at: 0, problem }),
     };
-    let State { files, mut tree, entries, data, apex, is_starved, .. } = state;
+    let State { files, mut tree, entries, data, apex, has_soa, is_starved, .. } = state;
     tree.shrink();
     let is_starved = is_starved || tree.is_starved();
     let read = read.map_err(|mistake| if is_starved { mistake.starved() } else { mistake });
     let zone = apex.and_then(|apex| dotted(&tree, apex));
     read.and_then(|()| check::freeze(tree, entries, data, bytes.len())).map_err(|mistake| {
+        let main = file;
         let (file, line, column) = files.locate(mistake, file);
-        ZoneError { file, line, column, problem: mistake.problem, zone }
+        ZoneError { zone_file: main, file, line, column, problem: mistake.problem, zone, has_soa }
     })
 }
 
@@ -142,6 +148,7 @@ impl<'f> State<'f> {
             data: Vec::new(),
             origin: None,
             apex: None,
+            has_soa: false,
             owner: None,
             default_ttl: None,
             last_ttl: None,
@@ -254,15 +261,15 @@ impl<'s, 'w, 'f> Reader<'s, 'w, 'f> {
             let word = self.scanner.word();
             if stated.is_none() && word.text.first().is_some_and(u8::is_ascii_digit) {
                 stated = Some(self.time()?);
-            } else if !has_class && is_same(word.text, b"IN") {
+            } else if !has_class && class(word.text) == Some(IN) {
                 has_class = true;
             } else {
                 break kind(&word, has_class)?;
             }
             self.expect(Problem::ExpectedType)?;
         };
-        if kind == Kind::SOA && !self.state.entries.iter().any(|entry| entry.kind == kind) {
-            self.state.apex = Some(owner);
+        if kind == Kind::SOA && !self.state.has_soa {
+            (self.state.apex, self.state.has_soa) = (Some(owner), true);
         }
         let type_at = self.scanner.word().at;
         let start = self.state.data.len();
@@ -295,9 +302,9 @@ impl<'s, 'w, 'f> Reader<'s, 'w, 'f> {
         is_there.then_some(()).ok_or(Mistake { at: self.scanner.end_of_word(), problem })
     }
 
-    /// Reads the last word as a time.
+    /// Reads the last word as a time to live.
     fn time(&self) -> Result<u32, Mistake> {
-        number::time(self.scanner.word().text).ok_or_else(|| self.mistake(Problem::ExpectedTtl))
+        number::time_to_live(self.scanner.word().text).ok_or_else(|| self.mistake(Problem::ExpectedTtl))
     }
 
     /// The mistake that the last word is.
@@ -310,10 +317,19 @@ impl<'s, 'w, 'f> Reader<'s, 'w, 'f> {
 fn kind(word: &Word<'_>, has_class: bool) -> Result<(Kind, &'static [u8]), Mistake> {
     let kind = Kind::parse_with_fields(word.text).filter(|(kind, _)| kind.is_of_data() && !word.is_quoted);
     kind.ok_or_else(|| {
-        let classes: [&[u8]; 3] = [b"CH", b"HS", b"CS"];
-        let is_class = !has_class && classes.iter().any(|class| is_same(word.text, class));
+        let is_class = !has_class && class(word.text).is_some();
         word.mistake(if is_class { Problem::ExpectedClass } else { Problem::ExpectedType })
     })
+}
+
+/// The number of the class that `word` names: one of RFC 1035, 3.2.4, or `CLASS` and its number (RFC 3597, 5).
+fn class(word: &[u8]) -> Option<u32> {
+    let classes: [(&[u8; 2], u32); 4] = [(b"IN", IN), (b"CS", 2), (b"CH", 3), (b"HS", 4)];
+    if let Some((_, number)) = classes.iter().find(|(name, _)| is_same(word, *name)) {
+        return Some(*number);
+    }
+    let (_, number) = word.split_at_checked(5).filter(|(class, _)| is_same(class, b"CLASS"))?;
+    decimal(number, u16::MAX.into())
 }
 
 /// The last field of the SOA whose data was read last (RFC 1035, 3.3.13).

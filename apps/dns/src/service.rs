@@ -4,6 +4,7 @@
 //! for each connection, at most [`CONNECTION_LIMIT`] at the same time (RFC 7766, 6.2.2). All share one [`Server`]. When the appliance is asked to end,
 //! nothing new is accepted, and connections close behind the answers to what has arrived.
 
+use crate::master::ZoneError;
 use crate::server::{Server, Transport};
 use crate::session::{MAX_ANSWER, Session, Step};
 use crate::settings::{BadSetting, Settings};
@@ -89,7 +90,7 @@ impl From<net::Error> for Error {
 }
 
 /// Reads every `*.zone` of `files`, with what they include out of the others. A file with a mistake is named in the log, and the
-/// others are served; questions for the zone that it should have held get SERVFAIL, if its name is known.
+/// others are served; questions for the zone that it should have held get SERVFAIL, by the name of the file and by what it says.
 ///
 /// # Errors
 /// [`Error::NoZones`] where none is left.
@@ -112,15 +113,26 @@ pub fn load(files: &Files) -> Result<Server, Error> {
             }
             Err(error) => {
                 log::error!("{error}; this zone is not served");
-                let start = path.bytes().rposition(|octet| octet == b'/').map_or(0, |slash| slash + 1);
-                let named = path.as_bytes().get(start..path.len() - SUFFIX.len());
-                // What the file says of its zone comes before what it is called. Where another file holds that zone,
-                // nothing is amiss.
-                let _ = server.add_failed(error.zone.as_deref().or(named).unwrap_or_default());
+                fail(&mut server, path, &error);
             }
         }
     }
     if server.zones().is_empty() { Err(Error::NoZones) } else { Ok(server) }
+}
+
+/// Lets questions for the zone that the file at `path` should have held get SERVFAIL.
+#[inline(never)]
+fn fail(server: &mut Server, path: &str, error: &ZoneError<'_>) {
+    let start = path.bytes().rposition(|octet| octet == b'/').map_or(0, |slash| slash + 1);
+    let end = path.len().saturating_sub(SUFFIX.len());
+    let named = path.as_bytes().get(start..end).unwrap_or_default();
+    // An origin may lie above the zone: it says which one that is where neither a SOA record does nor the file's name.
+    let told = error.zone.as_deref().filter(|_| error.has_soa || !named.contains(&b'.'));
+    let named = Some(named).filter(|named| !named.is_empty());
+    for name in [named, told].into_iter().flatten() {
+        // Where another file holds that zone, nothing is amiss.
+        let _ = server.add_failed(name);
+    }
 }
 
 /// A server of the zones in `files` that answers as the configuration says, of which `get` gives the value of each word.
@@ -203,18 +215,6 @@ impl Last {
                 Poll::Ready(Some(arrived))
             }
             _ => Poll::Ready(None),
-        }
-    }
-}
-
-/// A client as the log names it. The stack knows IPv4 alone, so what writes addresses of IPv6 is not linked.
-struct Client(SocketAddr);
-
-impl fmt::Display for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            SocketAddr::V4(address) => write!(f, "{}:{}", address.ip(), address.port()),
-            SocketAddr::V6(_) => f.write_str("a client of IPv6"),
         }
     }
 }
@@ -320,7 +320,7 @@ impl Shared {
     /// Says, not too often, why a connection is refused.
     fn complain(&self, client: SocketAddr, why: &str) {
         if let Some(held_back) = self.complaint.admit(self.time.now()) {
-            log::warn!("connection of {} refused, after {held_back} others: {why}", Client(client));
+            log::warn!("connection of {client} refused, after {held_back} others: {why}");
         }
     }
 }
@@ -363,7 +363,7 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
             let shared = shared.clone();
             async move {
                 if let Err(error) = converse(&mut stream, session, &shared, place).await {
-                    log::debug!("connection of {}: {error}", Client(client));
+                    log::debug!("connection of {client}: {error}");
                 }
                 if shared.shutdown.is_requested() {
                     // What was written is to arrive before the machine is gone; a client that is gone does not matter.
@@ -433,6 +433,28 @@ async fn converse(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::format;
+
+    #[test]
+    fn a_broken_file_fails_the_zone_it_is_called_after_and_the_owner_of_its_soa_record() {
+        let soa = " 5 SOA n. h. 1 2 3 4 5\n";
+        for (path, text, fails, is_left) in [
+            ("a/example.org.zone", "$ORIGIN org.\n@ X", "example.org", "org"),
+            ("a/example.org.zone", &format!("example.net.{soa}"), "example.org example.net", "org"),
+            ("main.zone", "$ORIGIN example.org.\n@ X", "example.org", "org"),
+            ("main.zone", &format!("$ORIGIN org.\nexample{soa}"), "example.org", "org"),
+            ("org.zone", "x", "org", "example.org"),
+            ("a/.zone", "x", "", "."),
+        ] {
+            let mut server = Server::new();
+            let error = Zone::parse(path, text.as_bytes()).err().expect("a mistake");
+            fail(&mut server, path, &error);
+            for name in fails.split_terminator(' ') {
+                assert!(server.add_failed(name.as_bytes()).is_err(), "{path} with {text}");
+            }
+            assert!(server.add_failed(is_left.as_bytes()).is_ok(), "{path} with {text}");
+        }
+    }
 
     #[test]
     fn what_has_arrived_by_the_end_is_taken_and_nothing_is_waited_for() {

@@ -90,9 +90,9 @@ fn mistakes_name_the_file_that_they_stand_in() {
 fn a_file_that_includes_itself_is_told() {
     let said = "expected at most 8 files in each other and 1024 in all: does one include itself?";
     check("$INCLUDE main.zone", &[], &format!("main.zone:6:10: {said}"));
-    check("$INCLUDE f", &[("f", "\n$INCLUDE f")], &format!("f:2:10: {said}"));
+    check("$INCLUDE f", &[("f", "\n$INCLUDE f")], &format!("main.zone: f:2:10: {said}"));
     let files = [("f", "\n$INCLUDE g"), ("g", "$INCLUDE h"), ("h", "$INCLUDE f")];
-    check("$INCLUDE f", &files, &format!("f:2:10: {said}"));
+    check("$INCLUDE f", &files, &format!("main.zone: f:2:10: {said}"));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn included_files_have_their_limits() {
     };
     // With the zone's own file there are eight.
     assert!(ask(&serve("$INCLUDE f0", &deep(6)), "a.example.org A").contains("192.0.2.1"));
-    check("$INCLUDE f0", &deep(7), "f6:1:10: expected at most 8 files");
+    check("$INCLUDE f0", &deep(7), "main.zone: f6:1:10: expected at most 8 files");
     let many = |count| "$INCLUDE f\n".repeat(count);
     serve(&many(1023), &[("f", "a A 192.0.2.1")]);
     check(&many(1024), &[("f", "a A 192.0.2.1")], "main.zone:1029:10: expected at most 8 files");
@@ -194,5 +194,6 @@ fn a_mistake_tells_the_name_of_its_zone_if_it_is_known() {
     ] {
         let error = Zone::parse("f", text.as_bytes()).err().expect("a mistake");
         assert_eq!(error.zone.as_deref(), zone.map(str::as_bytes), "{text}");
+        assert_eq!(error.has_soa, text.contains("SOA"), "{text}");
     }
 }

@@ -26,6 +26,11 @@ fn ttl_and_class_may_be_left_out_or_stand_in_either_order() {
         ("a 1h30m A 192.0.2.1", 5400),
         ("a\t1W2d3H4m5s\tIN\tA\t192.0.2.1\t", 788_645),
         ("a 0 A 192.0.2.1 ; a comment", 0),
+        ("a CLASS1 7 A 192.0.2.1", 7),
+        ("a 7 class1 A 192.0.2.1", 7),
+        ("a 2147483647 A 192.0.2.1", 2_147_483_647),
+        ("a 2147483648 A 192.0.2.1", 0),
+        ("$TTL 4294967295\na A 192.0.2.1", 0),
         ("a A 192.0.2.1;a comment", 3600),
         ("a A 192.0.2.1\r", 3600),
         ("$TTL 8\na A 192.0.2.1", 8),
@@ -48,6 +53,7 @@ fn names_are_relative_to_the_origin_unless_they_end_with_a_dot() {
     assert_eq!(only("a CNAME b", "a.example.org CNAME"), "3600 CNAME b.example.org.");
     assert_eq!(only("a CNAME b.", "a.example.org CNAME"), "3600 CNAME b.");
     assert_eq!(only("a CNAME @", "a.example.org CNAME"), "3600 CNAME example.org.");
+    assert_eq!(only("a CNAME b\u{fc}", "a.example.org CNAME"), "3600 CNAME b\\195\\188.example.org.");
     assert_eq!(only("a CNAME .", "a.example.org CNAME"), "3600 CNAME .");
     assert_eq!(only("A.Example.ORG. CNAME b", "a.example.org CNAME"), "3600 CNAME b.example.org.");
     assert_eq!(only("$ORIGIN sub\na CNAME @", "a.sub.example.org CNAME"), "3600 CNAME sub.example.org.");
@@ -205,7 +211,7 @@ fn mistakes_in_entries_are_named_with_their_place() {
     check("$ORIGIN a b", "6:11", "the end of the line");
     check("$TTL", "6:5", "a time");
     check("$TTL 1x", "6:6", "a time");
-    check("$TTL 2147483648", "6:6", "a time");
+    check("$TTL 4294967296", "6:6", "a time");
     check("a", "6:2", "a TTL, the class IN or a type");
     check("a ; comment", "6:2", "a TTL, the class IN or a type");
     check("a 5 IN", "6:7", "a TTL, the class IN or a type");
@@ -214,7 +220,11 @@ fn mistakes_in_entries_are_named_with_their_place() {
         check(&format!("a {kind} x"), "6:3", "a TTL, the class IN or a type such as A, MX or TYPE65280");
     }
     check("a \"A\" 192.0.2.1", "6:3", "a TTL, the class IN or a type");
-    check("a CH TXT x", "6:3", "the class IN");
+    for class in ["CH", "hs", "CLASS3", "class65535", "CLASS0"] {
+        check(&format!("a {class} TXT x"), "6:3", "the class IN");
+    }
+    check("a CLASS65536 TXT x", "6:3", "a TTL, the class IN or a type");
+    check("a CLASS1 IN TXT x", "6:10", "a TTL, the class IN or a type");
     check("a 99999999999 A 192.0.2.1", "6:3", "a time");
     check("a A 192.0.2.1 extra", "6:15", "the end of the line");
     assert_eq!(
@@ -229,7 +239,7 @@ fn mistakes_in_names_are_named_with_their_place() {
     check("a..b A 192.0.2.1", "6:3", "a label of at least one character");
     check(".a A 192.0.2.1", "6:1", "a label of at least one character");
     check("\"a\" A 192.0.2.1", "6:1", "a domain name");
-    check("a CNAME b\u{fc}cher", "6:10", "an ASCII character");
+    check("a CNAME b\u{1}cher", "6:10", "a character that can be printed");
     check(&format!("{} A 192.0.2.1", "x".repeat(64)), "6:64", "a label of at most 63");
     let long = [&"x".repeat(63); 4].map(String::as_str).join(".");
     check(&format!("{long} A 192.0.2.1"), "6:1", "a name of at most 255");

@@ -122,7 +122,7 @@ fn types_that_point_somewhere_are_read() {
     wrong("RP a@b c", 6, "a mailbox");
     wrong("RP a", 7, "a domain name");
     wrong("AFSDB 1", 10, "a domain name");
-    wrong("URI 1 1 \"\"", 11, "a text");
+    right_octets("URI", "1 1 \"\"", b"\0\x01\0\x01");
     wrong("URI 1 1 a b", 13, "the end of the line");
 }
 
@@ -341,6 +341,32 @@ fn any_type_may_be_written_as_octets() {
 }
 
 #[test]
+fn types_that_few_zones_have_are_known_by_name() {
+    for (data, octets) in [
+        ("MB b.", &b"\x01b\0"[..]),
+        ("MG b.", b"\x01b\0"),
+        ("MR b.", b"\x01b\0"),
+        ("MINFO b. c.", b"\x01b\0\x01c\0"),
+        ("RT 10 b.", b"\0\x0a\x01b\0"),
+        ("PX 10 b. c.", b"\0\x0a\x01b\0\x01c\0"),
+        ("X25 311061700956", b"\x0c311061700956"),
+        ("GPOS 1 2 3", b"\x011\x012\x013"),
+        ("CERT 1 2 RSASHA256 AQI=", b"\0\x01\0\x02\x08\x01\x02"),
+        ("DLV 1 8 2 AA", b"\0\x01\x08\x02\xaa"),
+        ("L32 10 192.0.2.1", b"\0\x0a\xc0\0\x02\x01"),
+        ("NULL \\# 2 ABCD", b"\xab\xcd"),
+        ("APL \\# 0", b""),
+        ("IPSECKEY \\# 9 010102C0000201AABB", b"\x01\x01\x02\xc0\0\x02\x01\xaa\xbb"),
+        ("NID \\# 10 000A00144FFFFF20EE64", b"\0\x0a\0\x14\x4f\xff\xff\x20\xee\x64"),
+    ] {
+        let (kind, data) = data.split_once(' ').expect("a type and its data");
+        assert_eq!(read(kind, &format!("{kind} {data}")).1, octets, "{kind} {data}");
+    }
+    wrong("NID 10 0014:4fff:ff20:ee64", 7, "\\#, a length and hexadecimal digits");
+    wrong("MINFO b.", 11, "a domain name");
+}
+
+#[test]
 fn octets_that_are_no_data_of_their_type_are_refused() {
     for (kind, octets) in [
         ("A", "C00002"),
@@ -372,7 +398,7 @@ fn octets_that_are_no_data_of_their_type_are_refused() {
         ("SVCB", "0001000001000102"),
         ("SVCB", "00010000010000"),
         ("SVCB", "000100000002"),
-        ("URI", "00010001"),
+        ("URI", "000100"),
         ("ZONEMD", "000000010101000102030405060708090A"),
         ("EUI48", "0000000000"),
         ("EUI64", "000000000000000000"),

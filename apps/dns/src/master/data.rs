@@ -9,7 +9,7 @@
 //! | `M` `m` | the name of a mailbox, likewise | RFC 1035, 3.3.13; RFC 1183, 2.2 |
 //! | `w` | a name kept as octets, in the case of the file | RFC 6840, 5.1 |
 //! | `s` `S` | a text after its length; texts up to the end, at least one | RFC 1035, 3.3 |
-//! | `V` `U` | a text without a length, up to the end; one that is not empty | RFC 8659, 4.1.1; RFC 7553, 4.4 |
+//! | `V` | a text without a length, up to the end | RFC 8659, 4.1.1; RFC 7553, 4.4 |
 //! | `T` | a tag after its length | RFC 8659, 4.1.1 |
 //! | `k` | a type | RFC 4034, 3.1.1 |
 //! | `g` | an algorithm, by number or name | RFC 4034, A.1 |
@@ -41,7 +41,7 @@ pub(super) const MIN_DIGEST: usize = 12;
 /// What is wrong where `field` is not there, or is something else.
 #[inline(never)]
 fn problem(field: u8) -> Problem {
-    const FIELDS: &[u8] = b"124taqsSVUTkbgdxz6XhLeE";
+    const FIELDS: &[u8] = b"124taqsSVTkbgdxz6XhLeE";
     const PROBLEMS: [Problem; FIELDS.len() + 1] = [
         Problem::ExpectedU8,
         Problem::ExpectedU16,
@@ -49,7 +49,6 @@ fn problem(field: u8) -> Problem {
         Problem::ExpectedTtl,
         Problem::ExpectedIpv4,
         Problem::ExpectedIpv6,
-        Problem::ExpectedText,
         Problem::ExpectedText,
         Problem::ExpectedText,
         Problem::ExpectedText,
@@ -115,7 +114,7 @@ impl Reader<'_, '_, '_> {
         match field {
             b's' => self.string(),
             b'S' => self.texts(),
-            b'V' | b'U' if field == b'V' || !text.is_empty() => self.text(&word),
+            b'V' => self.text(&word),
             b'x' => self.digits(Digits::HEX, 1, problem(field)),
             b'z' => self.digits(Digits::HEX, MIN_DIGEST, problem(field)),
             b'6' => self.digits(Digits::BASE64, 1, problem(field)),

@@ -71,7 +71,7 @@ impl Reader<'_, '_, '_> {
                 b'S' => are_texts(part, 0),
                 b'b' => types::are_valid(part),
                 b'p' => parameters::are_valid(part),
-                b'x' | b'6' | b'U' => !part.is_empty(),
+                b'x' | b'6' => !part.is_empty(),
                 b'z' => part.len() >= MIN_DIGEST,
                 // RFC 1876, 2: there is one version.
                 b'L' => part.starts_with(&[0]),

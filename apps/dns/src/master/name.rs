@@ -38,7 +38,8 @@ impl Name {
                 is_open = false;
                 continue;
             }
-            if is_special && !letter.byte.is_ascii_graphic() {
+            // Octets beyond ASCII are taken as they are, as other servers do.
+            if is_special && letter.byte.is_ascii() && !letter.byte.is_ascii_graphic() {
                 return Err(Mistake { at, problem: Problem::ExpectedAscii });
             }
             let too_long = Mistake { at, problem: Problem::NameTooLong };

@@ -19,6 +19,11 @@ pub(super) fn time(text: &[u8]) -> Option<u32> {
     seconds(text).filter(|&time| time <= MAX_TIME)
 }
 
+/// A time to live: one with the upper bit set is none (RFC 2181, 8).
+pub(super) fn time_to_live(text: &[u8]) -> Option<u32> {
+    seconds(text).map(|time| if time > MAX_TIME { 0 } else { time })
+}
+
 fn seconds(text: &[u8]) -> Option<u32> {
     let mut total = 0_u32;
     let mut number = None;

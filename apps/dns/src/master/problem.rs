@@ -3,10 +3,13 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-/// A mistake in a master file. Displayed as `file:line:column: what was expected`.
+/// A mistake in a master file. Displayed as `file:line:column: what was expected`, behind the zone's own file where there are too
+/// many others.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ZoneError<'f> {
-    /// What the caller named the file, or the one that it includes.
+    /// What the caller named the zone's file.
+    pub zone_file: &'f str,
+    /// The file with the mistake: that one, or one that it includes.
     pub file: &'f str,
     /// Line of the mistake, the first being 1.
     pub line: u32,
@@ -17,10 +20,17 @@ pub struct ZoneError<'f> {
     /// The name of the zone, each label with a dot behind it, where it is known: the owner of the SOA record, or the first
     /// origin but the root.
     pub zone: Option<Vec<u8>>,
+    /// A SOA record says so.
+    pub has_soa: bool,
 }
 
 impl fmt::Display for ZoneError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // That file may be far away from the one that began.
+        if self.problem == Problem::TooManyFiles && self.zone_file != self.file {
+            f.write_str(self.zone_file)?;
+            f.write_str(": ")?;
+        }
         f.write_str(self.file)?;
         f.write_str(":")?;
         fmt::Display::fmt(&self.line, f)?;
@@ -95,7 +105,7 @@ problems! {
     EmptyLabel = "expected a label of at least one character before the dot",
     LabelTooLong = "expected a label of at most 63 characters",
     NameTooLong = "expected a name of at most 255 octets, origin included",
-    ExpectedAscii = "expected an ASCII character: write an international name as xn--..., another octet as \\DDD",
+    ExpectedAscii = "expected a character that can be printed: write another octet as \\DDD",
     MailboxWithAt = "expected a mailbox written as a name, as in hostmaster.example.org.: a dot in place of the @",
     // Data.
     ExpectedIpv4 = "expected an IPv4 address",
