@@ -159,7 +159,6 @@ impl<'s, 'o> Response<'s, 'o> {
     }
 
     /// What follows belongs to `zone`: a node of another one is another name.
-    #[inline(never)]
     fn enter(&mut self, zone: &'s Zone) {
         if self.zone.replace(zone).is_some_and(|last| !core::ptr::eq(last, zone)) {
             self.writer.forget();

@@ -165,7 +165,17 @@ impl<'o> Writer<'o> {
     }
 
     /// Points to the name that stands at `offset`, or writes it again as far as a pointer does not reach it.
+    #[inline]
     pub(crate) fn pointer(&mut self, offset: u16) -> Result<(), Full> {
+        if usize::from(offset) < POINTER_REACH {
+            return self.bytes(&(POINTER | offset).to_be_bytes());
+        }
+        self.write_again(offset)
+    }
+
+    /// Writes the name again that stands at `offset`, as far as a pointer does not reach it.
+    #[inline(never)]
+    fn write_again(&mut self, offset: u16) -> Result<(), Full> {
         let mut from = usize::from(offset);
         while from >= POINTER_REACH {
             let length = *self.written().get(from).ok_or(Full)?;
