@@ -219,6 +219,25 @@ impl Last {
     }
 }
 
+/// A client as the log names it: all groups of an IPv6 address, because what leaves out zeros takes more than a kilobyte.
+struct Client(SocketAddr);
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SocketAddr::V4(address) => write!(f, "{}:{}", address.ip(), address.port()),
+            SocketAddr::V6(address) => {
+                let mut sign = '[';
+                for group in address.ip().segments() {
+                    write!(f, "{sign}{group:x}")?;
+                    sign = ':';
+                }
+                write!(f, "]:{}", address.port())
+            }
+        }
+    }
+}
+
 /// A connection as the others see it.
 #[derive(Clone, Copy)]
 struct Seat {
@@ -320,7 +339,7 @@ impl Shared {
     /// Says, not too often, why a connection is refused.
     fn complain(&self, client: SocketAddr, why: &str) {
         if let Some(held_back) = self.complaint.admit(self.time.now()) {
-            log::warn!("connection of {client} refused, after {held_back} others: {why}");
+            log::warn!("connection of {} refused, after {held_back} others: {why}", Client(client));
         }
     }
 }
@@ -363,7 +382,7 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
             let shared = shared.clone();
             async move {
                 if let Err(error) = converse(&mut stream, session, &shared, place).await {
-                    log::debug!("connection of {client}: {error}");
+                    log::debug!("connection of {}: {error}", Client(client));
                 }
                 if shared.shutdown.is_requested() {
                     // What was written is to arrive before the machine is gone; a client that is gone does not matter.
@@ -453,6 +472,13 @@ mod tests {
                 assert!(server.add_failed(name.as_bytes()).is_err(), "{path} with {text}");
             }
             assert!(server.add_failed(is_left.as_bytes()).is_ok(), "{path} with {text}");
+        }
+    }
+
+    #[test]
+    fn clients_of_both_versions_are_named_with_address_and_port() {
+        for text in ["192.0.2.1:53", "[2001:db8:1:2:3:4:5:6]:65535"] {
+            assert_eq!(format!("{}", Client(text.parse().unwrap())), text);
         }
     }
 
