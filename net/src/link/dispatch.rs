@@ -32,7 +32,7 @@ impl Link {
     pub(super) fn finish(&mut self, mut buffer: Buffer, size: Option<NonZeroU16>, to: Option<Hardware>) {
         begin_frame(&mut buffer, self.host.hardware);
         if self.packet_limits != [None; 2] {
-            let is_six = buffer.get(ETHERNET).is_some_and(|first| first >> 4 == 6);
+            let is_six = is_six(&buffer);
             self.limit_own_segments(&mut buffer, is_six);
         }
         let mut frame = Frame::from(buffer);

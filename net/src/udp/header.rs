@@ -3,9 +3,8 @@
 use core::ops::Range;
 
 use crate::{
-    glance::{ETHERNET, IPV6_HEAD},
     ip::address::End,
-    ip::icmp::ends,
+    ip::icmp::{ends, is_six, start},
 };
 
 /// Bytes of the header.
@@ -17,17 +16,11 @@ pub(crate) struct Datagram {
     pub(crate) payload: Range<usize>,
 }
 
-/// Where the header of the datagram in a frame begins.
-fn start(frame: &[u8]) -> Option<usize> {
-    let first = *frame.get(ETHERNET)?;
-    Some(if first >> 4 == 6 { IPV6_HEAD } else { ETHERNET + usize::from(first & 0xf) * 4 })
-}
-
 impl Datagram {
     /// Reads the headers of a frame that is known to hold a whole datagram.
     pub(crate) fn read(frame: &[u8]) -> Option<Self> {
         let (source, _) = ends(frame)?;
-        let start = start(frame)?;
+        let start = start(frame);
         let header: &[u8; HEADER] = frame.get(start..)?.first_chunk()?;
         let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
         let payload = start + HEADER..start + length.max(HEADER);
@@ -38,7 +31,7 @@ impl Datagram {
 
 /// The port that the datagram in a frame comes from, and its bytes. `None` for any other frame.
 pub(crate) fn sent_from(frame: &[u8]) -> Option<(u16, usize)> {
-    let protocol = if *frame.get(ETHERNET)? >> 4 == 6 { 20 } else { 23 };
+    let protocol = if is_six(frame) { 20 } else { 23 };
     let datagram = Datagram::read(frame).filter(|_| frame.get(protocol) == Some(&crate::glance::UDP))?;
     Some((datagram.source.1, datagram.payload.len()))
 }
