@@ -50,6 +50,7 @@ mod session;
 mod settings;
 mod sha1;
 mod tree;
+pub mod tsig;
 mod writer;
 mod zone;
 
