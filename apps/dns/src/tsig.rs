@@ -98,7 +98,6 @@ impl Key {
         hash.take(message.get(2..HEADER - 2).unwrap_or_default());
         hash.take(&additional.to_be_bytes());
         hash.take(message.get(HEADER..).unwrap_or_default());
-        let [_, _, time @ ..] = stamp.time.to_be_bytes();
         let [_, _, class_and_time @ ..] = FIXED;
         if !is_later {
             // RFC 8945, 4.3.3.
@@ -107,11 +106,10 @@ impl Key {
             hash.take(&self.algorithm().name());
         }
         // RFC 8945, 5.3.1: for messages behind the first, these two are all.
-        hash.take(&time);
-        hash.take(&stamp.fudge.to_be_bytes());
+        hash.take(&stamp.signed.to_be_bytes());
         if !is_later {
-            hash.take(&stamp.error.to_be_bytes());
-            hash.take(&(stamp.other.len() as u16).to_be_bytes());
+            let [_, _, error_and_length @ ..] = stamp.last();
+            hash.take(&error_and_length);
             hash.take(stamp.other);
         }
         self.secret.finish(hash)
@@ -172,8 +170,8 @@ impl Name {
 
 /// What a TSIG record says beside its key and its MAC (RFC 8945, 4.2).
 struct Stamp<'m> {
-    time: u64,
-    fudge: u16,
+    /// The time, and in the lower 16 bits the fudge.
+    signed: u64,
     /// The identifier with which the message was signed.
     id: u16,
     error: u16,
@@ -181,9 +179,22 @@ struct Stamp<'m> {
 }
 
 impl Stamp<'_> {
+    /// What says that a message is signed at `now` with the identifier `id`.
+    fn new(now: u64, id: u16) -> Self {
+        Self { signed: now << 16 | u64::from(FUDGE), id, error: 0, other: &[] }
+    }
+
     /// Whether `now` is near enough (RFC 8945, 5.2.3).
     fn is_near(&self, now: u64) -> bool {
-        self.time.abs_diff(now) <= self.fudge.into()
+        (self.signed >> 16).abs_diff(now) <= self.signed & u64::from(u16::MAX)
+    }
+
+    /// The identifier, the error, and the length of what stands behind them.
+    fn last(&self) -> [u8; 6] {
+        let length = self.other.len() as u64; // no longer than a record
+        let fields = u64::from(self.id) << 32 | u64::from(self.error) << 16 | length;
+        let [_, _, octets @ ..] = fields.to_be_bytes();
+        octets
     }
 }
 
@@ -206,19 +217,16 @@ impl<'m> Record<'m> {
         }
         let data = fixed + 10;
         let fields = Labels::new().read(message, data)?;
-        let (time, mut rest) = message.get(fields..end)?.split_first_chunk()?;
-        let [t0, t1, t2, t3, t4, t5]: [u8; 6] = *time;
-        let fudge = number(&mut rest)?;
+        let (signed, mut rest) = message.get(fields..end)?.split_first_chunk()?;
         let mac = octets(&mut rest)?;
         let [id, error] = [number(&mut rest)?, number(&mut rest)?];
         let other = octets(&mut rest)?;
-        let time = u64::from_be_bytes([0, 0, t0, t1, t2, t3, t4, t5]);
         rest.is_empty().then_some(Self {
             begin,
             name: Name::read(message, begin)?,
             algorithm: message.get(data..fields)?,
             mac,
-            stamp: Stamp { time, fudge, id, error, other },
+            stamp: Stamp { signed: u64::from_be_bytes(*signed), id, error, other },
         })
     }
 
@@ -288,19 +296,15 @@ fn append(message: &mut [u8], length: usize, parts: [&[u8]; 3], stamp: &Stamp<'_
     let end = length + FIELDS + name.len() + variable;
     u16::try_from(end).ok()?; // and so is everything in it
     let mut rest = message.get_mut(length..end)?;
-    let [_, _, time @ ..] = stamp.time.to_be_bytes();
     for part in [
         name,
         &FIXED,
         &((variable + FIELDS - 10) as u16).to_be_bytes(),
         algorithm,
-        &time,
-        &stamp.fudge.to_be_bytes(),
+        &stamp.signed.to_be_bytes(),
         &(mac.len() as u16).to_be_bytes(),
         mac,
-        &stamp.id.to_be_bytes(),
-        &stamp.error.to_be_bytes(),
-        &(stamp.other.len() as u16).to_be_bytes(),
+        &stamp.last(),
         stamp.other,
     ] {
         let (place, behind) = rest.split_at_mut_checked(part.len())?;

@@ -1,7 +1,7 @@
 //! The client's side of TSIG: requests of ours, and what is answered to them (RFC 8945, 5.1 and 5.4).
 
 use super::hash::Hash;
-use super::{FUDGE, Found, Key, Stamp, error};
+use super::{Found, Key, Stamp, error};
 use crate::query::header;
 use core::fmt;
 
@@ -83,7 +83,7 @@ impl Verifier {
     /// `None` if there is no room for the record, or no header.
     pub fn sign(key: &Key, message: &mut [u8], length: usize, now: u64) -> Option<(usize, Self)> {
         let [id, ..] = header(message.get(..length)?)?;
-        let stamp = Stamp { time: now, fudge: FUDGE, id, error: 0, other: &[] };
+        let stamp = Stamp::new(now, id);
         let (end, mac) = key.sign(key.start(None), &stamp, false, message, length)?;
         Some((end, Self { hash: key.start(Some(&mac)), is_later: false, unsigned: 0 }))
     }

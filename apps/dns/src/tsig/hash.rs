@@ -4,6 +4,7 @@
 //! behind the blocks that begin its two hashes, so that the secret itself is not kept. Only the compression functions come from
 //! elsewhere. The words of all algorithms are kept in 64 bits, of which the narrow ones use the lower half.
 
+use crate::tree::is_same;
 use core::hint::black_box;
 use sha2::digest::generic_array::GenericArray;
 use sha2::{compress256, compress512};
@@ -38,21 +39,26 @@ impl Algorithm {
 
     /// The algorithm with the name `name` as on the wire.
     pub(super) fn of_name(name: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| name.eq_ignore_ascii_case(&algorithm.name()))
+        Self::ALL.into_iter().find(|algorithm| is_same(name, &algorithm.name()))
     }
 
     /// Its name as on the wire.
     pub(super) fn name(self) -> [u8; Self::NAME] {
         let mut name = *b"\x0bhmac-sha???\0";
-        if let Some(number) = name.get_mut(9..12) {
-            number.copy_from_slice(match self {
-                Self::Sha224 => b"224",
-                Self::Sha256 => b"256",
-                Self::Sha384 => b"384",
-                Self::Sha512 => b"512",
-            });
+        if let Some(text) = name.get_mut(6..12) {
+            text.copy_from_slice(self.text());
         }
         name
+    }
+
+    /// Its name behind `hmac-`.
+    pub(crate) fn text(self) -> &'static [u8; 6] {
+        match self {
+            Self::Sha224 => b"sha224",
+            Self::Sha256 => b"sha256",
+            Self::Sha384 => b"sha384",
+            Self::Sha512 => b"sha512",
+        }
     }
 
     /// Octets of its MACs.
@@ -180,8 +186,8 @@ impl Hash {
 /// A secret as HMAC uses it. It is overwritten when it is dropped.
 pub(super) struct Secret {
     pub(super) algorithm: Algorithm,
-    inner: [u64; WORDS],
-    outer: [u64; WORDS],
+    /// Behind the first blocks of the inner and the outer hash.
+    states: [[u64; WORDS]; 2],
 }
 
 impl Secret {
@@ -198,41 +204,42 @@ impl Secret {
                 *place = octet;
             }
         }
-        let state = |pad: u8| {
+        let states = [INNER, INNER ^ OUTER].map(|pad| {
+            key.iter_mut().for_each(|octet| *octet ^= pad);
             let mut hash = Hash::new(algorithm);
-            hash.take(key.map(|octet| octet ^ pad).get(..algorithm.block()).unwrap_or_default());
+            hash.take(key.get(..algorithm.block()).unwrap_or_default());
             hash.state
-        };
-        let secret = Self { algorithm, inner: state(INNER), outer: state(OUTER) };
+        });
         black_box(&mut key).fill(0);
-        secret
+        Self { algorithm, states }
     }
 
     /// The beginning of a MAC.
     pub(super) fn start(&self) -> Hash {
-        self.resume(self.inner)
+        let [inner, _] = self.states;
+        self.resume(inner)
     }
 
     /// The MAC of what `hash` has taken in since [`Secret::start`].
     pub(super) fn finish(&self, hash: Hash) -> Mac {
         let (inner, length) = (hash.finish(), self.algorithm.length());
-        let mut outer = self.resume(self.outer);
+        let [_, outer] = self.states;
+        let mut outer = self.resume(outer);
         outer.take(inner.get(..length).unwrap_or_default());
         Mac { octets: outer.finish(), length: length as u8 } // at most MAX_MAC
     }
 
     fn resume(&self, state: [u64; WORDS]) -> Hash {
-        Hash { state, length: self.algorithm.block() as u64, ..Hash::new(self.algorithm) }
+        let algorithm = self.algorithm;
+        Hash { algorithm, state, block: [0; BLOCK], length: algorithm.block() as u64 }
     }
 }
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        self.inner = [0; WORDS];
-        self.outer = [0; WORDS];
+        self.states = [[0; WORDS]; 2];
         // They are seen, so they are written.
-        black_box(&self.inner);
-        black_box(&self.outer);
+        black_box(&self.states);
     }
 }
 

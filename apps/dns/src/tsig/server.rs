@@ -1,7 +1,7 @@
 //! The server's side of TSIG: requests of others, and the answers to them (RFC 8945, 5.2 and 5.3).
 
 use super::hash::Mac;
-use super::{FUDGE, Found, Key, Name, Record, Stamp, append, error};
+use super::{Found, Key, Name, Record, Stamp, append, error};
 use crate::query::{HEADER, flag, header};
 
 /// The code of a message that was not signed as it should be (RFC 8945, 3).
@@ -36,9 +36,9 @@ pub fn check(message: &[u8], keys: &[Key], now: u64) -> Request {
         let Some(algorithm) = Name::read(record.algorithm, 0) else { return Request::Malformed };
         let Record { ref name, ref stamp, .. } = record;
         let name = name.clone();
-        let (time, fudge, id) = (stamp.time, stamp.fudge, stamp.id);
+        let (signed, id) = (stamp.signed, stamp.id);
         let questions_end = found.questions_end;
-        Request::Refused(Refusal { name, algorithm, time, fudge, id, error, signer, questions_end })
+        Request::Refused(Refusal { name, algorithm, signed, id, error, signer, questions_end })
     };
     // RFC 8945, 5.2: the key, the MAC, the time, and how much of the MAC there is, in this order.
     let known = keys.iter().enumerate().find(|(_, key)| key.is_of(&record));
@@ -92,7 +92,7 @@ impl Signer {
     ///
     /// `None` if there is no room for the record; then nothing is changed.
     pub fn sign(&mut self, keys: &[Key], message: &mut [u8], length: usize, now: u64) -> Option<usize> {
-        let stamp = Stamp { time: now, fudge: FUDGE, id: self.id, error: 0, other: &[] };
+        let stamp = Stamp::new(now, self.id);
         self.stamp(keys, &stamp, message, length)
     }
 
@@ -108,8 +108,8 @@ impl Signer {
 pub struct Refusal {
     name: Name,
     algorithm: Name,
-    time: u64,
-    fudge: u16,
+    /// Time and fudge.
+    signed: u64,
     id: u16,
     error: u16,
     /// The request comes from who knows the secret all the same.
@@ -149,7 +149,7 @@ impl Refusal {
         // RFC 8945, 5.2.3: the client's time comes back, so that it finds it good, and the server's is told beside it.
         let [_, _, server @ ..] = now.to_be_bytes();
         let other = server.get(..if self.error == error::BAD_TIME { TIME } else { 0 })?;
-        let stamp = Stamp { time: self.time, fudge: self.fudge, id: self.id, error: self.error, other };
+        let stamp = Stamp { signed: self.signed, id: self.id, error: self.error, other };
         // RFC 8945, 5.3.2.
         match &self.signer {
             Some(signer) => signer.clone().stamp(keys, &stamp, message, self.questions_end),
