@@ -36,6 +36,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod configuration;
 mod counters;
 mod denial;
 mod edns;

@@ -18,8 +18,9 @@ mod problem;
 mod scanner;
 mod types;
 
+pub(crate) use digits::Digits;
 pub use include::Include;
-pub(crate) use number::decimal;
+pub(crate) use number::{decimal, ipv4, ipv6};
 pub use problem::{Problem, ZoneError};
 
 use crate::kind::Kind;

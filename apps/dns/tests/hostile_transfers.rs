@@ -2,6 +2,8 @@
 
 #[path = "checks/tsig.rs"]
 mod checks;
+#[path = "checks/configuration.rs"]
+mod configuration;
 mod random;
 mod signing;
 
@@ -121,5 +123,81 @@ fn the_corpus_of_signed_messages_does_no_harm() {
     for file in corpus("dns_tsig") {
         println!("{}", file.display());
         checks::message(&std::fs::read(file).expect("readable"));
+    }
+}
+
+#[test]
+fn mutated_configurations_do_no_harm() {
+    let seeds: Vec<_> =
+        corpus("dns_configuration").iter().map(|file| std::fs::read(file).expect("readable")).collect();
+    let mut random = Random::new(2);
+    for round in 0..30_000 {
+        let mut file = seeds[round % seeds.len()].clone();
+        random.mutate(&mut file);
+        configuration::configuration(&file);
+    }
+}
+
+#[test]
+fn configurations_of_random_words_do_no_harm() {
+    let mut random = Random::new(3);
+    let words = [
+        "key:",
+        "zone:",
+        "name:",
+        "a",
+        "b.c",
+        ".",
+        "algorithm:",
+        "sha256",
+        "secret:",
+        "K2tf3TRjvQkVCmJF3/Z9vA==",
+        "provide-xfr:",
+        "allow-notify:",
+        "notify:",
+        "request-xfr:",
+        "AXFR",
+        "UDP",
+        "NOKEY",
+        "BLOCKED",
+        "::",
+        "::1/0",
+        "1.2.3.4",
+        "1.2.3.4/31",
+        "1.2.3.4&255.0.0.0",
+        "::-::ffff:0:0",
+        "1.2.3.4@5",
+        "zonefile:",
+        "min-retry-time:",
+        "5",
+        "min-expire-time:",
+        "refresh+retry+1",
+        "\n",
+        "\n",
+        "#",
+        "\"",
+        "'",
+        "\"x y\"",
+        "\u{e4}",
+        "\r",
+        "\t",
+    ];
+    for _ in 0..20_000 {
+        let mut file = String::new();
+        for _ in 0..random.below(40) {
+            file.push_str(random.one(&words));
+            if random.below(8) > 0 {
+                file.push(' ');
+            }
+        }
+        configuration::configuration(file.as_bytes());
+    }
+}
+
+#[test]
+fn the_corpus_of_configurations_does_no_harm() {
+    for file in corpus("dns_configuration") {
+        println!("{}", file.display());
+        configuration::configuration(&std::fs::read(file).expect("readable"));
     }
 }

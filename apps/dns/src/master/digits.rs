@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 /// Octets in the reading, over as many words as there are.
 #[derive(Clone, Copy)]
-pub(super) struct Digits {
+pub(crate) struct Digits {
     /// Bits of a digit.
     bits: u32,
     /// The last digits; the lowest `held` bits belong to the next octet.
@@ -18,7 +18,7 @@ impl Digits {
     pub(super) const HEX: Self = Self::new(4);
     /// Without padding, as RFC 5155, 3.3 wants it.
     pub(super) const BASE32: Self = Self::new(5);
-    pub(super) const BASE64: Self = Self::new(6);
+    pub(crate) const BASE64: Self = Self::new(6);
 
     const fn new(bits: u32) -> Self {
         Self { bits, buffer: 0, held: 0, padding: 0 }
@@ -26,7 +26,7 @@ impl Digits {
 
     /// Appends the octets that the digits of `word` complete; `None` if something else stands there.
     #[inline(never)]
-    pub(super) fn take(&mut self, word: &[u8], octets: &mut Vec<u8>) -> Option<()> {
+    pub(crate) fn take(&mut self, word: &[u8], octets: &mut Vec<u8>) -> Option<()> {
         for &digit in word {
             if digit == b'=' {
                 self.padding += 1; // fewer than the file has octets
@@ -47,7 +47,7 @@ impl Digits {
     }
 
     /// Whether the digits end with an octet, and no bit is left over that says something.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         // Four bits left over are filled by two signs of two bits each, two by one.
         let padding = if self.bits == 6 { self.held / 2 } else { 0 };
         self.held < self.bits && self.padding == padding && self.buffer & ((1 << self.held) - 1) == 0

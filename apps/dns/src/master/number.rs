@@ -84,7 +84,7 @@ pub(super) fn date(text: &[u8]) -> Option<u32> {
 }
 
 /// An address in dotted notation: four numbers without leading zeros.
-pub(super) fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
+pub(crate) fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
     let mut octets = [0; 4];
     let mut rest = text;
     for (place, octet) in octets.iter_mut().enumerate() {
@@ -111,7 +111,7 @@ pub(super) fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
 
 /// An address in the notation of RFC 4291, 2.2: groups of hexadecimal digits, `::` once at most, the last two
 /// groups perhaps in dotted notation.
-pub(super) fn ipv6(text: &[u8]) -> Option<[u8; 16]> {
+pub(crate) fn ipv6(text: &[u8]) -> Option<[u8; 16]> {
     let mut octets = [0; 16];
     let mut filled = 0;
     let mut gap = None;
