@@ -217,24 +217,41 @@ impl Sources for Looker {
         self.ending = Some(if reboot { Ending::Reboot } else { Ending::PowerOff });
         Ok(())
     }
+
+    fn ask(&mut self, words: &str) -> Result<u64, Refusal> {
+        self.system.commands().ok_or(Refusal::NotFound)?.ask(words)
+    }
+
+    #[inline(never)]
+    fn forget(&mut self) {
+        self.stop_capture();
+        if let Some(commands) = self.system.commands() {
+            commands.forget();
+        }
+    }
 }
 
-/// The facade's levels and the channel's, grave ones first.
-const LEVELS: [(LevelFilter, Level); 6] = [
-    (LevelFilter::Off, Level::Off),
-    (LevelFilter::Error, Level::Error),
-    (LevelFilter::Warn, Level::Warn),
-    (LevelFilter::Info, Level::Info),
-    (LevelFilter::Debug, Level::Debug),
-    (LevelFilter::Trace, Level::Trace),
-];
-
+/// Both count their levels alike, so this is a copy and no table.
 fn level_of(filter: LevelFilter) -> Level {
-    LEVELS.iter().find(|(known, _)| *known == filter).map_or(Level::Trace, |(_, level)| *level)
+    match filter {
+        LevelFilter::Off => Level::Off,
+        LevelFilter::Error => Level::Error,
+        LevelFilter::Warn => Level::Warn,
+        LevelFilter::Info => Level::Info,
+        LevelFilter::Debug => Level::Debug,
+        LevelFilter::Trace => Level::Trace,
+    }
 }
 
 fn filter_of(level: Level) -> LevelFilter {
-    LEVELS.iter().find(|(_, known)| *known == level).map_or(LevelFilter::Trace, |(filter, _)| *filter)
+    match level {
+        Level::Off => LevelFilter::Off,
+        Level::Error => LevelFilter::Error,
+        Level::Warn => LevelFilter::Warn,
+        Level::Info => LevelFilter::Info,
+        Level::Debug => LevelFilter::Debug,
+        Level::Trace => LevelFilter::Trace,
+    }
 }
 
 pub(super) fn nanoseconds(duration: Duration) -> u64 {
