@@ -2,12 +2,31 @@
 //! answers is whole frames.
 #![no_main]
 
+use std::rc::Rc;
+
 use libfuzzer_sys::fuzz_target;
 use unik_monitor::frame::{self, Decoder, REPLY_LIMIT};
-use unik_monitor::{Level, List, Refusal, Reply, Session, Sources, Visit};
+use unik_monitor::{
+    Command, Commands, Declined, Level, Line, List, Refusal, Reply, Session, Sources, Visit,
+};
 
-/// An appliance with a hundred counters and nothing else.
-struct Appliance;
+/// An appliance with a hundred counters, a command, and nothing else.
+struct Appliance(Commands);
+
+/// Says its arguments so often as they have bytes, and more in each line.
+struct Echo;
+
+impl Command for Echo {
+    fn start(&self, arguments: &str, line: &mut Line) -> Result<Option<u64>, Declined> {
+        line.push(arguments);
+        if arguments.is_empty() { Err(Declined) } else { Ok(Some(1)) }
+    }
+
+    fn next(&self, arguments: &str, position: u64, line: &mut Line) -> Option<u64> {
+        (0..position).for_each(|_| line.push(arguments));
+        (position < arguments.len() as u64).then_some(position + 1)
+    }
+}
 
 impl Sources for Appliance {
     fn name(&self) -> &str {
@@ -15,6 +34,9 @@ impl Sources for Appliance {
     }
 
     fn list(&mut self, list: List, position: u64, visit: Visit<'_>) {
+        if matches!(list, List::Commands | List::Answer) {
+            return self.0.list(list, position, visit);
+        }
         for value in position..if list == List::Counters { 100 } else { 1 } {
             if !visit(value + 1, &Reply::Counter { group: "fuzz", name: "steps", value }) {
                 return;
@@ -35,17 +57,28 @@ impl Sources for Appliance {
     fn end(&mut self, _: bool) -> Result<(), Refusal> {
         Ok(())
     }
+
+    fn ask(&mut self, words: &str) -> Result<u64, Refusal> {
+        self.0.ask(words)
+    }
+
+    fn forget(&mut self) {
+        self.stop_capture();
+        self.0.forget();
+    }
 }
 
 fuzz_target!(|bytes: &[u8]| {
     let (mut session, mut room) = (Session::new(), [0; REPLY_LIMIT]);
+    let mut appliance = Appliance(Commands::new());
+    appliance.0.register("echo", "Says it again.", Rc::new(Echo));
     let mut decoder = Decoder::<REPLY_LIMIT>::new();
     let mut rest = bytes;
     while !rest.is_empty() {
-        let taken = session.receive(rest, &mut Appliance);
+        let taken = session.receive(rest, &mut appliance);
         rest = &rest[taken..];
         loop {
-            let length = session.fill(&mut Appliance, &mut room);
+            let length = session.fill(&mut appliance, &mut room);
             if length == 0 {
                 break;
             }

@@ -221,6 +221,12 @@ mod tests {
         let target = core::str::from_utf8(&[b'm'; 200]).unwrap();
         let request = Request::SetLevel { target, level: Some(crate::Level::Trace) };
         assert!(encode(u32::MAX, &request, &mut [0; REQUEST_LIMIT]).is_some());
+        let words = "w".repeat(crate::ASK_LIMIT);
+        let request = Request::Ask { words: &words };
+        assert!(encode(u32::MAX, &request, &mut [0; REQUEST_LIMIT]).is_some());
+        let line = "l".repeat(crate::LINE_LIMIT);
+        let line = Reply::Line { text: &line, cut: true };
+        assert!(encode(u32::MAX, &line, &mut [0; REPLY_LIMIT]).is_some());
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The channel is a port of a virtio-console device (virtio 1.2, 5.3) that leads to a Unix socket on the host. The tool
 //! asks [`Request`]s, the guest answers each with [`Reply`]s; [`frame`] says how both travel. Behind the feature `guest`
-//! stand the guest's end, the [`Session`] that answers, and [`Console`], the driver of the [`Port`].
+//! stand the guest's end, the [`Session`] that answers, [`Commands`] of the appliance itself, and [`Console`], the driver
+//! of the [`Port`].
 //!
 //! Invariant: nothing the host sends costs the guest more than a fixed amount of memory and of work a turn, and nothing
 //! it fails to read makes anybody but the channel wait.
@@ -29,6 +30,8 @@ pub mod frame;
 mod message;
 
 #[cfg(feature = "guest")]
+mod command;
+#[cfg(feature = "guest")]
 mod console;
 #[cfg(feature = "guest")]
 mod port;
@@ -40,10 +43,12 @@ mod request;
 mod session;
 
 pub use message::{
-    Address, CAPTURE_LIMIT, Direction, Fact, Frame, Level, Protocol, Record, Refusal, Reply, Request, Socket,
-    State, Task, VERSION, Value,
+    ASK_LIMIT, Address, CAPTURE_LIMIT, Direction, Fact, Frame, LINE_LIMIT, Level, Protocol, Record, Refusal,
+    Reply, Request, Socket, State, Task, VERSION, Value,
 };
 
+#[cfg(feature = "guest")]
+pub use command::{Command, CommandCounters, Commands, Declined, Line};
 #[cfg(feature = "guest")]
 pub use console::{Console, ConsoleCounters, Error};
 #[cfg(feature = "guest")]

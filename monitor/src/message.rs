@@ -12,6 +12,12 @@ pub const VERSION: u16 = 1;
 /// The most bytes of a frame that are captured; of a longer one the beginning.
 pub const CAPTURE_LIMIT: u16 = 1536;
 
+/// The most bytes of what an appliance is asked: a command of its own, and its arguments.
+pub const ASK_LIMIT: usize = 240;
+
+/// The most bytes of a line that such a command writes.
+pub const LINE_LIMIT: usize = 1024;
+
 /// What a tool asks. Every request has a number, and each reply to it carries that number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request<'a> {
@@ -62,6 +68,13 @@ pub enum Request<'a> {
         /// Whether to start the machine again instead of switching it off.
         reboot: bool,
     },
+    /// The commands of the appliance itself: [`Reply::Command`]s, then [`Reply::Done`].
+    Commands,
+    /// Has the appliance follow one of its commands, once: [`Reply::Line`]s or one [`Reply::Declined`], then [`Reply::Done`].
+    Ask {
+        /// The command's name and, behind a blank, its arguments: [`ASK_LIMIT`] bytes at most.
+        words: &'a str,
+    },
 }
 
 /// One answer of the guest.
@@ -108,6 +121,27 @@ pub enum Reply<'a> {
     Frame(#[serde(borrow)] Frame<'a>),
     /// So many records or frames were lost here, because they came faster than they were read.
     Lost(u64),
+    /// A command of the appliance itself.
+    Command {
+        /// Its name.
+        name: &'a str,
+        /// A sentence about it.
+        help: &'a str,
+    },
+    /// A line of the answer to [`Request::Ask`]. Cells of a table are separated by tabs.
+    Line {
+        /// Its text, of [`LINE_LIMIT`] bytes at most.
+        text: &'a str,
+        /// Whether its end is missing, because it was longer than that.
+        cut: bool,
+    },
+    /// The command was not followed.
+    Declined {
+        /// The appliance's sentence about why.
+        text: &'a str,
+        /// Whether its end is missing.
+        cut: bool,
+    },
 }
 
 /// Why a request is not answered.
@@ -117,7 +151,7 @@ pub enum Refusal {
     Malformed,
     /// The guest speaks another version.
     Version,
-    /// There is no network card, request or module of that name or number.
+    /// There is no network card, request, module or command of that name or number.
     NotFound,
     /// Somebody does that already, or as many as possible do.
     Busy,

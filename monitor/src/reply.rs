@@ -70,6 +70,21 @@ pub(crate) fn write(number: u32, reply: &Reply<'_>, room: &mut [u8]) -> Option<u
             frame.bytes(copy.bytes);
         }
         Reply::Lost(count) => frame.numbers(&[11, *count]),
+        Reply::Command { name, help } => {
+            frame.number(12);
+            frame.text(name);
+            frame.text(help);
+        }
+        Reply::Line { text, cut } => {
+            frame.number(13);
+            frame.text(text);
+            frame.number((*cut).into());
+        }
+        Reply::Declined { text, cut } => {
+            frame.number(14);
+            frame.text(text);
+            frame.number((*cut).into());
+        }
     }
     frame.finish()
 }
@@ -157,6 +172,9 @@ mod tests {
             Reply::Counter { group: text, name: "x", value: number },
             Reply::Interface(text),
             Reply::Lost(number),
+            Reply::Command { name: "x", help: text },
+            Reply::Line { text, cut: number % 2 == 1 },
+            Reply::Declined { text, cut: number % 2 == 1 },
         ];
         let values =
             [Value::Text(text), Value::Number(number), Value::Bytes(number), Value::Duration(number)];

@@ -30,6 +30,8 @@ impl<'a> Reader<'a> {
             9 => Request::Capture { interface: self.text()?, length: self.number(16)? as u16 },
             10 => Request::Stop { request: self.number(32)? },
             11 => Request::End { reboot: self.flag()? },
+            12 => Request::Commands,
+            13 => Request::Ask { words: self.text()? },
             _ => return None,
         })
     }
@@ -106,6 +108,8 @@ mod tests {
             Request::Capture { interface: "net0", length: 1536 },
             Request::Stop { request: u32::MAX },
             Request::End { reboot: false },
+            Request::Commands,
+            Request::Ask { words: "reload exämple.org" },
         ];
         let levels = [Level::Off, Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
         all.extend(levels.map(|level| Request::SetLevel { target: "unik_net::täg", level: Some(level) }));

@@ -51,6 +51,10 @@ pub enum List {
     Records,
     /// [`Reply::Frame`]s of the capture, and [`Reply::Lost`]; each is handed out once, and the position means nothing.
     Frames,
+    /// [`Reply::Command`]s.
+    Commands,
+    /// [`Reply::Line`]s of one answer, or [`Reply::Declined`]; each is handed out once, and the position says which answer.
+    Answer,
 }
 
 /// Takes one item and the position behind it. False: there is no room, the item was not taken and none shall follow.
@@ -84,6 +88,15 @@ pub trait Sources {
     /// # Errors
     /// [`Refusal::Unable`] where it cannot be ended from here.
     fn end(&mut self, reboot: bool) -> Result<(), Refusal>;
+
+    /// Has the command of the appliance that the first of the words names begin an answer; the position of [`List::Answer`] that names it.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Unable`].
+    fn ask(&mut self, words: &str) -> Result<u64, Refusal>;
+
+    /// The conversation has ended: ends the capture, and drops all answers that were begun.
+    fn forget(&mut self);
 }
 
 /// One conversation after the other.
@@ -126,10 +139,11 @@ impl Session {
     }
 
     /// The other side has come or gone: whatever was under way is dropped.
+    #[inline(never)]
     pub fn restart(&mut self, sources: &mut dyn Sources) {
         self.decoder.restart();
         self.jobs.clear();
-        sources.stop_capture();
+        sources.forget();
     }
 
     /// Takes what the tool sent; returns how many bytes it took. Less than all: [`fill`](Self::fill) must make room first.
@@ -146,8 +160,9 @@ impl Session {
             self.counters.requests.increment();
             let work = match request {
                 Some(Request::Stop { request }) => Some(Work::Last(stop(&mut self.jobs, request, sources))),
-                Some(Request::Log { follow: true } | Request::Capture { .. })
-                    if self.jobs.iter().filter(|job| job.follows()).count() >= FOLLOW_LIMIT =>
+                Some(request)
+                    if matches!(request, Request::Log { follow: true } | Request::Capture { .. })
+                        && self.jobs.iter().filter(|job| job.follows()).count() >= FOLLOW_LIMIT =>
                 {
                     Some(Work::Last(Err(Refusal::Busy)))
                 }
@@ -209,7 +224,7 @@ impl Default for Session {
 /// What a request sets going. `None` for the beginning of a conversation.
 #[inline(never)]
 fn begin(request: Request<'_>, sources: &mut dyn Sources) -> Option<Work> {
-    let mut follow = false;
+    let (mut follow, mut position) = (false, 0);
     let result = match request {
         Request::Hello { version: VERSION } => return None,
         Request::Hello { .. } => Err(Refusal::Version),
@@ -231,9 +246,14 @@ fn begin(request: Request<'_>, sources: &mut dyn Sources) -> Option<Work> {
         }
         Request::Stop { .. } => Err(Refusal::NotFound),
         Request::End { reboot } => sources.end(reboot).map(|()| None),
+        Request::Commands => Ok(Some(List::Commands)),
+        Request::Ask { words } => sources.ask(words).map(|answer| {
+            position = answer;
+            Some(List::Answer)
+        }),
     };
     Some(match result {
-        Ok(Some(list)) => Work::List { list, position: 0, follow },
+        Ok(Some(list)) => Work::List { list, position, follow },
         Ok(None) => Work::Last(Ok(())),
         Err(refusal) => Work::Last(Err(refusal)),
     })

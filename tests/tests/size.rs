@@ -61,6 +61,9 @@ fn an_image_links_only_what_main_asks_for() {
     assert_eq!(with_parts("echo", &["unik_net::cable", "unik::ports"]), [""; 0], "echo has no Ports");
     assert_ne!(with_parts("forward", &["unik_net::cable"]), [""; 0], "forward has Ports");
     assert_eq!(with_parts("forward", &["smoltcp", "unik_net::stack"]), [""; 0], "forward has no Net");
+    let commands = ["unik_monitor::command", "unik::commands"];
+    assert_eq!(with_parts("hello_monitor", &commands), [""; 0], "hello_monitor has no Commands");
+    assert_ne!(with_parts("commands", &commands), [""; 0], "commands has some");
     assert_ne!(with_parts("net_date", &["sntp", "net_clock"]), [""; 0], "net_date has a NetClock");
 }
 

@@ -1,7 +1,7 @@
 //! unik: an application, its drivers and its network stack as one program that boots on a hypervisor.
 //!
 //! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`net::Nets`], [`NamedNet`], [`Ports`], [`Files`],
-//! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`], [`Syslog`], [`Shutdown`].
+//! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`], [`Commands`], [`Syslog`], [`Shutdown`].
 //! Each is a [`Resource`], taken before `main` starts, and one
 //! that is missing is a sentence on the console. `Option<T>` takes what may be missing. The same file builds as an
 //! image and as an ordinary Linux process.
@@ -33,6 +33,7 @@ extern crate std as alloc;
 
 mod backend;
 mod clock;
+mod commands;
 mod config;
 mod counters;
 mod entropy;
@@ -61,6 +62,12 @@ pub mod sync {
     pub use unik_sched::sync::*;
 }
 
+pub mod command {
+    //! What an appliance can be asked from the host: a [`Command`] of its own, which [`Commands`](crate::Commands) takes.
+
+    pub use unik_monitor::{Command, Declined, Line};
+}
+
 /// The name of the program being compiled, for the ready line.
 #[doc(hidden)]
 #[macro_export]
@@ -75,6 +82,7 @@ macro_rules! application_name {
 
 pub use backend::run;
 pub use clock::Clock;
+pub use commands::Commands;
 pub use config::Config;
 pub use counters::Counters;
 pub use embedded_io_async as io;

@@ -1,6 +1,7 @@
 //! The system: what is there before `main`, and what resources are taken from.
 
 use crate::backend::{self, Backend};
+use crate::commands::Asked;
 use crate::config::{Config, Words};
 use crate::counters::Counters;
 use crate::entropy::Entropy;
@@ -34,6 +35,8 @@ struct Parts {
     /// The request to end, once somebody wants to hear of it.
     shutdown: OnceCell<Shutdown>,
     networks: RefCell<Vec<&'static dyn Network>>,
+    /// The commands of the application, in an image that has some and is looked into.
+    commands: Cell<Option<&'static dyn Asked>>,
     /// What tells the date, in an image that has a clock and is looked into.
     date: Cell<Option<Date>>,
     backend: Backend,
@@ -48,8 +51,9 @@ impl System {
     ) -> Self {
         let (words, counters, spawner) = (Words::new(command_line), Counters::default(), executor.spawner());
         let (entropy, shutdown, networks) = (OnceCell::new(), OnceCell::new(), RefCell::new(Vec::new()));
-        let (time, date) = (time.clone(), Cell::new(None));
-        let parts = Parts { time, spawner, words, counters, entropy, shutdown, networks, date, backend };
+        let (time, date, commands) = (time.clone(), Cell::new(None), Cell::new(None));
+        let parts =
+            Parts { time, spawner, words, counters, entropy, shutdown, networks, commands, date, backend };
         Self(Box::leak(Box::new(parts)))
     }
 
@@ -116,6 +120,16 @@ impl System {
     /// The network at `index`, in the order in which they were made.
     pub(crate) fn network(&self, index: usize) -> Option<&'static dyn Network> {
         self.0.networks.borrow().get(index).copied()
+    }
+
+    /// Makes the commands of the application known to whoever looks into the system.
+    pub(crate) fn show_commands(&self, commands: &'static dyn Asked) {
+        self.0.commands.set(Some(commands));
+    }
+
+    /// The commands of the application, where there are any.
+    pub(crate) fn commands(&self) -> Option<&'static dyn Asked> {
+        self.0.commands.get()
     }
 
     pub(crate) fn backend(&self) -> &Backend {

@@ -151,6 +151,14 @@ fn replies(request: &Request<'_>) -> Vec<Reply<'static>> {
         Request::Capture { .. } => {
             vec![frame(0, Direction::Received), Reply::Lost(4), frame(1, Direction::Sent)]
         }
+        Request::Commands => [("zones", "Lists the zones."), ("reload", "Reads a zone again.")]
+            .map(|(name, help)| Reply::Command { name, help })
+            .into(),
+        Request::Ask { words: "zones" } => ["2 zones", "ZONE\t RECORDS", "example.org\t35", "\x1b[2J\t7"]
+            .map(|text| Reply::Line { text, cut: false })
+            .into(),
+        Request::Ask { words: "reload example.org" } => vec![Reply::Line { text: "35 records", cut: true }],
+        Request::Ask { .. } => vec![Reply::Declined { text: "there is no such \x1bzone", cut: false }],
         Request::SetLevel { .. } | Request::Stop { .. } | Request::End { .. } => vec![],
     }
 }

@@ -1,5 +1,6 @@
 //! The guest's end of the channel: conversations, the driver against a modelled device, and hosts that misbehave.
 
+mod commands;
 mod console;
 mod session;
 mod tool;

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 
 use unik_monitor::frame::REPLY_LIMIT;
 use unik_monitor::{Level, Request, Session, VERSION};
 use unik_testkit::Random;
 
+use crate::commands::{Echo, Rows};
 use crate::tool::{Appliance, ask, read_all, replies, request};
 
 fn done(number: u32) -> (u32, String) {
@@ -139,7 +141,10 @@ fn followers_leave_room_for_requests_that_end() {
 fn no_bytes_whatsoever_make_it_fail_or_grow() {
     let mut random = Random::new(11);
     let (mut session, mut appliance) = (Session::new(), Appliance { counters: 3, ..Appliance::default() });
-    let valid = [request(1, Request::Counters), request(2, Request::Facts)].concat();
+    appliance.commands.register("echo", "What was said.", Rc::new(Echo(1)));
+    let echo = Request::Ask { words: "echo a word" };
+    let valid =
+        [Request::Counters, Request::Facts, Request::Commands, echo].map(|valid| request(1, valid)).concat();
     for _ in 0..20_000 {
         let mut bytes = valid.clone();
         for _ in 0..random.below(4) {
@@ -169,6 +174,8 @@ fn the_corpus_of_requests_does_no_harm() {
         let bytes = fs::read(file.expect("it can be listed").path()).expect("it can be read");
         let (mut session, mut appliance) =
             (Session::new(), Appliance { counters: 3, ..Appliance::default() });
+        appliance.commands.register("echo", "What was said.", Rc::new(Echo(1)));
+        appliance.commands.register("rows", "So many rows.", Rc::<Rows>::default());
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let taken = session.receive(rest, &mut appliance);
@@ -176,5 +183,6 @@ fn the_corpus_of_requests_does_no_harm() {
             answered += read_all(&mut session, &mut appliance, REPLY_LIMIT).len();
         }
     }
-    assert!(answered > 12);
+    // Of `commands` alone: two commands, a heading and three rows, a word, a sentence, and an end or a refusal of each request.
+    assert!(answered > 12 + 13, "{answered}");
 }

@@ -1,7 +1,9 @@
 //! The other side in tests: an appliance with a little of everything, and a tool that reads all replies.
 
 use unik_monitor::frame::{self, Decoder, REPLY_LIMIT, REQUEST_LIMIT};
-use unik_monitor::{Direction, Frame, Level, List, Record, Refusal, Reply, Request, Session, Sources, Visit};
+use unik_monitor::{
+    Commands, Direction, Frame, Level, List, Record, Refusal, Reply, Request, Session, Sources, Visit,
+};
 
 /// An appliance: what the session tells about.
 #[derive(Default)]
@@ -18,6 +20,8 @@ pub(crate) struct Appliance {
     pub(crate) ended: Option<bool>,
     /// Levels that were set.
     pub(crate) levels: Vec<(String, Option<Level>)>,
+    /// Its own commands.
+    pub(crate) commands: Commands,
 }
 
 impl Sources for Appliance {
@@ -57,6 +61,7 @@ impl Sources for Appliance {
                     self.captured.remove(0);
                 }
             }
+            List::Commands | List::Answer => self.commands.list(list, position, visit),
             _ => {}
         }
     }
@@ -84,6 +89,15 @@ impl Sources for Appliance {
     fn end(&mut self, reboot: bool) -> Result<(), Refusal> {
         self.ended = Some(reboot);
         Ok(())
+    }
+
+    fn ask(&mut self, words: &str) -> Result<u64, Refusal> {
+        self.commands.ask(words)
+    }
+
+    fn forget(&mut self) {
+        self.stop_capture();
+        self.commands.forget();
     }
 }
 

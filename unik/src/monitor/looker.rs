@@ -177,6 +177,11 @@ impl Sources for Looker {
                     network.frames(visit);
                 }
             }
+            List::Commands | List::Answer => {
+                if let Some(commands) = self.system.commands() {
+                    commands.list(list, position, visit);
+                }
+            }
         }
     }
 
