@@ -77,6 +77,8 @@ cargo unik tcpdump [MACHINE]                      its frames as they pass, until
     -s LENGTH                  the first bytes of each
     -c COUNT                   so many
 cargo unik sysinfo [MACHINE]                      what it is and what it runs on
+cargo unik ask [MACHINE] [COMMAND [ARGUMENTS]]    have it follow a command of its own; without one, which there are
+    --                         before arguments that begin with a dash
 cargo unik shutdown [MACHINE] [--reboot]          end it in order
 
 APP is an application of the workspace (dns), an example of unik (hello), or left out where one stands.
@@ -163,9 +165,10 @@ impl Command {
         if arguments.peek().is_some_and(|first| first == "unik") {
             arguments.next();
         }
-        // What stands behind `--` is for QEMU, and only `run` has one.
+        // What stands behind `--` is for QEMU or gdb, or for the command that an appliance is asked to follow.
         let mut words: Vec<OsString> = arguments.collect();
-        let end = words.iter().position(|word| word == "--");
+        let asks = words.first().is_some_and(|verb| verb == "ask");
+        let end = words.iter().position(|word| word == "--" && !asks);
         let extra = end.map(|end| words.split_off(end).split_off(1));
         let mut parser = lexopt::Parser::from_args(words);
         let verb = match parser.next()? {
@@ -464,7 +467,7 @@ mod tests {
             (
                 "bild",
                 "there is no command 'bild': choose build, run, gdb, test, size, bench, new, pack, \
-              inspect, sbom, list, ps, counters, log, netstat, tcpdump, sysinfo, shutdown or help",
+              inspect, sbom, list, ps, counters, log, netstat, tcpdump, sysinfo, ask, shutdown or help",
             ),
             (
                 "run dns --name a --monitor b",

@@ -172,6 +172,19 @@ fn a_machine_that_runs_is_found_and_looked_into() {
 }
 
 #[test]
+fn an_appliance_is_asked_with_or_without_its_name_and_may_decline() {
+    let (runtime, _fake) = Runtime::with_dns("asked");
+    for words in [&["ask", "reload", "example.org"][..], &["ask", "dns", "reload", "--", "example.org"]] {
+        let output = tool(&runtime.0, words).output().unwrap();
+        assert_eq!(text(&output.stdout), "35 records ... (cut)\n", "{}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0));
+    }
+    let output = tool(&runtime.0, &["ask", "dns", "reload", "--", "-v"]).output().unwrap();
+    assert_eq!(text(&output.stderr), "unik: dns declines 'reload': there is no such \\u{1b}zone\n");
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""));
+}
+
+#[test]
 fn ctrl_c_ends_a_capture_in_order() {
     let (runtime, _fake) = Runtime::with_dns("capture");
     let mut command = tool(&runtime.0, &["tcpdump", "-w", "-"]);

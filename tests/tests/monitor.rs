@@ -239,6 +239,55 @@ fn the_tool_ends_an_appliance_in_order() {
     }
 }
 
+/// A machine whose appliance has commands of its own.
+fn commands(machine: Machine) -> Vm {
+    let mut vm = Vm::of(&Image::release("commands")).machine(machine).monitor().boot();
+    vm.line("ready: commands");
+    vm
+}
+
+#[test]
+fn an_appliance_follows_its_own_commands_once_for_each_time_it_is_asked() {
+    for machine in [Machine::Microvm, Machine::Q35] {
+        let mut vm = commands(machine);
+        assert!(vm.look("ask").contains("\nadd      Counts something: "));
+        assert_eq!(vm.look("ask tally"), "NAME  COUNT\n");
+        assert_eq!(vm.look("ask add apples 3"), "apples: 3\n");
+        assert_eq!(vm.look("ask add apples"), "apples: 4\n");
+        assert_eq!(vm.look("ask add pears"), "pears: 1\n");
+        assert_eq!(vm.look("ask tally"), "NAME    COUNT\napples      4\npears       1\n");
+        assert_eq!((vm.counter("commands.asked"), vm.counter("commands.declined")), (5, 0));
+    }
+}
+
+#[test]
+fn an_answer_longer_than_all_buffers_arrives_whole() {
+    let mut vm = commands(Machine::Microvm);
+    let rows = json(&mut vm, "ask squares 10000");
+    assert_eq!(rows.len(), 10_001);
+    assert!(rows.iter().zip(0_u64..).skip(1).all(|(row, number)| {
+        row["cells"] == serde_json::json!([number.to_string(), (number * number).to_string()])
+    }));
+}
+
+#[test]
+fn a_command_that_declines_and_one_that_is_not_there_are_told() {
+    let mut vm = commands(Machine::Microvm);
+    let mut guest = Connection::open(vm.monitor(), PATIENCE).unwrap();
+    for (words, expected) in [
+        ("add apples many", Reply::Declined { text: "'apples many' does not end with a number", cut: false }),
+        ("ad", Reply::Refused(unik_monitor::Refusal::NotFound)),
+    ] {
+        let number = guest.ask(&Request::Ask { words }).unwrap();
+        assert_eq!(guest.answer(number).unwrap(), expected);
+    }
+    drop(guest);
+    assert_eq!(vm.look("ask tally"), "NAME  COUNT\n", "nothing was counted");
+    let mut vm = Vm::of(&Image::release("hello_monitor")).monitor().boot();
+    vm.line("ready: hello_monitor");
+    assert_eq!(vm.look("ask"), "unik: hello_monitor has no commands of its own\n");
+}
+
 #[test]
 fn an_appliance_that_hears_no_request_to_end_is_ended_at_once_and_says_so_first() {
     let mut vm = Vm::of(&Image::release("hello_monitor")).monitor().boot();

@@ -11,11 +11,12 @@ use unik_monitor::CAPTURE_LIMIT;
 use crate::error::{Error, Result};
 use crate::monitor::tcpdump::{self, Target};
 use crate::monitor::view::View;
-use crate::monitor::{Connection, PATIENCE, counters, facts, find, log, netstat, ps};
+use crate::monitor::{Connection, PATIENCE, ask, counters, facts, find, log, netstat, ps};
 use crate::run::EXIT_INTERRUPTED;
 
 /// The words that begin them.
-pub const VERBS: [&str; 8] = ["list", "ps", "counters", "log", "netstat", "tcpdump", "sysinfo", "shutdown"];
+pub const VERBS: [&str; 9] =
+    ["list", "ps", "counters", "log", "netstat", "tcpdump", "sysinfo", "ask", "shutdown"];
 
 /// What is looked at, and how it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub enum What {
     Frames(tcpdump::Options),
     /// Facts.
     Facts,
+    /// A command of the appliance's own, and its arguments; its commands, where nothing is said.
+    Ask(Vec<String>),
     /// The end.
     End {
         /// And a new start.
@@ -65,6 +68,7 @@ pub fn parse(verb: &str, parser: &mut lexopt::Parser) -> Result<Option<Look>> {
     let most = match verb {
         "list" => 0,
         "counters" => 2,
+        "ask" => usize::MAX,
         _ => 1,
     };
     while let Some(word) = parser.next()? {
@@ -90,6 +94,9 @@ pub fn parse(verb: &str, parser: &mut lexopt::Parser) -> Result<Option<Look>> {
             }
             (_, other) => return Err(other.unexpected().into()),
         }
+    }
+    if verb == "ask" {
+        return Ok(Some(Look { machine: None, json, what: What::Ask(names) }));
     }
     let mut names = names.into_iter();
     let machine = names.next();
@@ -157,6 +164,9 @@ impl Look {
         if let What::Counters(options) = &mut self.what {
             tell_apart(&mut self.machine, &mut options.prefix, &|word| find::has(&folder, word));
         }
+        if let What::Ask(words) = &mut self.what {
+            self.machine = take_machine(words, &|word| find::has(&folder, word));
+        }
         let path = find::find(&folder, self.machine.as_deref())?;
         let mut guest = Connection::open(&path, PATIENCE)?;
         if self.goes_on() {
@@ -196,6 +206,7 @@ impl Look {
             What::Sockets => netstat::run(guest, view),
             What::Frames(options) => tcpdump::run(guest, options, view),
             What::Facts => facts::sysinfo(guest, view),
+            What::Ask(words) => ask::run(guest, words, view),
             What::End { reboot } => facts::shutdown(guest, *reboot, view),
         }
     }
@@ -209,6 +220,13 @@ fn tell_apart(machine: &mut Option<String>, prefix: &mut String, runs: &dyn Fn(&
     {
         *prefix = word;
     }
+}
+
+/// `ask` takes a virtual machine in front of the appliance's command, or none. The first word is a virtual machine where it is a path or one
+/// of that name runs.
+fn take_machine(words: &mut Vec<String>, runs: &dyn Fn(&str) -> bool) -> Option<String> {
+    let named = words.first().is_some_and(|word| word.contains('/') || runs(word));
+    named.then(|| words.remove(0))
 }
 
 #[cfg(test)]
@@ -272,11 +290,33 @@ mod tests {
     }
 
     #[test]
+    fn the_first_word_for_ask_is_a_machine_where_one_of_that_name_runs() {
+        for (line, machine, words) in [
+            ("ask", None, &[][..]),
+            ("ask dns", Some("dns"), &[]),
+            ("ask zones", None, &["zones"]),
+            ("ask dns reload example.org --json", Some("dns"), &["reload", "example.org"]),
+            ("ask reload dns", None, &["reload", "dns"]),
+            ("ask dns dns", Some("dns"), &["dns"]),
+            ("ask ./socket zones", Some("./socket"), &["zones"]),
+            ("ask zones -- --all -1", None, &["zones", "--all", "-1"]),
+        ] {
+            let What::Ask(mut asked) = what(line) else { panic!("{line}") };
+            let named = take_machine(&mut asked, &|word| word == "dns");
+            assert_eq!(
+                (named.as_deref(), asked),
+                (machine, words.iter().map(|word| (*word).to_owned()).collect())
+            );
+        }
+    }
+
+    #[test]
     fn bad_input_is_one_sentence() {
         for (line, sentence) in [
             ("ps dns extra", "'extra' is one word too many"),
             ("list dns", "'dns' is one word too many"),
             ("ps --follow", "invalid option '--follow'"),
+            ("ask zones --all", "invalid option '--all'"),
             ("tcpdump -s 9000", "'9000' is no length of a frame: write 1 to 1536"),
             ("tcpdump -c 0", "'0' is no number of frames: write 1 or more"),
             ("tcpdump -w file --json", "-w writes a capture, which is no JSON: choose one"),

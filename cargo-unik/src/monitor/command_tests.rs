@@ -392,3 +392,115 @@ fn a_capture_that_somebody_else_takes_is_refused() {
         assert!(told.ends_with(": somebody does that already, or as many as possible do"), "{told}");
     }
 }
+
+#[test]
+fn commands_of_the_appliance_are_listed_with_their_help() {
+    assert_eq!(shown(&["ask"]), "COMMAND  HELP\nzones    Lists the zones.\nreload   Reads a zone again.\n");
+    assert_eq!(document(&["ask", "--json"])[0], json!({ "name": "zones", "help": "Lists the zones." }));
+}
+
+#[test]
+fn lines_with_tabs_are_a_table_and_all_others_stand_as_they_are() {
+    assert_eq!(
+        shown(&["ask", "zones"]),
+        "2 zones\nZONE         RECORDS\nexample.org       35\n\\u{1b}[2J          7\n"
+    );
+    let lines = document(&["ask", "zones", "--json"]);
+    assert_eq!(lines[0], json!({ "cells": ["2 zones"], "cut": false }));
+    assert_eq!(lines[1], json!({ "cells": ["ZONE", "RECORDS"], "cut": false }));
+    assert_eq!(lines[2], json!({ "cells": ["example.org", "35"], "cut": false }));
+}
+
+#[test]
+fn a_command_is_asked_once_with_all_its_arguments() {
+    let (sender, asked) = std::sync::mpsc::channel();
+    let words = ["ask", "reload", "example.org"];
+    let outcome = run_until("nothing is", &words, move |_, _, request| {
+        if let Request::Ask { words } = request {
+            sender.send((*words).to_owned()).unwrap();
+        }
+        Turn::Usual
+    });
+    assert_eq!((outcome.output.as_str(), outcome.result), ("35 records ... (cut)\n", Ok(())));
+    assert_eq!(asked.try_iter().collect::<Vec<_>>(), ["reload example.org"]);
+}
+
+#[test]
+fn a_command_that_is_not_followed_is_one_sentence() {
+    let long = "x".repeat(300);
+    for (words, sentence, code) in [
+        (&["ask", "reload", "x"][..], r"dns declines 'reload': there is no such \u{1b}zone", 1),
+        (
+            &["ask", "reload", &long],
+            "a command and its arguments have 240 bytes at most, and these have 307",
+            2,
+        ),
+        (&["ask", "zoned"], "dns has no command 'zoned': choose zones, reload", 2),
+    ] {
+        let outcome = run(words);
+        let error = outcome.result.unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.exit_code()), (sentence, code));
+        assert_eq!(outcome.output, "");
+    }
+}
+
+#[test]
+fn an_appliance_without_commands_says_so() {
+    let script = |peer: &mut Peer, number: u32, request: &Request<'_>| match request {
+        Request::Commands => {
+            peer.say(number, &Reply::Done);
+            Turn::Handled
+        }
+        _ => Turn::Usual,
+    };
+    let outcome = run_until("nothing is", &["ask"], script);
+    assert_eq!((outcome.output.as_str(), outcome.result), ("", Ok(())));
+    assert_eq!(outcome.notes, "unik: dns has no commands of its own\n");
+    let error = run_until("nothing is", &["ask", "zones"], script).result.unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.exit_code()), ("dns has no commands of its own", 1));
+}
+
+#[test]
+fn a_guest_that_knows_of_no_commands_is_told_as_older() {
+    let outcome = run_until("nothing is", &["ask", "zones"], |peer, number, request| match request {
+        Request::Commands => {
+            peer.say(number, &Reply::Refused(Refusal::Malformed));
+            Turn::Handled
+        }
+        _ => Turn::Usual,
+    });
+    let told = outcome.result.unwrap_err().to_string();
+    let why = "it does not know the request; build image and tool from the same version";
+    assert_eq!(told, format!("dns does not tell its commands: {why}"));
+}
+
+#[test]
+fn what_a_command_said_before_the_guest_ended_is_shown() {
+    let outcome = run_until("nothing is", &["ask", "zones"], |peer, number, request| match request {
+        Request::Ask { .. } => {
+            peer.say(number, &Reply::Line { text: "half of it", cut: false });
+            Turn::End
+        }
+        _ => Turn::Usual,
+    });
+    assert_eq!(outcome.output, "half of it\n");
+    assert_eq!(outcome.result.unwrap_err().to_string(), "dns has ended: the channel is closed");
+}
+
+#[test]
+fn lines_that_lie_about_their_columns_are_bounded() {
+    let outcome = run_until("nothing is", &["ask", "zones"], |peer, number, request| match request {
+        Request::Ask { .. } => {
+            for column in 0..1000 {
+                let text = "\t".repeat(column) + &"x".repeat(1000 - column);
+                peer.say(number, &Reply::Line { text: &text, cut: false });
+            }
+            peer.say(number, &Reply::Done);
+            Turn::Handled
+        }
+        _ => Turn::Usual,
+    });
+    assert_eq!(outcome.result, Ok(()));
+    assert!(outcome.output.lines().count() >= 1000);
+    assert!(outcome.output.lines().all(|line| line.len() < 16 * 122 + 2 * 1000), "{}", outcome.output.len());
+}

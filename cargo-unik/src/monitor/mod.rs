@@ -7,6 +7,7 @@
 //! the terminal with its control characters escaped.
 
 pub mod arguments;
+pub mod ask;
 pub mod clock;
 pub mod counters;
 pub mod facts;

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::size::grouped;
 
+/// The widest column that others stand behind in line. A wider cell moves what is behind it in its own row.
+const WIDEST: usize = 120;
+
 /// A table of text whose columns are as wide as what stands in them.
 #[derive(Debug)]
 pub struct Table {
@@ -15,12 +18,22 @@ pub struct Table {
 impl Table {
     /// A table with these headings. Columns whose heading begins with a blank are of numbers, and stand to the right.
     pub fn new(headings: &[&str]) -> Table {
-        Table { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
+        Table::of(headings.iter().map(|heading| (*heading).to_owned()).collect())
+    }
+
+    /// The same with headings of somebody else.
+    pub fn of(headings: Vec<String>) -> Table {
+        Table { rows: vec![headings] }
     }
 
     /// Adds a row.
     pub fn row<const COLUMNS: usize>(&mut self, cells: [String; COLUMNS]) {
         self.rows.push(cells.into());
+    }
+
+    /// Adds a row of any length.
+    pub fn cells(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
     }
 
     /// Sorts the rows by their text, column by column.
@@ -32,12 +45,14 @@ impl Table {
 impl std::fmt::Display for Table {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let headings = &self.rows[0];
-        let right: Vec<bool> = headings.iter().map(|heading| heading.starts_with(' ')).collect();
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let is_right = |column: usize| headings.get(column).is_some_and(|heading| heading.starts_with(' '));
+        let right: Vec<bool> = (0..columns).map(is_right).collect();
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.trim_start().chars().count()).max().unwrap_or(0)
+            cells.map(|cell| cell.trim_start().chars().count()).max().unwrap_or(0).min(WIDEST)
         };
-        let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+        let widths: Vec<usize> = (0..columns).map(width).collect();
         for row in &self.rows {
             let mut line = String::new();
             for ((cell, width), right) in row.iter().zip(&widths).zip(&right) {
@@ -135,6 +150,23 @@ mod tests {
         assert_eq!(
             table.to_string(),
             "NAME              VALUE\nnet0.tx_frames        7\na               1234567\n"
+        );
+    }
+
+    #[test]
+    fn rows_of_any_length_stand_in_columns_and_a_cell_that_is_too_wide_moves_its_own_row_alone() {
+        let mut table = Table::of(vec!["NAME".to_owned(), " VALUE".to_owned()]);
+        let long = "x".repeat(WIDEST + 1);
+        for cells in [&["a"][..], &["b", "1", "more"], &["c", "22", "and more", "still"], &[&long, "3"]] {
+            table.cells(cells.iter().map(|cell| (*cell).to_owned()).collect());
+        }
+        let (name, gap) = ("NAME".len(), " ".repeat(WIDEST - 1));
+        assert_eq!(
+            table.to_string(),
+            format!(
+                "NAME{}  VALUE\na\nb{gap}      1  more\nc{gap}     22  and more  still\n{long}      3\n",
+                " ".repeat(WIDEST - name)
+            )
         );
     }
 
