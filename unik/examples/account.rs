@@ -4,20 +4,24 @@
 
 mod account_common;
 
-use account_common::{Resources, serve};
+use account_common::serve;
 use unik::net::Net;
 use unik::time::Time;
-use unik::{Counters, Files, Shutdown, Spawner};
-use unik_dns::service::Error;
+use unik::{Config, Counters, Entropy, Files, Shutdown, Spawner};
+use unik_dns::service::{Error, Platform};
 
 #[unik::main]
+#[expect(clippy::too_many_arguments, reason = "they say what the appliance is made of")]
 async fn main(
     shutdown: Shutdown,
     net: Net,
     files: Files,
     spawner: Spawner,
     time: Time,
+    entropy: Entropy,
     counters: Counters,
+    config: Config,
 ) -> Result<(), Error> {
-    serve(Resources { shutdown, net, files, spawner, time, counters }).await
+    let platform = Platform { net, spawner, time, clock: None, entropy, commands: None, shutdown };
+    serve(platform, &files, &counters, &config).await
 }

@@ -4,13 +4,14 @@
 
 mod account_common;
 
-use account_common::{Resources, serve};
+use account_common::serve;
 use unik::net::Net;
 use unik::time::Time;
-use unik::{Counters, Files, Monitor, Shutdown, Spawner};
-use unik_dns::service::Error;
+use unik::{Config, Counters, Entropy, Files, Monitor, Shutdown, Spawner};
+use unik_dns::service::{Error, Platform};
 
 #[unik::main]
+#[expect(clippy::too_many_arguments, reason = "they say what the appliance is made of")]
 async fn main(
     _monitor: Option<Monitor>,
     shutdown: Shutdown,
@@ -18,7 +19,10 @@ async fn main(
     files: Files,
     spawner: Spawner,
     time: Time,
+    entropy: Entropy,
     counters: Counters,
+    config: Config,
 ) -> Result<(), Error> {
-    serve(Resources { shutdown, net, files, spawner, time, counters }).await
+    let platform = Platform { net, spawner, time, clock: None, entropy, commands: None, shutdown };
+    serve(platform, &files, &counters, &config).await
 }

@@ -8,7 +8,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use unik_dns::service::{Error, SUFFIX};
+use unik_dns::configuration::Configuration;
+use unik_dns::service::{CONFIGURATION, Error, is_zone};
 use unik_dns::{Server, Zone};
 
 /// The files of a folder by their paths from there on, as an archive has them.
@@ -111,20 +112,32 @@ fn refused(path: &str, why: &str) -> io::Error {
     io::Error::other(format!("{path} {why}"))
 }
 
-/// What is wrong with the zones in `files`, a sentence each.
+/// What is wrong with the zones and the configuration in `files`, a sentence each.
 fn mistakes(files: &Files) -> Vec<String> {
     let mut mistakes = Vec::new();
     let mut server = Server::new();
+    // A server keeps to its configuration as long as it lives.
+    let text: &'static [u8] = files.get(CONFIGURATION).cloned().unwrap_or_default().leak();
+    let configuration = match Configuration::parse(CONFIGURATION, text) {
+        Ok(configuration) => configuration,
+        Err(error) => return vec![error.to_string()],
+    };
     let include =
         |wanted: &str| files.get_key_value(wanted).map(|(path, text)| (path.as_str(), text.as_slice()));
-    for (path, text) in files.iter().filter(|(path, _)| path.ends_with(SUFFIX)) {
+    for (path, text) in files.iter().filter(|(path, _)| is_zone(path, &configuration)) {
         match Zone::read(path, text, &include) {
             Err(error) => mistakes.push(error.to_string()),
             Ok(zone) => mistakes.extend(server.add(zone).err().map(|error| format!("{path}: {error}"))),
         }
     }
-    if mistakes.is_empty() && server.zones().is_empty() {
+    let is_fetched = configuration.zones().iter().any(|options| !options.request().is_empty());
+    if mistakes.is_empty() && server.zones().next().is_none() && !is_fetched {
         mistakes.push(Error::NoZones.to_string());
+    }
+    if mistakes.is_empty() && server.follow(configuration).is_ok() {
+        mistakes.extend(server.wanting().map(|name| {
+            format!("{CONFIGURATION}: zone {name} is in no file, and has no request-xfr: to fetch it from")
+        }));
     }
     mistakes
 }

@@ -98,6 +98,11 @@ impl<'f> Configuration<'f> {
         &self.zones
     }
 
+    /// The keys and the zones.
+    pub(crate) fn into_parts(self) -> (Vec<Key>, Vec<ZoneOptions<'f>>) {
+        (self.keys, self.zones)
+    }
+
     /// What is said of the zone whose name is, as on the wire, `name`.
     pub fn zone(&self, name: &[u8]) -> Option<&ZoneOptions<'f>> {
         let mut labels = Labels::new();

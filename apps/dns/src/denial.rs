@@ -254,7 +254,7 @@ fn sort(nodes: &mut [NodeId], order: &dyn Fn(NodeId, NodeId) -> Ordering) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::{Server, Transport};
+    use crate::server::{Moment, Origin, Server, Transport};
     use core::cell::Cell;
     use std::format;
     use std::string::String;
@@ -303,7 +303,9 @@ mod tests {
         query.extend([0, 1, 0, 1, 0, 0, 41, 16, 0, 0, 0, 0x80, 0, 0, 0]);
         let mut out = vec![0; 65_535];
         HASHED.set(0);
-        let length = server.answer(&query, Transport::Tcp, &mut out).unwrap();
+        let client = [192, 0, 2, 99].into();
+        let origin = Origin { client, transport: Transport::Tcp, clock: &Moment::START };
+        let length = server.answer(&query, &origin, &mut out).unwrap();
         let denials = out[..length].windows(4).filter(|octets| *octets == [0, 50, 0, 1]).count();
         (HASHED.get(), denials)
     }

@@ -17,6 +17,7 @@ impl Kind {
     pub(crate) const NS: Self = Self(2);
     pub(crate) const CNAME: Self = Self(5);
     pub(crate) const SOA: Self = Self(6);
+    pub(crate) const PTR: Self = Self(12);
     pub(crate) const MX: Self = Self(15);
     pub(crate) const TXT: Self = Self(16);
     /// RFC 3596.
@@ -48,8 +49,12 @@ impl Kind {
     /// Any one or all of the types (RFC 8482).
     pub(crate) const ANY: Self = Self(255);
 
-    const IXFR: Self = Self(251);
-    const AXFR: Self = Self(252);
+    /// RFC 8945: never a question, only the pseudo-record that signs a message.
+    pub(crate) const TSIG: Self = Self(250);
+    /// RFC 1995.
+    pub(crate) const IXFR: Self = Self(251);
+    /// RFC 5936.
+    pub(crate) const AXFR: Self = Self(252);
     const MAILB: Self = Self(253);
     const MAILA: Self = Self(254);
     /// Types from here to `ANY` ask for something other than records (RFC 6895, 3.1).
@@ -98,7 +103,22 @@ impl Kind {
         let (word, code) = name.split_at_checked(4)?;
         let code = decimal(code, u16::MAX.into()).filter(|_| is_same(word, b"TYPE"))?;
         let kind = Self(code as u16); // at most u16::MAX
-        Some((kind, row(&|row| row.kind == kind).map_or(&[], |row| row.fields)))
+        Some((kind, kind.fields()))
+    }
+
+    /// Its name, if it has one.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::ANY => Some("ANY"),
+            Self::AXFR => Some("AXFR"),
+            Self::IXFR => Some("IXFR"),
+            _ => core::str::from_utf8(row(&|row| row.kind == self)?.name).ok(),
+        }
+    }
+
+    /// A letter for each field of its data; none for a type that is not in the table.
+    pub(crate) fn fields(self) -> &'static [u8] {
+        row(&|row| row.kind == self).map_or(&[], |row| row.fields)
     }
 
     /// Whether an answer of this type comes with the addresses of the hosts that it names (RFC 1035, 3.3.9 and 3.3.11;

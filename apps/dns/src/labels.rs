@@ -49,9 +49,12 @@ impl Labels {
         self.count = 0;
         let mut at = start;
         let mut length = 0;
+        // A name has no more than a pointer for each label, and one for the first.
+        let mut pointers = 0..=MAX_LABELS;
         loop {
             let octet = *message.get(at)?;
             if octet >= POINTER {
+                pointers.next()?;
                 let target = usize::from(octet & !POINTER) << 8 | usize::from(*message.get(at + 1)?);
                 if target >= at {
                     return None;
@@ -80,6 +83,14 @@ impl Labels {
         other.follow(message, start.into()).is_some()
             && self.count == other.count
             && (0..self.count).all(|index| is_same(self.octets(message, index), other.octets(message, index)))
+    }
+
+    /// Whether the name in `message` is `wire`, a name on the wire that is not compressed, without regard to ASCII case.
+    pub(crate) fn is_wire_name(&self, message: &[u8], wire: &[u8]) -> bool {
+        let mut other = Self::new();
+        other.read(wire, 0).is_some()
+            && self.count == other.count
+            && (0..self.count).all(|index| is_same(self.octets(message, index), other.octets(wire, index)))
     }
 
     /// Number of labels, the root not counted.

@@ -8,7 +8,7 @@
 //! a query allocates nothing.
 //!
 //! ```
-//! use unik_dns::{Server, Transport, Zone};
+//! use unik_dns::{Moment, Origin, Server, Transport, Zone};
 //!
 //! let text = b"\
 //! $ORIGIN example.org.
@@ -24,7 +24,9 @@
 //! // Identifier 7, one question: ns1.example.org, type A, class IN.
 //! let query = b"\x00\x07\0\0\0\x01\0\0\0\0\0\0\x03ns1\x07example\x03org\0\0\x01\0\x01";
 //! let mut answer = [0; 512];
-//! let length = server.answer(query, Transport::UDP, &mut answer).expect("it is a query");
+//! let client = [192, 0, 2, 1].into();
+//! let origin = Origin { client, transport: Transport::UDP, clock: &Moment::START };
+//! let length = server.answer(query, &origin, &mut answer).expect("it is a query");
 //! assert_eq!(answer[..length].last_chunk(), Some(&[192, 0, 2, 53]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -37,27 +39,35 @@ extern crate alloc;
 extern crate std;
 
 pub mod configuration;
+mod cookie;
 mod counters;
 mod denial;
+mod draft;
 mod edns;
 mod kind;
 mod labels;
+mod limit;
 mod master;
 mod query;
 mod response;
 mod server;
+mod servers;
 pub mod service;
 mod session;
 mod settings;
 mod sha1;
+mod text;
+mod transfer;
 mod tree;
 pub mod tsig;
 mod writer;
 mod zone;
 
-pub use counters::Counters;
+pub use cookie::{SECRET, Secret, Secrets};
+pub use counters::{Counters, KindCounters, TransferCounters};
 pub use master::{Include, MAX_FILE, Problem, ZoneError};
-pub use server::{Duplicate, Server, Transport, UDP_PAYLOAD};
+pub use server::{Clock, Duplicate, Moment, Origin, Server, Transport, UDP_PAYLOAD};
 pub use session::{IDLE, MAX_ANSWER, MAX_QUERY, Session, Step};
-pub use settings::{BadSetting, MAX_TEXT, Minimal, Settings};
+pub use settings::{BadSetting, Cookies, Limit, MAX_TEXT, Minimal, Settings};
+pub use transfer::{Incoming, Progress, TransferError};
 pub use zone::Zone;

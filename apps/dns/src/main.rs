@@ -4,8 +4,8 @@
 
 use unik::net::Net;
 use unik::time::Time;
-use unik::{Config, Counters, Files, Monitor, Shutdown, Spawner};
-use unik_dns::service::{self, Error};
+use unik::{Clock, Commands, Config, Counters, Entropy, Files, Monitor, Shutdown, Spawner};
+use unik_dns::service::{self, Error, Platform};
 
 #[unik::main]
 #[expect(clippy::too_many_arguments, reason = "they say what the appliance is made of")]
@@ -16,10 +16,15 @@ async fn main(
     files: Files,
     spawner: Spawner,
     time: Time,
+    clock: Option<Clock>,
+    entropy: Entropy,
     counters: Counters,
+    commands: Commands,
     config: Config,
 ) -> Result<(), Error> {
-    let server = service::prepare(&files, &|key| config.get(key))?;
-    counters.register("dns", server.counters().clone());
-    service::serve(&net, server, &spawner, &time, shutdown).await
+    let server = service::prepare(&files, &entropy, &|key| config.get(key))?;
+    service::count(&server.borrow(), &counters);
+    let commands = Some(commands);
+    let platform = Platform { net, spawner, time, clock, entropy, commands, shutdown };
+    service::serve(server, platform).await
 }

@@ -1,10 +1,9 @@
 //! Master files: the text form of a zone (RFC 1035, 5; RFC 2308, 4 for `$TTL`).
 //!
 //! Three steps, each a module: [`scanner`] finds words, [`data`] reads what the types of records want, this module
-//! puts entries together, and [`check`] makes the tables of a [`Zone`] of them and refuses what makes no zone. Words
+//! puts entries together, and [`freeze`] makes the tables of a [`Zone`] of them and refuses what makes no zone. Words
 //! and records carry their offset in the file; a line and a column are counted only when there is a mistake to tell.
 
-mod check;
 mod data;
 mod digits;
 mod generate;
@@ -18,17 +17,22 @@ mod problem;
 mod scanner;
 mod types;
 
+pub(crate) use data::MIN_DIGEST;
 pub(crate) use digits::Digits;
+pub(crate) use generic::are_texts;
 pub use include::Include;
 pub(crate) use number::{decimal, ipv4, ipv6};
+pub(crate) use parameters::are_valid as are_parameters;
+pub(crate) use problem::Mistake;
 pub use problem::{Problem, ZoneError};
+pub(crate) use types::are_valid as is_bitmap;
 
+use crate::draft::{Draft, Entry, Rules, freeze};
 use crate::kind::Kind;
 use crate::tree::{MAX_NAME, NodeId, Tree, is_same};
-use crate::zone::Zone;
+use crate::zone::{Zone, minimum};
 use alloc::vec::Vec;
 use include::Files;
-use problem::Mistake;
 use scanner::{Scanner, Word};
 
 /// The longest master file in octets with all that it includes, so that offsets fit in 32 bits with room to spare.
@@ -46,17 +50,6 @@ const MAX_WORD: usize = 4 * u16::MAX as usize;
 
 /// The class of the Internet (RFC 1035, 3.2.4).
 const IN: u32 = 1;
-
-/// One record as it was read.
-struct Entry {
-    owner: NodeId,
-    kind: Kind,
-    time_to_live: u32,
-    /// Where its data begins in [`State::data`].
-    data: u32,
-    /// Where it begins among all files of the zone.
-    at: u32,
-}
 
 /// Reads the entries of one text.
 struct Reader<'s, 'w, 'f> {
@@ -108,7 +101,7 @@ pub(crate) fn parse<'f>(
     let is_starved = is_starved || tree.is_starved();
     let read = read.map_err(|mistake| if is_starved { mistake.starved() } else { mistake });
     let zone = apex.and_then(|apex| dotted(&tree, apex));
-    read.and_then(|()| check::freeze(tree, entries, data, bytes.len())).map_err(|mistake| {
+    read.and_then(|()| freeze(Draft { tree, entries, data }, bytes.len(), Rules::File)).map_err(|mistake| {
         let main = file;
         let (file, line, column) = files.locate(mistake, file);
         ZoneError { zone_file: main, file, line, column, problem: mistake.problem, zone, has_soa }
@@ -275,7 +268,7 @@ impl<'s, 'w, 'f> Reader<'s, 'w, 'f> {
         let type_at = self.scanner.word().at;
         let start = self.state.data.len();
         self.put(&[0; 2]);
-        data::read(self, fields)?;
+        data::read(self, kind, fields)?;
         let length = self.state.data.len() - start - 2;
         let length =
             u16::try_from(length).map_err(|_| Mistake { at: type_at, problem: Problem::DataTooLong })?;
@@ -331,9 +324,4 @@ fn class(word: &[u8]) -> Option<u32> {
     }
     let (_, number) = word.split_at_checked(5).filter(|(class, _)| is_same(class, b"CLASS"))?;
     decimal(number, u16::MAX.into())
-}
-
-/// The last field of the SOA whose data was read last (RFC 1035, 3.3.13).
-fn minimum(data: &[u8]) -> u32 {
-    data.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets))
 }

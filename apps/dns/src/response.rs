@@ -3,17 +3,19 @@
 //! The algorithm is that of RFC 1034, 4.3.2, with wildcards as RFC 4592 has them: walk to the name; at a delegation
 //! refer to its servers; follow aliases as long as they stay in zones of ours; tell what does not exist with the
 //! zone's SOA record (RFC 2308). Each step that is a matter of its own stands in a module: [`alias`], [`additional`],
-//! [`chaos`],
-//! [`proof`].
+//! [`chaos`], [`proof`], [`version`].
 
 mod additional;
 mod alias;
 mod chaos;
 mod proof;
+mod version;
 
+use crate::cookie::COOKIE;
 use crate::edns::{Edns, Reason};
 use crate::kind::Kind;
 use crate::labels::Labels;
+use crate::limit::{Class, Subject};
 use crate::query::{Code, HEADER, flag, header};
 use crate::server::{Server, Transport};
 use crate::settings::Minimal;
@@ -22,7 +24,7 @@ use crate::writer::{Full, Owner, Writer};
 use crate::zone::{Found, Set, Zone};
 use alias::Chain;
 pub(crate) use proof::Proofs;
-use proof::{Absence, original, signatures};
+use proof::{Absence, signatures};
 
 /// Sections of a message behind the question.
 #[derive(Clone, Copy)]
@@ -51,6 +53,10 @@ pub(crate) struct Response<'s, 'o> {
     answered: Option<(NodeId, Kind)>,
     /// The client wants proofs of signed zones.
     pub(crate) wants_proofs: bool,
+    /// What the response is counted as.
+    pub(crate) subject: Subject,
+    /// The data of the COOKIE option that belongs into the answer.
+    pub(crate) cookie: Option<&'o [u8; COOKIE]>,
     /// Those that are to be told, and those that were.
     proofs: &'o mut Option<Proofs<'s>>,
 }
@@ -79,6 +85,8 @@ impl<'s, 'o> Response<'s, 'o> {
             reason: None,
             answered: None,
             wants_proofs: false,
+            subject: Subject::ERROR,
+            cookie: None,
             proofs,
         })
     }
@@ -105,6 +113,9 @@ impl<'s, 'o> Response<'s, 'o> {
             let (message, known) = self.writer.parts();
             let (node, wildcard_of) = match zone.find(name, message, known) {
                 Found::Cut { node, above } if above > 0 || kind != Kind::DS => {
+                    if chain.is_none() {
+                        self.subject = Subject::new(Class::Referral, zone, node);
+                    }
                     return self.refer(zone, node, name, above);
                 }
                 Found::Name(node) | Found::Cut { node, .. } => (node, None),
@@ -112,6 +123,9 @@ impl<'s, 'o> Response<'s, 'o> {
                     // RFC 1035, 4.1.1: the bit speaks of the first name, and a referral from there does not get here.
                     self.is_authoritative = true;
                     if let Some(redirection) = zone.set(encloser, Kind::DNAME) {
+                        if chain.is_none() {
+                            self.subject = Subject::new(Class::Answer, zone, encloser);
+                        }
                         if chain.as_ref().is_some_and(Chain::is_full) {
                             return;
                         }
@@ -125,12 +139,16 @@ impl<'s, 'o> Response<'s, 'o> {
                     }
                     let Some(wildcard) = zone.wildcard(encloser) else {
                         self.code = Code::NameError;
+                        self.subject = Subject::new(Class::NameError, zone, zone.apex);
                         return self.deny(zone, name, Absence::Name { encloser });
                     };
                     (wildcard, Some(encloser))
                 }
             };
             self.is_authoritative = true;
+            if chain.is_none() {
+                self.subject = Subject::new(Class::of_answer(kind), zone, node);
+            }
             if let Some(set) = zone.set(node, kind) {
                 self.expand(zone, name, wildcard_of);
                 // Asked for a DNAME record, one that made an alias on the way may be the answer.
@@ -142,6 +160,9 @@ impl<'s, 'o> Response<'s, 'o> {
                 return self.answer_any(zone, node, is_stream, name);
             }
             let Some(alias) = zone.set(node, Kind::CNAME) else {
+                if chain.is_none() {
+                    self.subject = Subject::new(Class::Empty, zone, node);
+                }
                 let absence = match wildcard_of {
                     None => Absence::Type(node),
                     Some(encloser) => Absence::WildcardType { encloser, wildcard: node },
@@ -197,6 +218,11 @@ impl<'s, 'o> Response<'s, 'o> {
         self.reason = Some(if is_ours { Reason::NotReady } else { Reason::NotAuthoritative });
     }
 
+    /// What stands in the message so far.
+    pub(crate) fn message(&self) -> &[u8] {
+        self.writer.written()
+    }
+
     /// Refuses the question.
     pub(crate) fn refuse(&mut self, reason: Reason) {
         self.code = Code::Refused;
@@ -250,7 +276,7 @@ impl<'s, 'o> Response<'s, 'o> {
                     continue;
                 }
                 let time_to_live =
-                    if set.kind == Kind::RRSIG { original(set, data) } else { set.time_to_live };
+                    if set.kind == Kind::RRSIG { set.original(data) } else { set.time_to_live };
                 let written = self.writer.record(&zone.tree, owner, source, time_to_live, data);
                 if written.is_err() {
                     self.writer.rewind(mark);
@@ -267,19 +293,28 @@ impl<'s, 'o> Response<'s, 'o> {
         Ok(())
     }
 
+    /// Takes all back that stands behind the first `begun` octets: the client is to ask again over TCP.
+    #[inline(never)]
+    pub(crate) fn truncate(&mut self, begun: usize) {
+        self.writer.cut(begun);
+        self.counts = [0; 3];
+        self.reason = None;
+        self.is_truncated = true;
+    }
+
     /// Adds the OPT record to a client that sent one, fills in the header, and gives the length of the message.
     pub(crate) fn finish(&mut self, edns: Option<Edns>, reserved: usize, transport: Transport) -> usize {
         self.writer.release(reserved);
         let code = self.code as u16;
         if let Some(edns) = edns {
             let id = self.server.settings().id.as_bytes();
-            if edns.write(&mut self.writer, code, self.reason, transport, id).is_ok() {
+            if edns.write(&mut self.writer, code, self.reason, transport, id, self.cookie).is_ok() {
                 self.counts[Section::Additional as usize] += 1;
             }
         }
         let [_, asked, ..] = header(self.writer.written()).unwrap_or_default();
         // RFC 4035, 3.1.6: AD and CD are clear in an authoritative answer.
-        let mut flags = flag::RESPONSE | asked & flag::RECURSION_DESIRED | code & 0xf;
+        let mut flags = flag::RESPONSE | asked & (flag::OPCODE | flag::RECURSION_DESIRED) | code & 0xf;
         if self.is_authoritative && !self.is_any_class {
             flags |= flag::AUTHORITATIVE;
         }

@@ -5,8 +5,9 @@
 //! The caller reads into [`Session::space`], calls [`Session::advance`], does what the [`Step`] says, and closes at
 //! [`Session::deadline`].
 
-use crate::server::{Server, Transport};
+use crate::server::{Answer, Clock, Origin, Server, Transfer, Transport};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use unik_sched::time::{Duration, Instant};
 
 /// The longest query in octets: a name, a question, and ample options of EDNS.
@@ -37,6 +38,9 @@ pub struct Session {
     start: usize,
     end: usize,
     output: Vec<u8>,
+    client: IpAddr,
+    /// What is being transferred. Further queries wait for its end.
+    transfer: Option<Transfer>,
     deadline: Instant,
     is_broken: bool,
     /// An answer found no memory.
@@ -44,8 +48,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// A connection that was accepted at `now`. `None` if there is no memory for it.
-    pub fn try_new(now: Instant) -> Option<Self> {
+    /// A connection of `client` that was accepted at `now`. `None` if there is no memory for it.
+    pub fn try_new(client: IpAddr, now: Instant) -> Option<Self> {
         let mut input = Vec::new();
         input.try_reserve_exact(PREFIX + MAX_QUERY).ok()?;
         input.resize(PREFIX + MAX_QUERY, 0);
@@ -54,6 +58,8 @@ impl Session {
             start: 0,
             end: 0,
             output: Vec::new(),
+            client,
+            transfer: None,
             deadline: now + IDLE,
             is_broken: false,
             is_starved: false,
@@ -77,8 +83,12 @@ impl Session {
 
     /// Answers queries that have arrived whole and says what to do next. `scratch` is room for one answer, of
     /// [`MAX_ANSWER`] octets; shorter, it cuts answers short.
-    pub fn advance(&mut self, server: &Server, now: Instant, scratch: &mut [u8]) -> Step {
+    pub fn advance(&mut self, server: &Server, clock: &dyn Clock, scratch: &mut [u8]) -> Step {
         while !self.is_broken && self.output.len() < ENOUGH {
+            if self.transfer.is_some() {
+                self.go_on(server, clock, scratch);
+                continue;
+            }
             let Some((length, rest)) =
                 self.input.get(self.start..self.end).and_then(|input| input.split_first_chunk())
             else {
@@ -89,20 +99,43 @@ impl Session {
                 self.is_broken = length > MAX_QUERY;
                 break;
             };
-            self.deadline = now + IDLE;
-            let answer =
-                server.answer(query, Transport::Tcp, scratch).and_then(|length| scratch.get(..length));
+            self.deadline = clock.now() + IDLE;
+            let origin = Origin { client: self.client, transport: Transport::Tcp, clock };
+            let answer = server.answer_stream(query, &origin, scratch);
             self.start += PREFIX + length;
-            self.is_starved = answer.is_some_and(|answer| append(&mut self.output, answer).is_none());
-            if self.is_starved {
-                server.counters().no_memory.increment();
+            match answer {
+                None => self.is_broken = true,
+                Some(Answer::Message(length)) => self.append(server, scratch.get(..length)),
+                Some(Answer::Transfer(transfer)) => self.transfer = Some(transfer),
             }
-            self.is_broken = answer.is_none() || self.is_starved;
         }
         match (self.output.is_empty(), self.is_broken) {
             (false, _) => Step::Write,
             (true, true) => Step::Close,
             (true, false) => Step::Read,
+        }
+    }
+
+    /// Adds the next message of the transfer.
+    #[inline(never)]
+    fn go_on(&mut self, server: &Server, clock: &dyn Clock, scratch: &mut [u8]) {
+        let Some(transfer) = &mut self.transfer else { return };
+        let length = server.go_on(transfer, clock, scratch);
+        if transfer.is_done() || length.is_none() {
+            self.transfer = None;
+        }
+        self.append(server, length.and_then(|length| scratch.get(..length)));
+    }
+
+    /// Adds `answer` behind its length; without one, and without memory for it, the connection is at its end.
+    fn append(&mut self, server: &Server, answer: Option<&[u8]>) {
+        let Some(answer) = answer else {
+            self.is_broken = true;
+            return;
+        };
+        if append(&mut self.output, answer).is_none() {
+            (self.is_broken, self.is_starved) = (true, true);
+            server.counters().no_memory.increment();
         }
     }
 

@@ -242,6 +242,11 @@ impl Tree {
         (0..self.nodes.len() as u32).map(NodeId) // there are fewer than u32::MAX
     }
 
+    /// The name with the number `index`; `None` behind the last.
+    pub(crate) fn node(&self, index: usize) -> Option<NodeId> {
+        (index < self.nodes.len()).then_some(NodeId(index as u32)) // there are fewer than u32::MAX
+    }
+
     pub(crate) fn parent(&self, node: NodeId) -> NodeId {
         self.nodes.get(node.index()).map_or(NodeId::ROOT, Node::parent)
     }

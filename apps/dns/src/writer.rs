@@ -116,6 +116,12 @@ impl<'o> Writer<'o> {
         self.known.count = mark.known;
     }
 
+    /// Takes back all that stands behind the first `at` octets.
+    pub(crate) fn cut(&mut self, at: usize) {
+        self.at = self.at.min(at);
+        self.known.count = 0;
+    }
+
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let end = self.at + bytes.len();
         if end > self.limit {

@@ -10,6 +10,8 @@ use crate::denial::Denial;
 use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::master::{self, Include, ZoneError};
+use crate::servers::Servers;
+use crate::text::write_label;
 use crate::tree::{Label, NodeId, Tree, have_same_words};
 use crate::writer::Known;
 use alloc::vec::Vec;
@@ -36,6 +38,8 @@ pub struct Zone {
     pub(crate) negative_ttl: u32,
     /// What denies names, if the zone is signed.
     pub(crate) denial: Option<Denial>,
+    /// What most answers end with, if that is short.
+    pub(crate) servers: Option<Servers>,
 }
 
 /// What the zone knows of a node.
@@ -95,6 +99,14 @@ impl Packed {
     }
 }
 
+/// When a secondary asks for a newer version (RFC 1035, 3.3.13), in seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Timers {
+    pub(crate) refresh: u32,
+    pub(crate) retry: u32,
+    pub(crate) expire: u32,
+}
+
 /// All records of one type at one name.
 #[derive(Clone, Copy)]
 pub(crate) struct Set {
@@ -103,6 +115,20 @@ pub(crate) struct Set {
     /// Seconds.
     pub(crate) time_to_live: u32,
     pub(crate) data: u32,
+}
+
+impl Set {
+    /// The TTL of a signature, which is that of what it covers (RFC 4034, 3 and 3.1.4).
+    #[inline(never)]
+    pub(crate) fn original(&self, data: &[u8]) -> u32 {
+        let original = data.get(4..).and_then(|rest| rest.first_chunk());
+        original.map_or(self.time_to_live, |octets| u32::from_be_bytes(*octets))
+    }
+
+    /// The TTL of the record of the set that has `data`.
+    pub(crate) fn time_to_live_of(&self, data: &[u8]) -> u32 {
+        if self.kind == Kind::RRSIG { self.original(data) } else { self.time_to_live }
+    }
 }
 
 /// How the walk to a name ended.
@@ -138,6 +164,19 @@ impl Zone {
         NameText { tree: &self.tree, node: self.apex }
     }
 
+    /// Octets of its names and its data.
+    pub(crate) fn octets(&self) -> usize {
+        self.tree.octets() + self.data.len()
+    }
+
+    /// The labels of its name, the last first.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.depth).rev().map(|above| {
+            let node = (0..above).fold(self.apex, |node, _| self.tree.parent(node));
+            self.tree.label(node)
+        })
+    }
+
     /// Number of records, without the duplicates that the file may hold.
     pub fn records(&self) -> usize {
         self.records
@@ -146,6 +185,16 @@ impl Zone {
     /// The version of the zone that its SOA tells (RFC 1035, 3.3.13).
     pub fn serial(&self) -> u32 {
         self.serial
+    }
+
+    /// The times that its SOA tells.
+    pub(crate) fn timers(&self) -> Timers {
+        let data = self.set(self.apex, Kind::SOA).and_then(|set| self.data(set).next()).unwrap_or(&[]);
+        let number = |at: usize| {
+            data.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |octets| u32::from_be_bytes(*octets))
+        };
+        // Two names of four octets and the serial number come before them.
+        Timers { refresh: number(12), retry: number(16), expire: number(20) }
     }
 
     /// How many labels of `name`, which stands in `message`, lie below the apex; `None` if it is somewhere else, or if it is no
@@ -269,20 +318,14 @@ impl fmt::Display for NameText<'_> {
             return f.write_char('.');
         }
         while node != NodeId::ROOT {
-            for &byte in self.tree.label(node) {
-                match byte {
-                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => f.write_char('\\')?,
-                    b'!'..=b'~' => {}
-                    _ => {
-                        write!(f, "\\{byte:03}")?;
-                        continue;
-                    }
-                }
-                f.write_char(char::from(byte))?;
-            }
-            f.write_char('.')?;
+            write_label(f, self.tree.label(node))?;
             node = self.tree.parent(node);
         }
         Ok(())
     }
+}
+
+/// The last number of SOA data: for how long the absence of something may be remembered (RFC 2308, 4).
+pub(crate) fn minimum(data: &[u8]) -> u32 {
+    data.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets))
 }

@@ -74,7 +74,8 @@ fn section_8_1_plain_dns() {
 
 #[test]
 fn section_8_1_4_unknown_opcodes() {
-    for opcode in 1..16 {
+    // That of notices (RFC 1996) is known.
+    for opcode in (1..16).filter(|opcode| *opcode != 4) {
         let mut whole = PLAIN.message();
         whole[2] = opcode << 3;
         let header = [&[1, 0x23, opcode << 3, 0][..], &[0; 8]].concat();

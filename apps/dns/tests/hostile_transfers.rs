@@ -6,6 +6,8 @@ mod checks;
 mod configuration;
 mod random;
 mod signing;
+#[path = "checks/transfer.rs"]
+mod transfer;
 
 use random::Random;
 use signing::{Fields, NAME, NOW, answer, key, mac, prior, request, signed_request};
@@ -199,5 +201,23 @@ fn the_corpus_of_configurations_does_no_harm() {
     for file in corpus("dns_configuration") {
         println!("{}", file.display());
         configuration::configuration(&std::fs::read(file).expect("readable"));
+    }
+}
+
+#[test]
+fn the_corpus_of_transfers_and_mutations_of_it_do_no_harm() {
+    let files: Vec<_> =
+        corpus("dns_transfer").iter().map(|file| std::fs::read(file).expect("readable")).collect();
+    files.iter().for_each(|file| transfer::transfer(file));
+    let mut random = Random::new(3);
+    for _ in 0..20_000 {
+        let mut input = files[random.below(files.len())].clone();
+        random.mutate(&mut input);
+        // Lengths of messages that do not matter would hide all that stands behind them.
+        let length = (input.len().saturating_sub(3) as u16).to_be_bytes();
+        if let Some(place) = input.get_mut(1..3).filter(|_| random.below(2) == 0) {
+            place.copy_from_slice(&length);
+        }
+        transfer::transfer(&input);
     }
 }

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{example, query, zone};
+use common::{example, origin, query, zone};
 use std::fmt::Write;
-use unik_dns::{MAX_ANSWER, Problem, Server, Session, Step, Transport, Zone};
+use unik_dns::{MAX_ANSWER, Moment, Problem, Server, Session, Step, Transport, Zone};
 use unik_sched::time::Instant;
 use unik_testkit::{Random, Scarce, Scarcity, Usage};
 
@@ -24,12 +24,12 @@ fn queries() -> Vec<u8> {
 
 /// Serves a connection over which `stream` arrives; the octets of the answers, or `None` where it was refused or ended.
 fn serve(server: &Server, stream: &[u8], scratch: &mut [u8]) -> Option<usize> {
-    let mut session = Session::try_new(Instant::ZERO)?;
+    let mut session = Session::try_new([192, 0, 2, 99].into(), Instant::ZERO)?;
     session.space()[..stream.len()].copy_from_slice(stream);
     session.received(stream.len());
     let mut sent = 0;
     loop {
-        match session.advance(server, Instant::ZERO, scratch) {
+        match session.advance(server, &Moment::START, scratch) {
             Step::Write => {
                 sent += session.output().len();
                 session.sent(Instant::ZERO);
@@ -68,7 +68,7 @@ fn a_datagram_is_answered_without_memory() {
     let mut out = [0; 1232];
     for question in ["www.example.org A", "example.org MX", "nowhere.example.org A", "example.com A"] {
         let query = query(question);
-        let answer = Scarcity::From(0).during(|| server.answer(&query, Transport::UDP, &mut out));
+        let answer = Scarcity::From(0).during(|| server.answer(&query, &origin(Transport::UDP), &mut out));
         assert!(matches!(answer, (Some(_), 0)), "{question}: {answer:?}");
     }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{example, query, server, text, zone};
-use unik_dns::{IDLE, MAX_ANSWER, MAX_QUERY, Server, Session, Step};
+use unik_dns::{IDLE, MAX_ANSWER, MAX_QUERY, Moment, Server, Session, Step};
 use unik_sched::time::{Duration, Instant};
 
 /// One end of a connection to a server, with its clock.
@@ -19,7 +19,7 @@ impl Client {
         let now = Instant::ZERO;
         Self {
             server,
-            session: Session::try_new(now).expect("there is memory"),
+            session: Session::try_new([192, 0, 2, 99].into(), now).expect("there is memory"),
             now,
             scratch: vec![0; MAX_ANSWER],
         }
@@ -30,7 +30,7 @@ impl Client {
     fn send(&mut self, mut octets: &[u8], room: usize) -> (Vec<u8>, bool) {
         let mut back = Vec::new();
         loop {
-            match self.session.advance(&self.server, self.now, &mut self.scratch) {
+            match self.session.advance(&self.server, &moment(self.now), &mut self.scratch) {
                 Step::Close => return (back, true),
                 Step::Write => {
                     back.extend_from_slice(self.session.output());
@@ -48,6 +48,10 @@ impl Client {
             }
         }
     }
+}
+
+fn moment(now: Instant) -> Moment {
+    Moment { now, ..Moment::START }
 }
 
 fn framed(message: &[u8]) -> Vec<u8> {
@@ -98,7 +102,7 @@ fn answers_that_come_together_leave_together() {
     let two = framed(&query("mail.example.org A")).repeat(2);
     client.session.space()[..two.len()].copy_from_slice(&two);
     client.session.received(two.len());
-    assert_eq!(client.session.advance(&client.server, client.now, &mut client.scratch), Step::Write);
+    assert_eq!(client.session.advance(&client.server, &moment(client.now), &mut client.scratch), Step::Write);
     assert_eq!(messages(client.session.output()), [MAIL, MAIL]);
 }
 

@@ -36,7 +36,7 @@ const ALGORITHMS: &[u8] =
 RSASHA512\x0aECC-GOST\x0cECDSAP256SHA256\x0dECDSAP384SHA384\x0eED25519\x0fED448\x10";
 
 /// The shortest digest of a zone in octets (RFC 8976, 2.2.4).
-pub(super) const MIN_DIGEST: usize = 12;
+pub(crate) const MIN_DIGEST: usize = 12;
 
 /// What is wrong where `field` is not there, or is something else.
 #[inline(never)]
@@ -71,16 +71,16 @@ fn problem(field: u8) -> Problem {
     PROBLEMS.get(place).copied().unwrap_or(Problem::ExpectedName)
 }
 
-/// Reads the words of one record's data, which has `fields`, and appends it to the data of all records.
-pub(super) fn read(reader: &mut Reader<'_, '_, '_>, fields: &[u8]) -> Result<(), Mistake> {
+/// Reads the words of one record's data, which is of type `kind` and has `fields`, and appends it to the data of all records.
+pub(super) fn read(reader: &mut Reader<'_, '_, '_>, kind: Kind, fields: &[u8]) -> Result<(), Mistake> {
     let Some(&first) = fields.first() else {
         reader.expect(Problem::ExpectedGeneric)?;
-        return reader.generic(fields);
+        return reader.generic(kind);
     };
     reader.expect_field(first)?;
     let word = reader.scanner.word();
     if word.text == b"\\#" && !word.is_quoted {
-        return reader.generic(fields);
+        return reader.generic(kind);
     }
     reader.field(first)?;
     for &field in fields.iter().skip(1) {

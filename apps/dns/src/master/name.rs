@@ -68,21 +68,6 @@ impl Name {
         Some(())
     }
 
-    /// The name in front of `octets` as on the wire, not compressed, and its length there.
-    pub(super) fn from_wire(octets: &[u8]) -> Option<(Self, usize)> {
-        let mut name = Self::new();
-        loop {
-            let at = name.length;
-            let length = usize::from(*octets.get(at)?);
-            if length == 0 {
-                name.bytes.get_mut(..at)?.copy_from_slice(octets.get(..at)?);
-                return (at < MAX_NAME).then_some((name, at + 1));
-            }
-            name.begin().filter(|()| length <= MAX_LABEL)?;
-            name.length += length;
-        }
-    }
-
     /// The labels with their lengths.
     fn octets(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or(&[])

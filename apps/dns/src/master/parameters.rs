@@ -147,7 +147,7 @@ fn split(parameters: &[u8]) -> Option<(u16, &[u8], &[u8])> {
 }
 
 /// Whether octets are parameters: each key once and in order, with a value as its own rules want it.
-pub(super) fn are_valid(parameters: &[u8]) -> bool {
+pub(crate) fn are_valid(parameters: &[u8]) -> bool {
     let mut rest = parameters;
     let mut last = None;
     while !rest.is_empty() {

@@ -131,6 +131,7 @@ problems! {
     ExpectedGeneric = "expected \\#, a length and hexadecimal digits: the type has no other form (RFC 3597, 5)",
     WrongLength = "expected the number of octets that stand behind it",
     NotOfThisType = "expected octets that are data of this type",
+    NotThere = "expected a record of the zone to remove",
     DataTooLong = "expected data of at most 65535 octets",
     // The zone as a whole.
     NoSoa = "expected a SOA record somewhere in the file: it names the zone",

@@ -68,7 +68,7 @@ pub(super) fn cut(data: &mut Vec<u8>, at: usize) -> Option<Vec<u8>> {
 }
 
 /// Whether `bitmap` is one: blocks in the order of their numbers, none longer than it must be.
-pub(super) fn are_valid(bitmap: &[u8]) -> bool {
+pub(crate) fn are_valid(bitmap: &[u8]) -> bool {
     let mut rest = bitmap;
     let mut next = 0;
     while let [window, length, behind @ ..] = rest {

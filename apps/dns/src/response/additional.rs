@@ -44,6 +44,9 @@ impl<'s> Response<'s, '_> {
     #[inline(never)]
     pub(super) fn add(&mut self, zone: &Zone, node: NodeId, set: &Set, name: &Labels) {
         let minimal = self.server.settings().minimal;
+        if minimal == Minimal::No && self.add_servers(zone, node, set, name).is_some() {
+            return;
+        }
         let hosts = match set.kind {
             Kind::NS => Some(Hosts::Servers),
             kind if kind.names_hosts() && minimal != Minimal::Yes => Some(Hosts::Own),
@@ -67,6 +70,23 @@ impl<'s> Response<'s, '_> {
         if let Some(servers) = servers {
             self.add_addresses(zone, servers, hosts.map(|_| set), Hosts::Servers);
         }
+    }
+
+    /// Adds the name servers of `zone` and their addresses as they were written before, if that is all there is to add to `set`, and
+    /// if they fit as a whole.
+    fn add_servers(&mut self, zone: &Zone, node: NodeId, set: &Set, name: &Labels) -> Option<()> {
+        let servers = zone.servers.as_ref()?;
+        let is_all = !set.kind.names_hosts() && !matches!(set.kind, Kind::DS | Kind::DNSKEY);
+        let is_plain = is_all && !self.is_any_class && !self.wants_proofs && self.answered.is_none();
+        if !is_plain || servers.has_host(node) {
+            return None;
+        }
+        let apex = name.offset(name.count().saturating_sub(zone.depth));
+        servers.write(&mut self.writer, apex).ok()?;
+        let [authority, additional] = servers.records;
+        self.counts[Section::Authority as usize] += authority;
+        self.counts[Section::Additional as usize] += additional;
+        Some(())
     }
 
     /// Adds the addresses of the hosts that `set` names, as far as the zone has them, and `earlier` has not named them.

@@ -211,13 +211,6 @@ pub(super) fn signatures<'z>(zone: &'z Zone, node: NodeId, set: &Set) -> Option<
     zone.set(node, Kind::RRSIG).filter(|_| zone.denial.is_some() && set.kind != Kind::RRSIG)
 }
 
-/// The TTL of a signature, which is that of what it covers (RFC 4034, 3 and 3.1.4).
-#[inline(never)]
-pub(super) fn original(set: &Set, data: &[u8]) -> u32 {
-    let original = data.get(4..).and_then(|rest| rest.first_chunk());
-    original.map_or(set.time_to_live, |octets| u32::from_be_bytes(*octets))
-}
-
 /// Labels of `name` above `node`, which it ends in.
 fn above(zone: &Zone, name: &Labels, node: NodeId) -> usize {
     name.count().saturating_sub(zone.tree.depth(node))

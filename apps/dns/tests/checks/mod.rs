@@ -4,7 +4,12 @@ use domain::base::iana::{OptRcode, Rcode};
 use domain::base::{Message, Name, ParsedName};
 use domain::rdata::AllRecordData;
 use std::str::FromStr;
-use unik_dns::{Server, Transport, Zone};
+use unik_dns::{Moment, Origin, Server, Transport, Zone};
+
+/// Somebody who sends messages by `transport`.
+pub(crate) fn origin(transport: Transport) -> Origin<'static> {
+    Origin { client: [192, 0, 2, 99].into(), transport, clock: &Moment::START }
+}
 
 /// Hands `message` to `server` over each transport, and checks whatever comes back.
 pub(crate) fn message(server: &Server, message: &[u8]) {
@@ -13,7 +18,7 @@ pub(crate) fn message(server: &Server, message: &[u8]) {
         [(Transport::UDP, 1232), (small, 600), (Transport::Udp { limit: 0 }, 512), (Transport::Tcp, 65_535)]
     {
         let mut out = vec![0xa5; limit + 100];
-        let Some(length) = server.answer(message, transport, &mut out) else {
+        let Some(length) = server.answer(message, &origin(transport), &mut out) else {
             assert!(message.len() < 12 || message[2] & 0x80 != 0, "silence is for responses and fragments");
             continue;
         };
@@ -22,7 +27,7 @@ pub(crate) fn message(server: &Server, message: &[u8]) {
         let answer = &out[..length];
         let mut place = vec![0x5a; (limit + 100).max(message.len())];
         place[..message.len()].copy_from_slice(message);
-        assert_eq!(server.answer_in_place(&mut place, message.len(), transport), Some(length));
+        assert_eq!(server.answer_in_place(&mut place, message.len(), &origin(transport)), Some(length));
         assert_eq!(place[..length], *answer, "in its own place the answer is the same");
         assert_eq!(answer[..2], message[..2], "the identifier comes back");
         // QR is set, the opcode and RD come back; Z, AD, CD and RA are clear.
@@ -96,7 +101,7 @@ pub(crate) fn master_file(bytes: &[u8]) {
     query.extend_from_slice(&[0, 6, 0, 1]);
     message(&server, &query);
     let mut out = [0; 65_535];
-    let length = server.answer(&query, Transport::Tcp, &mut out).expect("an answer");
+    let length = server.answer(&query, &origin(Transport::Tcp), &mut out).expect("an answer");
     let soa = out[..length].windows(4).any(|octets| octets == serial.to_be_bytes());
     assert!(soa && out[2] & 0x04 != 0 && out[7] == 1, "the SOA record answers");
     // All other types, and a name below.

@@ -6,7 +6,7 @@ use domain::base::{Message, MessageBuilder, Name, ParsedName, Record, ToName};
 use domain::rdata::AllRecordData;
 use std::fmt::Write;
 use std::str::FromStr;
-use unik_dns::{Server, Transport, Zone};
+use unik_dns::{Moment, Origin, Server, Transport, Zone};
 
 /// A server of one zone per text.
 pub(crate) fn server(zones: &[&str]) -> Server {
@@ -97,10 +97,15 @@ pub(crate) fn query_with_edns(question: &str, payload: u16, version: u8, dnssec_
     query
 }
 
+/// Somebody who asks by `transport`.
+pub(crate) fn origin(transport: Transport) -> Origin<'static> {
+    Origin { client: [192, 0, 2, 99].into(), transport, clock: &Moment::START }
+}
+
 /// The answer to `query`, if there is one.
 pub(crate) fn answer(server: &Server, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
     let mut out = vec![0xa5; 65_535];
-    let length = server.answer(query, transport, &mut out)?;
+    let length = server.answer(query, &origin(transport), &mut out)?;
     out.truncate(length);
     Some(out)
 }

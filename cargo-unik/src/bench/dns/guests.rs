@@ -38,11 +38,17 @@ impl Field<'_> {
     /// The machine of a side, which the Linux guest brings its zone with.
     pub(super) fn guest(&self, side: Side, zones: &Path) -> Result<Guest> {
         let guest = match (side, &self.linux) {
-            (Side::Unik, _) => Guest {
-                initrd: Some(zones.to_owned()),
-                monitor: Some(side::monitor_path()),
-                ..side::unik(&self.dns)?
-            },
+            (Side::Unik, _) => {
+                let guest = side::unik(&self.dns)?;
+                // One client asks all there is: a limit on what it gets is not what is measured, here as in the configuration of NSD.
+                let cmdline = format!("{} dns.rrl=off", guest.cmdline);
+                Guest {
+                    initrd: Some(zones.to_owned()),
+                    monitor: Some(side::monitor_path()),
+                    cmdline,
+                    ..guest
+                }
+            }
             (Side::Linux, Some(folder)) => side::linux(folder, "nsd")?,
             (Side::Linux, None) => return Err(Error::failed("there is no Linux guest")),
         };

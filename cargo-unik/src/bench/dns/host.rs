@@ -84,7 +84,7 @@ fn start_unik(field: &Field<'_>, zones: &Path) -> Result<Process> {
     let mut command = Command::new(field.workspace.target.join("release/dns"));
     command.arg(format!("--net=tap:{}", TAP.tap)).arg("--data").arg(zones);
     command.args([format!("net0.ip={}/24", TAP.guest()), format!("net0.gateway={}", TAP.host())]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg("dns.rrl=off").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map(Process).or_cannot(|| "start dns".to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! From records to a zone: what makes no zone is refused, the rest becomes the tables of a [`Zone`].
+//! From a draft to a zone: what makes no zone is refused, the rest becomes the tables of a [`Zone`].
 //!
 //! Records are chained by owner in the order of the file, then each owner's are gathered type by type: no sorting,
 //! and the work grows with the number of records alone. The chains begin where the sets are told later, and data stay
@@ -8,13 +8,14 @@
 //! RFC 2181, 5 and 10.3 (sets, aliases as servers); RFC 2308, 5 (negative answers); RFC 4592, 4.2 (wildcards);
 //! RFC 6672, 2 (DNAME).
 
-use super::problem::{Mistake, Problem};
-use super::{Entry, minimum};
+use super::{Draft, Entry, LENGTH, Rules, record};
 use crate::denial::{Denial, is_costly};
 use crate::kind::Kind;
+use crate::master::{Mistake, Problem};
 use crate::query::HEADER;
-use crate::tree::{MAX_NAME, NodeId, Tree, trim};
-use crate::zone::{Packed, Set, Zone};
+use crate::servers::Servers;
+use crate::tree::{MAX_NAME, NodeId, trim};
+use crate::zone::{Packed, Set, Zone, minimum};
 use alloc::vec::Vec;
 
 /// The most name servers of one name: an answer looks at all of them for their addresses.
@@ -33,8 +34,6 @@ const FREE: u32 = u32::MAX;
 const SEEN: usize = 1 << 13;
 /// Spreads the octets of a record over the bits of a hash: the prime of Fowler, Noll and Vo.
 const FACTOR: u32 = 16_777_619;
-/// Octets of the length in front of a record's data.
-const LENGTH: usize = 2;
 
 /// The entries of one owner: a list through [`Freezer::next`].
 #[derive(Clone, Copy)]
@@ -49,6 +48,7 @@ struct Chain {
 
 struct Freezer<'e> {
     entries: &'e [Entry],
+    rules: Rules,
     next: Vec<u32>,
     zone: Zone,
     /// Where the data of a long set's records begin, each in a slot by their hash; all free between sets.
@@ -57,9 +57,13 @@ struct Freezer<'e> {
     has_dname: bool,
 }
 
-/// Makes a zone of `entries`, whose data stand in `data`. `end` is the offset of the end of the file.
+/// Makes a zone of `draft`, if it is one by `rules`. `end` is where its entries end, in the same measure as [`Entry::at`].
+///
+/// # Errors
+/// What makes no zone of it, and the entry where that is.
 #[inline(never)]
-pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize) -> Result<Zone, Mistake> {
+pub(crate) fn freeze(draft: Draft, end: usize, rules: Rules) -> Result<Zone, Mistake> {
+    let Draft { tree, entries, data } = draft;
     let mut authorities = entries.iter().filter(|entry| entry.kind == Kind::SOA);
     let soa = authorities.next().ok_or(Mistake { at: end as u32, problem: Problem::NoSoa })?;
     if let Some(second) = authorities.next() {
@@ -79,11 +83,12 @@ pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize)
         serial: soa_data.get(8..).and_then(|rest| rest.first_chunk()).map_or(0, |o| u32::from_be_bytes(*o)),
         negative_ttl: soa.time_to_live.min(minimum(soa_data)),
         denial: None,
+        servers: None,
         data,
         tree,
     };
     let next = filled(NONE, entries.len()).ok_or(starved)?;
-    let mut freezer = Freezer { entries: &entries, next, zone, seen: Vec::new(), has_dname: false };
+    let mut freezer = Freezer { entries: &entries, rules, next, zone, seen: Vec::new(), has_dname: false };
     freezer.zone.sets.try_reserve_exact(entries.len()).map_err(|_| starved)?;
     if let Some(info) = freezer.zone.info.get_mut(soa.owner.index()) {
         info.mark(Packed::EXISTS);
@@ -100,13 +105,16 @@ pub(super) fn freeze(tree: Tree, entries: Vec<Entry>, data: Vec<u8>, end: usize)
         }
     }
     freezer.gather_all()?;
-    freezer.check_servers(soa)?;
-    freezer.check_redirected()?;
+    if rules == Rules::File {
+        freezer.check_servers(soa)?;
+        freezer.check_redirected()?;
+    }
     let mut zone = freezer.zone;
     drop(entries);
     trim(&mut zone.sets);
     trim(&mut zone.data);
     zone.denial = Denial::of(&zone).map_err(|_| starved)?;
+    zone.servers = Servers::of(&zone);
     Ok(zone)
 }
 
@@ -280,7 +288,8 @@ impl Freezer<'_> {
 
     /// What each type wants of the name that it stands at.
     fn check_record(&mut self, entry: &Entry, chain: Chain, set: &Set) -> Result<(), Mistake> {
-        if entry.kind == Kind::CNAME && (chain.has_data || set.records > 1) {
+        let is_strict = self.rules == Rules::File;
+        if is_strict && entry.kind == Kind::CNAME && (chain.has_data || set.records > 1) {
             return Err(entry.mistake(Problem::CnameNotAlone));
         }
         let is_apex = entry.owner == self.zone.apex;
@@ -288,7 +297,7 @@ impl Freezer<'_> {
             if set.records > MAX_SERVERS {
                 return Err(entry.mistake(Problem::TooManyServers));
             }
-            if self.zone.tree.label(entry.owner) == b"*" {
+            if is_strict && self.zone.tree.label(entry.owner) == b"*" {
                 return Err(entry.mistake(Problem::WildcardCut));
             }
             if !is_apex && let Some(info) = self.zone.info.get_mut(entry.owner.index()) {
@@ -302,7 +311,7 @@ impl Freezer<'_> {
             && let Some(info) = self.zone.info.get_mut(entry.owner.index())
         {
             // The NS records have been gathered, because their type is lower.
-            if info.is(Packed::IS_CUT) || set.records > 1 {
+            if is_strict && (info.is(Packed::IS_CUT) || set.records > 1) {
                 return Err(entry.mistake(Problem::DnameNotAlone));
             }
             info.mark(Packed::HAS_DNAME);
@@ -382,18 +391,9 @@ impl Entry {
 
 /// A list of so many times `value`, if there is memory for it.
 #[inline(never)]
-fn filled<T: Clone>(value: T, length: usize) -> Option<Vec<T>> {
+pub(super) fn filled<T: Clone>(value: T, length: usize) -> Option<Vec<T>> {
     let mut list = Vec::new();
     list.try_reserve_exact(length).ok()?;
     list.resize(length, value);
     Some(list)
-}
-
-/// The data that stand at `at` after their length.
-fn record(source: &[u8], at: u32) -> &[u8] {
-    let record = || {
-        let (length, rest) = source.get(at as usize..)?.split_first_chunk()?;
-        rest.get(..usize::from(u16::from_le_bytes(*length)))
-    };
-    record().unwrap_or(&[])
 }
