@@ -14,6 +14,7 @@
 
 mod crowd;
 mod image;
+pub mod peer;
 mod qtest;
 mod storm;
 mod vm;

@@ -101,6 +101,17 @@ impl Setup {
         self
     }
 
+    /// User networking with a fixed address, whose port `guest` is reached over both transports at `host`, an address of this
+    /// computer's 127.0.0.1.
+    #[must_use]
+    pub fn network_at(self, host: SocketAddr, guest: u16) -> Setup {
+        let mut setup = self.network(&[]);
+        for protocol in [Protocol::Udp, Protocol::Tcp] {
+            setup.guest.forwards.push(Forward { protocol, host: host.port(), guest });
+        }
+        setup
+    }
+
     /// One more network device.
     #[must_use]
     pub fn link(mut self, network: Network) -> Setup {
