@@ -21,6 +21,7 @@ use crate::workspace::Workspace;
 mod dnsperf;
 mod guests;
 mod host;
+mod noise;
 mod rate;
 mod sizes;
 mod start;
@@ -37,6 +38,7 @@ fn rows<'w>() -> Vec<Row<Field<'w>>> {
         row("instructions", sizes::instructions),
         row("memory", sizes::memory),
         row("load", sizes::load),
+        row("noise", noise::row),
     ]
 }
 
