@@ -228,7 +228,8 @@ fn a_zone_with_a_mistake_is_named_with_line_and_column_and_the_others_are_served
 
 #[test]
 fn the_command_line_says_what_the_server_tells_about_itself() {
-    let mut vm = server().words("dns.version=seven hostname=ns7 dns.minimal=no").boot();
+    let mut vm = server().words("dns.version=seven hostname=ns7 dns.minimal=no dns.verison=8").boot();
+    vm.line("nothing in this image knows the configuration word dns.verison");
     vm.line("ready: dns");
     for (name, told) in [("version.bind.", "seven"), ("id.server.", "ns7")] {
         let mut question = question(name, RecordType::TXT);
@@ -240,6 +241,8 @@ fn the_command_line_says_what_the_server_tells_about_itself() {
     }
     let answer = over_udp(&mut vm, "mail.example.org.", RecordType::A);
     assert_eq!(answer.authorities.len(), 2, "the name servers of the zone: {answer:?}");
+    let log = vm.log();
+    assert_eq!(log.matches("nothing in this image knows").count(), 1, "{log}");
 }
 
 /// An empty folder of this test program.

@@ -1,6 +1,7 @@
 //! The ready line: when an appliance may be used, and how long that took.
 
 use crate::backend;
+use crate::config::Config;
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::cell::{Cell, RefCell};
@@ -10,7 +11,8 @@ use unik_sched::time::Instant;
 /// What is known of a start until it is over.
 pub(crate) struct Startup {
     name: &'static str,
-    main: Cell<Option<Instant>>,
+    /// When `main` started, and the words that it may ask for.
+    main: Cell<Option<(Instant, Config)>>,
     notes: RefCell<String>,
     over: Cell<bool>,
 }
@@ -35,9 +37,9 @@ impl Startup {
         let _ = fmt::write(&mut *notes, note);
     }
 
-    /// `main` starts now.
-    pub(crate) fn start_main(&self, now: Instant) {
-        self.main.set(Some(now));
+    /// `main` starts now. Words of `config` that nobody has asked for when it first waits, nobody knows.
+    pub(crate) fn start_main(&self, now: Instant, config: Config) {
+        self.main.set(Some((now, config)));
     }
 
     /// Nothing is ready to run, or `main` has returned: if it was started, it is as ready as it gets.
@@ -51,8 +53,9 @@ impl Startup {
     #[cold]
     #[inline(never)]
     fn wait_first(&self, now: &dyn Fn() -> Instant) {
-        let Some(main) = self.main.get() else { return };
+        let Some((main, config)) = self.main.get() else { return };
         self.over.set(true);
+        config.report_unclaimed();
         let (ready, main) = (Milliseconds(now()), Milliseconds(main));
         let notes = self.notes.borrow();
         backend::print(format_args!("ready: {} in {ready} ms (main {main} ms{notes})\n", self.name));

@@ -59,8 +59,7 @@ impl System {
 
     /// All resources are taken: `main` starts.
     pub fn start_main(&self) {
-        self.config().report_unclaimed();
-        backend::startup(self.backend()).start_main(self.0.time.now());
+        backend::startup(self.backend()).start_main(self.0.time.now(), self.config());
     }
 
     /// Asks the appliance to end. One that takes [`Shutdown`] has its time to finish; any other ends at once, with
