@@ -11,7 +11,7 @@ use virtio_drivers::transport::{DeviceStatus, InterruptStatus, Transport};
 use virtio_drivers::{Hal, PAGE_SIZE};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::queue::Queue;
+use crate::queue::{Completion, Queue};
 use crate::rings::SIZE_LIMIT;
 use crate::{Buffer, Counters, Direction, Error, Pool, Rejected};
 
@@ -257,6 +257,39 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         queue.submit_chain(buffer)
     }
 
+    /// Hands a request to the device: it reads the first `question` bytes of the data, then reads or writes the rest of the
+    /// data, which goes on in the buffers that follow, and at last writes one byte, its verdict, in front of the question.
+    /// [`Device::complete_request`] gives it back under the number that this returns.
+    ///
+    /// # Errors
+    /// [`Rejected`]; [`Error::BadLength`] if there is no question, no headroom for the verdict, or one of the buffers that
+    /// follow is empty.
+    pub fn submit_request(
+        &mut self,
+        queue: usize,
+        buffer: Buffer,
+        question: usize,
+        direction: Direction,
+    ) -> Result<u16, Rejected> {
+        let Some(queue) = self.queues.get_mut(queue) else { return reject(buffer, Error::NoSuchQueue) };
+        if !buffer.pool().reached_by::<H>() {
+            return reject(buffer, Error::ForeignBuffer);
+        }
+        queue.submit_request(buffer, question, direction)
+    }
+
+    /// Takes back the next request that the device has answered, in the order the device chose.
+    ///
+    /// The lengths of its buffers are those that they were submitted with.
+    ///
+    /// # Errors
+    /// As [`Device::complete`], but any number of bytes is let pass.
+    pub fn complete_request(&mut self, queue: usize) -> Result<Option<Completion>, Error> {
+        let Some(queue) = self.queues.get_mut(queue) else { return Err(Error::NoSuchQueue) };
+        self.is_interrupted &= !queue.has_completions();
+        queue.complete_request()
+    }
+
     /// Takes back the next buffer that the device is done with, in the order the device chose.
     ///
     /// Of a buffer submitted with [`Direction::FromDevice`] the length is what the device says it wrote.
@@ -401,6 +434,6 @@ impl<H: Hal + 'static, T: Transport> Drop for Device<H, T> {
 }
 
 #[cold]
-fn reject(buffer: Buffer, reason: Error) -> Result<(), Rejected> {
+fn reject<T>(buffer: Buffer, reason: Error) -> Result<T, Rejected> {
     Err(Rejected { buffer, reason })
 }

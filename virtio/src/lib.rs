@@ -5,6 +5,7 @@
 //!   it, where a frame takes several.
 //! - [`Device`]: a transport with its queues. [`Device::submit`] takes a buffer, [`Device::complete`] gives it back once
 //!   the device has returned it, and dropping the device resets it before any memory is given back.
+//!   [`Device::submit_request`] is for what is asked and answered: a question, data either way, a verdict.
 //! - [`RandomDevice`]: the smallest driver, virtio-rng. Larger ones stand with what they serve.
 //!
 //! The device is not trusted. Whatever it writes into a ring is read once and checked against copies it cannot reach;
@@ -53,5 +54,5 @@ pub use buffer::Buffer;
 pub use device::{Device, Interrupt};
 pub use error::{Error, Rejected};
 pub use pool::Pool;
-pub use queue::{Counters, Direction};
+pub use queue::{Completion, Counters, Direction};
 pub use random::RandomDevice;

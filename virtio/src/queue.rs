@@ -5,6 +5,7 @@
 //! Invariant: a buffer sits in the slot of its chain's head from `submit` until the device returned exactly that head.
 
 mod chain;
+mod request;
 
 use alloc::boxed::Box;
 use core::mem;
@@ -14,6 +15,8 @@ use virtio_drivers::Hal;
 
 use crate::rings::{Descriptor, NEXT, NO_INTERRUPT, NO_NOTIFY, Rings, WRITE};
 use crate::{Buffer, Error, Pool, Rejected};
+
+pub use request::Completion;
 
 /// Which way the bytes of a buffer go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,13 +231,19 @@ impl Queue {
     }
 
     #[cold]
-    fn refuse(&self, buffer: Buffer) -> Result<(), Rejected> {
+    fn refuse<T>(&self, buffer: Buffer) -> Result<T, Rejected> {
         let reason = self.broken.unwrap_or(Error::QueueFull);
         Err(Rejected { buffer, reason })
     }
 
     /// Takes the next buffer that the device returned, with its length if the device wrote it.
     pub(crate) fn complete(&mut self) -> Result<Option<Buffer>, Error> {
+        Ok(self.complete_request()?.map(|completion| completion.buffer))
+    }
+
+    /// The same, with what the device said of it.
+    #[inline]
+    pub(crate) fn complete_request(&mut self) -> Result<Option<Completion>, Error> {
         if self.next_used == self.seen_used && !self.look()? {
             return Ok(None);
         }
@@ -242,7 +251,8 @@ impl Queue {
         let Some(buffer) = self.take(id, written) else { return Err(self.condemn()) };
         self.next_used = self.next_used.wrapping_add(1);
         self.counters.completions += 1;
-        Ok(Some(buffer))
+        // It is that of a slot, of which there are at most 2^15.
+        Ok(Some(Completion { id: id as u16, written, buffer }))
     }
 
     /// Gives all that the device returned back to its pools: how many buffers.

@@ -17,4 +17,6 @@ mod pool;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
+mod request;
+#[cfg(test)]
 mod threads;
