@@ -1,16 +1,26 @@
-//! The storage of unik: what an image reads files from.
+//! The storage of unik: what an image keeps data on, and what it reads files from.
 //!
-//! [`archive`] reads the tree of files that is compiled into an image or handed over beside it. It is zero-copy and
-//! allocates nothing: the archive stays where it lies, and files are slices of it.
+//! - [`Disk`]: an async handle of a disk. Any number of operations are under way at the same time, up to what the device
+//!   takes; a future that is dropped leaves nothing behind.
+//! - [`BlockDevice`]: the seam below it. [`VirtioBlock`] is the driver of virtio-blk.
+//! - [`archive`] reads the tree of files that is compiled into an image or handed over beside it. It is zero-copy and
+//!   allocates nothing: the archive stays where it lies, and files are slices of it.
 //!
-//! Invariant: no archive, however damaged, causes a panic or an access outside its bytes.
+//! Invariant: no archive and no device, however damaged, causes a panic or an access outside its bytes.
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 pub mod archive;
+mod device;
+mod disk;
 mod error;
+mod virtio;
 
+pub use device::{BlockDevice, Completion, Fault, HEADROOM, Operation, Properties, Request, SECTOR};
+pub use disk::{Disk, DiskCounters, DiskError, Driver};
 pub use error::Error;
+pub use virtio::{VirtioBlock, VirtioBlockCounters};

@@ -14,7 +14,7 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("unik-macros", &[]),
     ("unik-virtio", &[]),
     ("unik-net", &["unik-sched", "unik-virtio"]),
-    ("unik-block", &[]),
+    ("unik-block", &["unik-sched", "unik-virtio"]),
     ("unik-monitor", &["unik-sched", "unik-virtio"]),
     ("unik-host", &["unik-sched", "unik-virtio", "unik-net", "unik-monitor"]),
     (
@@ -41,7 +41,10 @@ const APPLICATION: &[&str] = &["unik-os", "unik-sched"];
 /// Crates from elsewhere that must stay replaceable or contained, and who may name them.
 const CONTAINED: [(&str, &[&str]); 5] = [
     ("smoltcp", &["unik-net"]),
-    ("virtio-drivers", &["unik-kernel", "unik-virtio", "unik-net", "unik-monitor", "unik-testkit"]),
+    (
+        "virtio-drivers",
+        &["unik-kernel", "unik-virtio", "unik-net", "unik-block", "unik-monitor", "unik-testkit"],
+    ),
     ("x86_64", &["unik-kernel"]),
     ("chacha20", &["unik-os"]),
     ("uart_16550", &["unik-kernel"]),

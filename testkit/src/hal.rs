@@ -77,6 +77,14 @@ impl HostHal {
         BUS.with_borrow(|bus| bus.memory.clone())
     }
 
+    /// A device writes there.
+    ///
+    /// # Panics
+    /// There is no memory.
+    pub fn write(physical: u64, bytes: &[u8]) {
+        Self::memory().write_slice(bytes, GuestAddress(physical)).expect("devices write into memory");
+    }
+
     /// Pages that are allocated now.
     pub fn pages() -> usize {
         BUS.with_borrow(|bus| bus.pages)

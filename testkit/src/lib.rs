@@ -3,6 +3,7 @@
 //! - [`HostHal`]: memory for DMA, with physical addresses that differ from the virtual ones.
 //! - [`DeviceModel`] and [`FakeTransport`]: a virtio device whose queues are worked by rust-vmm's `virtio-queue`, an
 //!   implementation independent of ours; it watches that the driver keeps the rules, and can itself be told to lie.
+//! - [`DiskModel`]: a virtio-blk device of that kind, with a cache that forgets what was not flushed.
 //! - [`VirtualClock`]: time that jumps instead of passing.
 //! - [`Scarce`]: an allocator that runs out of memory when a test says so, and tells what an operation took.
 //! - [`Random`]: numbers that a printed seed brings back.
@@ -11,6 +12,7 @@
 //! the thread, as its trait has no `self`; each test runs on a thread of its own and sees only its own memory.
 
 mod clock;
+mod disk;
 mod hal;
 mod lies;
 mod model;
@@ -20,6 +22,7 @@ mod scarcity;
 mod transport;
 
 pub use clock::VirtualClock;
+pub use disk::{DiskModel, DiskRequest, DiskSetup};
 pub use hal::HostHal;
 pub use model::{DeviceModel, Setup};
 pub use random::Random;

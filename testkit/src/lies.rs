@@ -11,6 +11,11 @@ impl DeviceModel {
         self.ring(queue).lie_used(id, written);
     }
 
+    /// Raises an interrupt about the queues, whether the driver wants one or not.
+    pub fn interrupt(&self) {
+        self.0.borrow().lines.raise(1);
+    }
+
     /// Moves the index of the used ring by `count` without having returned anything.
     pub fn lie_used_index(&self, queue: usize, count: u16) {
         self.ring(queue).lie_used_index(count);

@@ -1,0 +1,357 @@
+//! Disks: what tasks read and write, over any [`BlockDevice`].
+//!
+//! A [`Disk`] cuts an operation into requests that the device takes, and keeps two of them under way, so that the device is
+//! not idle while one is copied. The [`Driver`] runs beside it as a task of its own: it kicks the device once for all
+//! requests of a turn, and takes what is done. Where the memory or the device has no room, operations wait in the order
+//! in which they came, and none of them holds room while it waits.
+//!
+//! Invariant: the buffer of a request belongs to the device until the device gives it back, whatever becomes of the future
+//! that waits for it. A request whose future was dropped is done all the same, and nobody hears of it.
+
+mod error;
+mod flight;
+mod requests;
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+use core::convert::Infallible;
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+
+use unik_sched::counter::CounterSet;
+use unik_sched::sync::{Event, Mutex};
+use unik_sched::time::Time;
+use unik_virtio::{Buffer, Pool};
+
+use crate::device::{BlockDevice, HEADROOM, Operation, Properties, SECTOR};
+pub use error::DiskError;
+use flight::Flight;
+use requests::Requests;
+
+/// Bytes in front of the data of a buffer: what a device may use, and so many that the data begins where hosts can move it
+/// to and from their own devices without a copy.
+const FRONT: usize = 512;
+const _: () = assert!(FRONT >= HEADROOM);
+/// The most bytes that one request moves.
+const REQUEST_LIMIT: usize = 128 << 10;
+
+unik_sched::counters! {
+    /// What a disk has counted.
+    pub struct DiskCounters {
+        /// Requests that read.
+        reads,
+        /// Requests that write.
+        writes,
+        /// Requests that make durable what was written.
+        flushes,
+        /// Requests that discard or fill with zeroes.
+        others,
+        /// Sectors that were to be read.
+        sectors_read,
+        /// Sectors that were to be written.
+        sectors_written,
+        /// Requests that the device did not do.
+        errors,
+        /// Requests whose future was dropped before they were done.
+        abandoned,
+        /// Times that an operation waited for room.
+        waits,
+    }
+}
+
+/// A handle of a disk; clones are handles of the same one.
+///
+/// Positions are sectors of 512 bytes; an operation is about whole blocks ([`Properties::block_size`]). Operations may be
+/// done in any order: what depends on another one waits for it first. A future that is dropped leaves what was begun to the
+/// device: of a write, any part may be done.
+///
+/// Nothing here allocates, and nothing is bounded in time: who does not want to wait for a device for ever says so
+/// ([`Time::timeout`]).
+#[derive(Clone)]
+pub struct Disk(Rc<Shared>);
+
+pub(crate) struct Shared {
+    device: RefCell<Box<dyn BlockDevice>>,
+    requests: Requests,
+    pool: Pool,
+    /// The most bytes in one buffer of a request, and sectors in all of them.
+    part: usize,
+    limit: u64,
+    /// Who waits for room, in order; the first one waits for the event.
+    line: Mutex<()>,
+    room: Event,
+    is_awaited: Cell<bool>,
+    /// The driver has something to kick the device for.
+    submitted: Event,
+    time: Time,
+    counters: Rc<DiskCounters>,
+}
+
+/// The data of an operation.
+enum Data<'a> {
+    None,
+    Into(&'a mut [u8]),
+    From(&'a [u8]),
+}
+
+impl Disk {
+    /// Bytes of a buffer of the pool that a disk should have: those of one page of data, and what stands in front of it.
+    pub const BUFFER: usize = FRONT + 4096;
+
+    /// A disk over `device`, with `pool` for what is under way, and its driver, which is to be run as a task.
+    ///
+    /// # Errors
+    /// [`DiskError::Impossible`]: its blocks do not fit into a request.
+    pub fn try_new(
+        device: Box<dyn BlockDevice>,
+        pool: Pool,
+        time: Time,
+    ) -> Result<(Self, Driver), DiskError> {
+        let Properties { block_size, most_parts, most_bytes, .. } = *device.properties();
+        let room = (pool.room() + Buffer::HEADROOM).saturating_sub(FRONT);
+        let part = room.min(most_bytes) / SECTOR * SECTOR;
+        if part == 0 {
+            return Err(DiskError::Impossible);
+        }
+        // Half of the pool, so that one request can be got ready while another is under way.
+        let parts = most_parts.min(pool.capacity() / 2).min(REQUEST_LIMIT.div_ceil(part)).max(1);
+        let limit = parts * part / block_size * block_size / SECTOR;
+        if limit == 0 {
+            return Err(DiskError::Impossible);
+        }
+        let requests = Requests::new(device.depth());
+        let event = device.event();
+        let shared = Rc::new(Shared {
+            device: RefCell::new(device),
+            requests,
+            pool,
+            part,
+            limit: limit as u64,
+            line: Mutex::new(()),
+            room: Event::new(),
+            is_awaited: Cell::new(false),
+            submitted: Event::new(),
+            time,
+            counters: Rc::new(DiskCounters::new()),
+        });
+        Ok((Self(shared.clone()), Driver { shared, event }))
+    }
+
+    /// What the device is and does; the number of sectors is that of now.
+    pub fn properties(&self) -> Properties {
+        *self.0.device.borrow().properties()
+    }
+
+    /// Fills `bytes` with what is stored from `sector` on.
+    ///
+    /// # Errors
+    /// [`DiskError`]; `bytes` then hold anything.
+    pub fn read<'a>(
+        &'a self,
+        sector: u64,
+        bytes: &'a mut [u8],
+    ) -> impl Future<Output = Result<(), DiskError>> + 'a {
+        let length = bytes.len() as u64;
+        self.transfer(Operation::Read, sector, length / SECTOR as u64, length, Data::Into(bytes))
+    }
+
+    /// Stores `bytes` from `sector` on. They are durable once a [`Disk::flush`] that began later is done.
+    ///
+    /// # Errors
+    /// [`DiskError`]; any part may then be stored.
+    pub fn write<'a>(
+        &'a self,
+        sector: u64,
+        bytes: &'a [u8],
+    ) -> impl Future<Output = Result<(), DiskError>> + 'a {
+        let length = bytes.len() as u64;
+        self.transfer(Operation::Write, sector, length / SECTOR as u64, length, Data::From(bytes))
+    }
+
+    /// Makes durable all writes that were done before this began. On a read-only disk there is nothing to do.
+    ///
+    /// # Errors
+    /// [`DiskError::NoFlush`]: the device does not say when what was written is durable. Nothing else makes it so.
+    pub fn flush(&self) -> impl Future<Output = Result<(), DiskError>> + '_ {
+        self.transfer(Operation::Flush, 0, 0, 0, Data::None)
+    }
+
+    /// Forgets `sectors` sectors from `sector` on, which hold anything afterwards.
+    ///
+    /// # Errors
+    /// [`DiskError::Unsupported`] where [`Properties::most_discarded`] is zero, and others.
+    pub fn discard(&self, sector: u64, sectors: u64) -> impl Future<Output = Result<(), DiskError>> + '_ {
+        self.transfer(Operation::Discard, sector, sectors, 0, Data::None)
+    }
+
+    /// Fills `sectors` sectors from `sector` on with zeroes.
+    ///
+    /// # Errors
+    /// [`DiskError::Unsupported`] where [`Properties::most_zeroed`] is zero, and others.
+    pub fn write_zeroes(
+        &self,
+        sector: u64,
+        sectors: u64,
+    ) -> impl Future<Output = Result<(), DiskError>> + '_ {
+        self.transfer(Operation::WriteZeroes, sector, sectors, 0, Data::None)
+    }
+
+    /// What is counted here.
+    pub fn counters(&self) -> Rc<dyn CounterSet> {
+        self.0.counters.clone()
+    }
+
+    /// What the device counts.
+    pub fn device_counters(&self) -> Rc<dyn CounterSet> {
+        self.0.device.borrow().counters()
+    }
+
+    // One state machine for all operations.
+    async fn transfer(
+        &self,
+        operation: Operation,
+        first: u64,
+        sectors: u64,
+        length: u64,
+        mut data: Data<'_>,
+    ) -> Result<(), DiskError> {
+        let shared = &*self.0;
+        let limit = shared.check(operation, first, sectors, length)?;
+        let is_flush = operation == Operation::Flush;
+        if limit == 0 || (sectors == 0 && !is_flush) {
+            return Ok(());
+        }
+        let mut done = 0;
+        let mut before: Option<Flight<'_>> = None;
+        loop {
+            let count = (sectors - done).min(limit) as u32;
+            let span = Span { operation, start: first, done, count };
+            let mut flight = shared.launch_at_once(span, &data)?;
+            if flight.is_none() {
+                // Nobody holds room while it waits for more.
+                if let Some(before) = before.take() {
+                    shared.land(before, &mut data).await?;
+                }
+                flight = Some(shared.launch(span, &data).await?);
+            }
+            if let Some(before) = core::mem::replace(&mut before, flight) {
+                shared.land(before, &mut data).await?;
+            }
+            done += u64::from(count);
+            if done == sectors {
+                break;
+            }
+        }
+        match before {
+            Some(last) => shared.land(last, &mut data).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// What one request is about.
+#[derive(Clone, Copy)]
+struct Span {
+    operation: Operation,
+    /// Where the operation starts.
+    start: u64,
+    /// Sectors from there on that other requests are about, and then those of this one.
+    done: u64,
+    count: u32,
+}
+
+impl Span {
+    fn sector(&self) -> u64 {
+        self.start + self.done
+    }
+
+    /// Its bytes in the data of the operation, which are in memory.
+    fn bytes(&self) -> core::ops::Range<usize> {
+        let start = self.done as usize * SECTOR;
+        start..start + self.count as usize * SECTOR
+    }
+}
+
+impl Shared {
+    /// Whether an operation can be done at all: then, how many sectors one request of it is about at most. Zero where there is nothing to do.
+    #[inline(never)]
+    fn check(&self, operation: Operation, sector: u64, sectors: u64, length: u64) -> Result<u64, DiskError> {
+        let device = self.device.borrow();
+        if device.has_failed() {
+            return Err(DiskError::Failed);
+        }
+        let properties = device.properties();
+        let block = (properties.block_size / SECTOR) as u64;
+        let most = match operation {
+            Operation::Read => self.limit,
+            Operation::Flush if properties.is_read_only => return Ok(0),
+            Operation::Flush if properties.can_flush => return Ok(1),
+            Operation::Flush => return Err(DiskError::NoFlush),
+            _ if properties.is_read_only => return Err(DiskError::ReadOnly),
+            Operation::Write => self.limit,
+            Operation::Discard => u64::from(properties.most_discarded) / block * block,
+            Operation::WriteZeroes => u64::from(properties.most_zeroed) / block * block,
+        };
+        if most == 0 {
+            return Err(DiskError::Unsupported);
+        }
+        let is_whole = length.is_multiple_of(SECTOR as u64);
+        if !is_whole || !sector.is_multiple_of(block) || !sectors.is_multiple_of(block) {
+            return Err(DiskError::Unaligned(sector));
+        }
+        if sector.checked_add(sectors).is_none_or(|end| end > properties.sectors) {
+            return Err(DiskError::OutOfRange(sector));
+        }
+        Ok(most)
+    }
+
+    /// Tells whoever waits for room that there is more.
+    fn tell_of_room(&self) {
+        if self.is_awaited.get() {
+            self.room.set();
+        }
+    }
+}
+
+/// What keeps a disk going.
+pub struct Driver {
+    shared: Rc<Shared>,
+    event: Event,
+}
+
+impl Driver {
+    /// Takes what the device has done and gives it what there is to do, for ever.
+    pub async fn run(self) -> Infallible {
+        poll_fn(|cx| self.turn(cx)).await
+    }
+
+    fn turn(&self, cx: &mut Context<'_>) -> Poll<Infallible> {
+        let shared = &*self.shared;
+        let _ = self.shared.submitted.try_take();
+        shared.device.borrow_mut().disarm();
+        let _ = self.event.try_take();
+        loop {
+            // Its own statement: the device must not be borrowed while foreign code runs in `wake`.
+            let completion = shared.device.borrow_mut().complete();
+            let Some(completion) = completion else { break };
+            if let Some(waker) = shared.requests.settle(completion, &shared.counters) {
+                waker.wake();
+            }
+        }
+        let has_failed = shared.device.borrow().has_failed();
+        while has_failed && let Some(waker) = shared.requests.give_up() {
+            waker.wake();
+        }
+        shared.tell_of_room();
+        let mut device = shared.device.borrow_mut();
+        device.kick();
+        let has_news = device.arm();
+        drop(device);
+        shared.time.waiting("device");
+        if has_news || self.event.poll_wait(cx).is_ready() || self.shared.submitted.poll_wait(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,140 @@
+//! The table of requests: who waits for each, and what has become of it.
+
+use alloc::boxed::Box;
+use core::cell::{Cell, RefCell};
+use core::mem;
+use core::task::{Context, Poll, Waker};
+
+use unik_virtio::Buffer;
+
+use super::DiskCounters;
+use crate::device::{Completion, Fault};
+
+/// What has become of a request: its buffer, unless the device kept it, and whether it was done.
+pub(super) type Outcome = (Option<Buffer>, Result<(), Fault>);
+
+/// The tag that no request has.
+const NO_TAG: u16 = u16::MAX;
+
+/// The state of every tag.
+pub(super) struct Requests {
+    states: RefCell<Box<[State]>>,
+    /// The first of the free tags, which are linked through their states.
+    free: Cell<u16>,
+}
+
+enum State {
+    /// No request has it; then the next free tag.
+    Free(u16),
+    /// The device has the request, and this is who waits for it.
+    Flying(Option<Waker>),
+    /// The device has the request, and nobody waits for it.
+    Abandoned,
+    Done(Outcome),
+}
+
+impl Requests {
+    /// A table for so many requests.
+    pub(super) fn new(depth: usize) -> Self {
+        // Tags are 16 bits, and one of them stands for none.
+        let count = depth.min(usize::from(NO_TAG)) as u16;
+        let link = |tag| State::Free(if tag + 1 < count { tag + 1 } else { NO_TAG });
+        let free = Cell::new(if count > 0 { 0 } else { NO_TAG });
+        Self { states: RefCell::new((0..count).map(link).collect()), free }
+    }
+
+    /// Whether a tag is free.
+    pub(super) fn has_free(&self) -> bool {
+        self.free.get() != NO_TAG
+    }
+
+    /// A tag for a request that is about to go to the device.
+    pub(super) fn begin(&self) -> Option<u16> {
+        let tag = self.free.get();
+        let mut states = self.states.borrow_mut();
+        let state = states.get_mut(usize::from(tag))?;
+        let State::Free(next) = *state else { return None };
+        *state = State::Flying(None);
+        self.free.set(next);
+        Some(tag)
+    }
+
+    /// Notes what has become of a request: whom to wake.
+    pub(super) fn settle(&self, completion: Completion, counters: &DiskCounters) -> Option<Waker> {
+        if completion.result.is_err() {
+            counters.errors.increment();
+        }
+        self.finish(completion.tag, Some(completion.data), completion.result)
+    }
+
+    /// Gives up one of the requests that somebody waits for, since the device is dead: whom to wake. `None` after the last.
+    #[cold]
+    pub(super) fn give_up(&self) -> Option<Waker> {
+        loop {
+            let flying = |state: &State| matches!(state, State::Flying(_));
+            let tag = self.states.borrow().iter().position(flying)?;
+            let waker = self.finish(tag as u16, None, Err(Fault::Dead));
+            if waker.is_some() {
+                return waker;
+            }
+        }
+    }
+
+    fn finish(&self, tag: u16, data: Option<Buffer>, result: Result<(), Fault>) -> Option<Waker> {
+        let mut states = self.states.borrow_mut();
+        let state = states.get_mut(usize::from(tag))?;
+        match state {
+            State::Flying(waker) => {
+                let waker = waker.take();
+                *state = State::Done((data, result));
+                waker
+            }
+            State::Abandoned => {
+                *state = State::Free(self.free.replace(tag));
+                None
+            }
+            // The device gives back what it has, and that once.
+            State::Free(_) | State::Done(_) => None,
+        }
+    }
+
+    /// What has become of a request, whose tag is then free; or the task of `cx` is woken when it is known.
+    pub(super) fn poll(&self, tag: u16, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let mut states = self.states.borrow_mut();
+        let Some(state) = states.get_mut(usize::from(tag)) else {
+            return Poll::Ready((None, Err(Fault::Dead)));
+        };
+        let mut replaced = None;
+        match state {
+            State::Flying(waker) => {
+                if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    replaced = waker.replace(cx.waker().clone());
+                }
+            }
+            State::Done(_) => {
+                let free = State::Free(self.free.replace(tag));
+                if let State::Done(outcome) = mem::replace(state, free) {
+                    return Poll::Ready(outcome);
+                }
+            }
+            // It is asked for by the one that began it, until it has the outcome.
+            State::Free(_) | State::Abandoned => return Poll::Ready((None, Err(Fault::Dead))),
+        }
+        drop(states);
+        // A foreign waker may come back here when it is dropped.
+        drop(replaced);
+        Poll::Pending
+    }
+
+    /// Nobody waits for a request any more. True if it was still with the device.
+    pub(super) fn abandon(&self, tag: u16) -> bool {
+        let mut states = self.states.borrow_mut();
+        let Some(state) = states.get_mut(usize::from(tag)) else { return false };
+        let is_flying = matches!(state, State::Flying(_));
+        let next = if is_flying { State::Abandoned } else { State::Free(self.free.replace(tag)) };
+        let old = mem::replace(state, next);
+        drop(states);
+        drop(old);
+        is_flying
+    }
+}

@@ -1,0 +1,245 @@
+//! What operations do, and what they say when they cannot.
+
+use unik_block::{DiskError, SECTOR};
+use unik_testkit::{DiskModel, DiskSetup, Random};
+
+use crate::world::{pattern, try_world, with_buffers, world};
+
+#[test]
+fn what_is_written_is_read_back_whatever_its_length() {
+    let mut world = world(DiskSetup::default());
+    let disk = world.disk.clone();
+    for (sector, sectors) in [(0, 1), (1, 7), (8, 8), (9, 17), (3, 255), (0, 256), (5, 600), (0, 2048)] {
+        let written = pattern(sectors, sectors as usize * SECTOR);
+        world.run(disk.write(sector, &written)).unwrap();
+        assert_eq!(world.model.stored(sector, sectors as usize), written);
+        let mut read = vec![0; written.len()];
+        world.run(disk.read(sector, &mut read)).unwrap();
+        assert!(read == written, "{sectors} sectors from {sector} on");
+    }
+    assert_eq!(world.run(disk.read(7, &mut [])), Ok(()));
+    assert_eq!(world.pool.available(), world.pool.capacity());
+}
+
+#[test]
+fn devices_of_all_kinds_store_the_same() {
+    let seed = 0x0d15;
+    println!("seed {seed:#x}");
+    let plain = || DiskSetup::default();
+    for setup in [
+        DiskSetup { features: 0, ..plain() },
+        DiskSetup { legacy: true, ..plain() },
+        DiskSetup { seg_max: None, ..plain() },
+        DiskSetup { seg_max: Some(0), ..plain() },
+        DiskSetup { seg_max: Some(u32::MAX), ..plain() },
+        DiskSetup { size_max: Some(512), ..plain() },
+        DiskSetup { size_max: Some(1500), seg_max: Some(3), ..plain() },
+        DiskSetup { block_size: Some(512), queue_size: 4, ..plain() },
+        DiskSetup { queue_size: 1024, features: 1 << 28 | 1 << 29, ..plain() },
+    ] {
+        let (mut random, mut world) = (Random::new(seed), world(setup.clone()));
+        let (disk, mut shadow) = (world.disk.clone(), vec![0; 2048 * SECTOR]);
+        for _ in 0..60 {
+            let sector = random.below(2048);
+            let sectors = random.below(2048 - sector).min(random.below(400));
+            let range = sector * SECTOR..(sector + sectors) * SECTOR;
+            let mut bytes = vec![0; sectors * SECTOR];
+            if random.one_in(2) {
+                random.fill(&mut bytes);
+                world.run(disk.write(sector as u64, &bytes)).unwrap();
+                shadow[range].copy_from_slice(&bytes);
+            } else {
+                world.run(disk.read(sector as u64, &mut bytes)).unwrap();
+                assert!(bytes == shadow[range], "{setup:?}");
+            }
+        }
+        assert!(world.model.stored(0, 2048) == shadow, "{setup:?}");
+        assert_eq!(world.pool.available(), world.pool.capacity());
+    }
+}
+
+#[test]
+fn what_was_flushed_survives_and_what_was_not_may_be_lost() {
+    let mut world = world(DiskSetup::default());
+    let disk = world.disk.clone();
+    let (kept, lost) = (pattern(1, SECTOR), pattern(2, SECTOR));
+    world
+        .run(async {
+            disk.write(5, &kept).await?;
+            disk.flush().await?;
+            disk.write(6, &lost).await
+        })
+        .unwrap();
+    assert_eq!(world.model.stored(6, 1), lost);
+    world.model.cut_power();
+    assert_eq!((world.model.stored(5, 1), world.model.stored(6, 1)), (kept, vec![0; SECTOR]));
+    assert_eq!(world.count("flushes"), 1);
+}
+
+#[test]
+fn a_flush_that_fails_is_an_error_and_the_next_one_may_do() {
+    let mut world = world(DiskSetup::default());
+    let disk = world.disk.clone();
+    world.model.spoil_flushes(true);
+    assert_eq!(world.run(disk.flush()), Err(DiskError::Flush));
+    world.model.spoil_flushes(false);
+    assert_eq!(world.run(disk.flush()), Ok(()));
+}
+
+#[test]
+fn without_flush_nothing_is_called_durable() {
+    let mut world = world(DiskSetup { flushes: false, ..DiskSetup::default() });
+    let disk = world.disk.clone();
+    assert!(!disk.properties().can_flush);
+    world.run(disk.write(0, &[1; SECTOR])).unwrap();
+    assert_eq!(world.run(disk.flush()), Err(DiskError::NoFlush));
+}
+
+#[test]
+fn a_read_only_disk_is_read_and_has_nothing_to_flush() {
+    for flushes in [false, true] {
+        let mut world = world(DiskSetup { is_read_only: true, flushes, ..DiskSetup::default() });
+        let disk = world.disk.clone();
+        let stored = pattern(3, 4 * SECTOR);
+        world.model.store(100, &stored);
+        let mut bytes = vec![0; 4 * SECTOR];
+        world.run(disk.read(100, &mut bytes)).unwrap();
+        assert_eq!(bytes, stored);
+        assert!(disk.properties().is_read_only);
+        assert_eq!(world.run(disk.write(100, &bytes)), Err(DiskError::ReadOnly));
+        assert_eq!(world.run(disk.discard(0, 8)), Err(DiskError::ReadOnly));
+        assert_eq!(world.run(disk.write_zeroes(0, 8)), Err(DiskError::ReadOnly));
+        assert_eq!(world.run(disk.flush()), Ok(()));
+        assert_eq!(world.count("flushes"), 0);
+    }
+}
+
+#[test]
+fn sectors_are_zeroed_and_discarded_in_as_many_requests_as_it_takes() {
+    let setup = DiskSetup { discard: Some(100), write_zeroes: Some(30), ..DiskSetup::default() };
+    let mut world = world(setup);
+    let disk = world.disk.clone();
+    world.model.store(0, &pattern(4, 1000 * SECTOR));
+    world.run(disk.write_zeroes(3, 95)).unwrap();
+    assert_eq!(world.count("others"), 4);
+    world.run(disk.discard(200, 250)).unwrap();
+    assert_eq!(world.count("others"), 4 + 3);
+    let expected = pattern(4, 1000 * SECTOR);
+    assert_eq!(world.model.stored(0, 3), expected[..3 * SECTOR]);
+    assert_eq!(world.model.stored(3, 95), vec![0; 95 * SECTOR]);
+    assert_eq!(world.model.stored(98, 102), expected[98 * SECTOR..200 * SECTOR]);
+    assert_eq!(world.model.stored(450, 550), expected[450 * SECTOR..]);
+    assert_eq!(world.run(disk.discard(0, 0)), Ok(()));
+}
+
+#[test]
+fn what_a_device_does_not_do_is_not_asked_of_it() {
+    let setup = DiskSetup { discard: None, write_zeroes: None, ..DiskSetup::default() };
+    let mut world = world(setup);
+    let disk = world.disk.clone();
+    assert_eq!(world.run(disk.discard(0, 8)), Err(DiskError::Unsupported));
+    assert_eq!(world.run(disk.write_zeroes(0, 8)), Err(DiskError::Unsupported));
+}
+
+#[test]
+fn nothing_beyond_the_end_is_asked_for() {
+    let mut world = world(DiskSetup::default());
+    let disk = world.disk.clone();
+    for (sector, sectors) in [(2048, 1), (2047, 2), (0, 2049), (u64::MAX, 1), (u64::MAX - 1, 2)] {
+        let mut bytes = vec![0; sectors * SECTOR];
+        assert_eq!(world.run(disk.read(sector, &mut bytes)), Err(DiskError::OutOfRange(sector)));
+        assert_eq!(world.run(disk.write(sector, &bytes)), Err(DiskError::OutOfRange(sector)));
+        assert_eq!(world.run(disk.discard(sector, sectors as u64)), Err(DiskError::OutOfRange(sector)));
+    }
+    assert_eq!(world.run(disk.write_zeroes(1, u64::MAX)), Err(DiskError::OutOfRange(1)));
+    assert_eq!(world.count("reads") + world.count("writes") + world.count("others"), 0);
+}
+
+#[test]
+fn a_disk_of_large_blocks_is_used_in_whole_blocks() {
+    let mut world = world(DiskSetup { block_size: Some(4096), ..DiskSetup::default() });
+    let disk = world.disk.clone();
+    assert_eq!(disk.properties().block_size, 4096);
+    for (sector, length) in [(1, 4096), (4, 4096), (8, 512), (8, 4095), (8, 4608)] {
+        let mut bytes = vec![0; length];
+        assert_eq!(world.run(disk.read(sector, &mut bytes)), Err(DiskError::Unaligned(sector)));
+    }
+    assert_eq!(world.run(disk.discard(8, 9)), Err(DiskError::Unaligned(8)));
+    let bytes = pattern(5, 300 << 10);
+    world.run(disk.write(16, &bytes)).unwrap();
+    assert_eq!(world.model.stored(16, 600), bytes);
+}
+
+#[test]
+fn half_a_sector_is_no_operation() {
+    let mut world = world(DiskSetup::default());
+    let disk = world.disk.clone();
+    assert_eq!(world.run(disk.read(3, &mut [0; 100])), Err(DiskError::Unaligned(3)));
+    assert_eq!(world.run(disk.write(3, &[0; 513])), Err(DiskError::Unaligned(3)));
+}
+
+#[test]
+fn an_error_of_the_device_names_the_first_sector_of_the_request_that_failed() {
+    let mut world = world(DiskSetup::default());
+    let disk = world.disk.clone();
+    world.model.spoil(300..301, 1);
+    let mut bytes = vec![0; 1024 * SECTOR];
+    assert_eq!(world.run(disk.read(300, &mut bytes[..SECTOR])), Err(DiskError::Read(300)));
+    assert_eq!(world.run(disk.read(0, &mut bytes)), Err(DiskError::Read(256)));
+    assert_eq!(world.run(disk.write(0, &bytes)), Err(DiskError::Write(256)));
+    assert_eq!(world.run(disk.discard(299, 2)), Err(DiskError::Discard(299)));
+    assert_eq!(world.run(disk.write_zeroes(300, 1)), Err(DiskError::WriteZeroes(300)));
+    assert_eq!(world.run(disk.read(301, &mut bytes[..SECTOR])), Ok(()));
+    assert_eq!(world.count("errors"), 5);
+    world.settle();
+    assert_eq!(world.pool.available(), world.pool.capacity());
+    assert_eq!(DiskError::Read(256).to_string(), "the disk cannot be read at sector 256");
+}
+
+#[test]
+fn what_the_device_does_not_know_is_unsupported() {
+    let mut world = world(DiskSetup::default());
+    let disk = world.disk.clone();
+    world.model.spoil(0..8, 2);
+    assert_eq!(world.run(disk.discard(0, 8)), Err(DiskError::Unsupported));
+}
+
+#[test]
+fn a_disk_that_grows_or_shrinks_has_its_new_size() {
+    let mut world = world(DiskSetup::default());
+    let disk = world.disk.clone();
+    let mut bytes = [0; SECTOR];
+    assert_eq!(world.run(disk.read(3000, &mut bytes)), Err(DiskError::OutOfRange(3000)));
+    world.model.resize(4096);
+    world.settle();
+    assert_eq!(disk.properties().sectors, 4096);
+    assert_eq!(world.run(disk.read(3000, &mut bytes)), Ok(()));
+    world.model.resize(1);
+    world.settle();
+    assert_eq!(world.run(disk.read(1, &mut bytes)), Err(DiskError::OutOfRange(1)));
+    assert_eq!(world.count("resized"), 2);
+}
+
+#[test]
+fn the_device_says_what_is_below_its_blocks() {
+    let setup = DiskSetup { features: 1 << 10, block_size: Some(512), ..DiskSetup::default() };
+    let mut device = setup.device();
+    device.configuration[24] = 3;
+    device.configuration[28..32].copy_from_slice(&128_u32.to_le_bytes());
+    let model = DiskModel::new(setup);
+    model.device().reconfigure(device.configuration.clone());
+    let properties = try_world(model.clone(), 8).unwrap().disk.properties();
+    assert_eq!((properties.physical_block_size, properties.best_transfer), (4096, 65_536));
+    device.configuration[24] = 255;
+    model.device().reconfigure(device.configuration);
+    assert_eq!(try_world(model, 8).unwrap().disk.properties().physical_block_size, 512);
+}
+
+#[test]
+fn a_disk_of_nothing_has_nothing_to_read() {
+    let mut world = with_buffers(DiskSetup { sectors: 0, ..DiskSetup::default() }, 2);
+    let disk = world.disk.clone();
+    assert_eq!(disk.properties().sectors, 0);
+    assert_eq!(world.run(disk.read(0, &mut [0; SECTOR])), Err(DiskError::OutOfRange(0)));
+    assert_eq!(world.run(disk.flush()), Ok(()));
+}
