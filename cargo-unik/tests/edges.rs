@@ -16,7 +16,7 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("unik-net", &["unik-sched", "unik-virtio"]),
     ("unik-block", &["unik-sched", "unik-virtio"]),
     ("unik-monitor", &["unik-sched", "unik-virtio"]),
-    ("unik-host", &["unik-sched", "unik-virtio", "unik-net", "unik-monitor"]),
+    ("unik-host", &["unik-sched", "unik-virtio", "unik-net", "unik-block", "unik-monitor"]),
     (
         "unik-os",
         &[

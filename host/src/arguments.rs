@@ -10,9 +10,13 @@ use std::path::PathBuf;
 /// The most network cards of one process.
 pub const NETWORK_LIMIT: usize = 8;
 
+/// The most disks of one process.
+pub const DISK_LIMIT: usize = 8;
+
 /// What may stand on the command line.
 pub const USAGE: &str = "\
 options: --net tap:NAME | link:PATH | none   a network card, may come several times
+         --disk FILE[,ro]                    a disk, may come several times; ro: it is only read
          --data ARCHIVE                      the files, as a cpio archive in the newc format
          --monitor PATH                      the inspection channel, as a Unix socket
          KEY=VALUE ...                       the configuration, such as net0.ip=10.0.2.15/24";
@@ -22,12 +26,23 @@ options: --net tap:NAME | link:PATH | none   a network card, may come several ti
 pub struct Arguments {
     /// The network cards in order: the first is `net0`.
     pub networks: Vec<Network>,
+    /// The disks in order: the first is `disk0`.
+    pub disks: Vec<DiskFile>,
     /// The archive of files.
     pub data: Option<PathBuf>,
     /// The path of the inspection channel.
     pub monitor: Option<PathBuf>,
     /// The words of the configuration, without quotes.
     pub words: Vec<String>,
+}
+
+/// One disk: [`FileDisk`](crate::FileDisk).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskFile {
+    /// Its file.
+    pub path: PathBuf,
+    /// It is only read.
+    pub is_read_only: bool,
 }
 
 /// One network card.
@@ -64,6 +79,7 @@ impl Arguments {
                     Some(network) => parsed.networks.push(network),
                     None => without_network = true,
                 },
+                "--disk" => parsed.disks.push(disk(value("--disk")?)?),
                 "--data" => {
                     let path = value("--data")?;
                     if parsed.data.replace(path.into()).is_some() {
@@ -82,6 +98,9 @@ impl Arguments {
         }
         if parsed.networks.len() > NETWORK_LIMIT {
             return Err(ArgumentError::TooManyNetworks);
+        }
+        if parsed.disks.len() > DISK_LIMIT {
+            return Err(ArgumentError::TooManyDisks);
         }
         if without_network && !parsed.networks.is_empty() {
             return Err(ArgumentError::NetworkAndNone);
@@ -111,6 +130,17 @@ fn network(value: String) -> Result<Option<Network>, ArgumentError> {
     }
 }
 
+fn disk(value: String) -> Result<DiskFile, ArgumentError> {
+    let (path, is_read_only) = match value.strip_suffix(",ro") {
+        Some(path) => (path, true),
+        None => (value.as_str(), false),
+    };
+    if path.is_empty() {
+        return Err(ArgumentError::BadDisk(value));
+    }
+    Ok(DiskFile { path: path.into(), is_read_only })
+}
+
 fn word(argument: String) -> Result<String, ArgumentError> {
     let has_key = argument
         .split_once('=')
@@ -138,6 +168,10 @@ pub enum ArgumentError {
     BadNetwork(String),
     /// More than [`NETWORK_LIMIT`] network cards.
     TooManyNetworks,
+    /// No name of a file.
+    BadDisk(String),
+    /// More than [`DISK_LIMIT`] disks.
+    TooManyDisks,
     /// `--net none` beside a network card.
     NetworkAndNone,
     /// Neither an option nor `key=value`.
@@ -159,6 +193,8 @@ impl fmt::Display for ArgumentError {
                 write!(formatter, "--net {value}: a network is tap:NAME, link:PATH or none")
             }
             Self::TooManyNetworks => write!(formatter, "a process has at most {NETWORK_LIMIT} network cards"),
+            Self::BadDisk(value) => write!(formatter, "--disk {value}: a disk is FILE or FILE,ro"),
+            Self::TooManyDisks => write!(formatter, "a process has at most {DISK_LIMIT} disks"),
             Self::NetworkAndNone => formatter.write_str("--net none contradicts the other --net"),
             Self::BadWord(word) => {
                 write!(formatter, "{word:?} is neither an option nor a word key=value of the configuration")
@@ -210,6 +246,13 @@ mod tests {
     }
 
     #[test]
+    fn disks_keep_their_order_and_some_are_only_read() {
+        let arguments = parse(&["--disk", "a.img", "--disk=/b=c,d.img,ro"]).unwrap();
+        let disk = |path: &str, is_read_only| DiskFile { path: path.into(), is_read_only };
+        assert_eq!(arguments.disks, [disk("a.img", false), disk("/b=c,d.img", true)]);
+    }
+
+    #[test]
     fn words_with_white_space_are_quoted_on_the_command_line() {
         let arguments = parse(&["hostname=my box", "motd=", "x=a=b"]).unwrap();
         assert_eq!(arguments.command_line(), "\"hostname=my box\" motd= x=a=b");
@@ -223,6 +266,8 @@ mod tests {
         assert_eq!(sentence(&["--net", "user"]), "--net user: a network is tap:NAME, link:PATH or none");
         assert_eq!(sentence(&["--net", "tap:"]), "--net tap:: a network is tap:NAME, link:PATH or none");
         assert_eq!(sentence(&["--net", "none", "--net", "tap:a"]), "--net none contradicts the other --net");
+        assert_eq!(sentence(&["--disk", ",ro"]), "--disk ,ro: a disk is FILE or FILE,ro");
+        assert_eq!(sentence(&["--disk", "a"].repeat(9)), "a process has at most 8 disks");
         assert_eq!(sentence(&["--data", "a", "--data", "b"]), "--data may be given only once");
         assert_eq!(
             sentence(&["debug"]),

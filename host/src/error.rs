@@ -38,6 +38,18 @@ pub enum Error {
     DataTooLarge,
     /// The file of data cannot be read.
     Data(i32),
+    /// The file of a disk does not exist.
+    NoSuchDisk,
+    /// What was named as a disk is a directory.
+    DiskIsDirectory,
+    /// The process may not open the disk.
+    DiskNotPermitted,
+    /// Another process has the disk open.
+    DiskBusy,
+    /// The file is an image in a format that only virtual machines know.
+    DiskIsQcow2,
+    /// The host refused the disk for another reason.
+    Disk(i32),
     /// The host does not let the process hear signals.
     Signals(i32),
 }
@@ -57,6 +69,15 @@ impl Error {
         match error.kind() {
             io::ErrorKind::InvalidInput => Self::BadLinkPath,
             _ => Self::Link(error.raw_os_error().unwrap_or(0)),
+        }
+    }
+
+    pub(crate) fn of_disk(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NoSuchDisk,
+            io::ErrorKind::IsADirectory => Self::DiskIsDirectory,
+            io::ErrorKind::PermissionDenied => Self::DiskNotPermitted,
+            _ => Self::Disk(error.raw_os_error().unwrap_or(0)),
         }
     }
 
@@ -92,6 +113,14 @@ impl fmt::Display for Error {
             Self::DataIsDirectory => "the data is a directory: pack it into an archive with `cpio -o -H newc` first",
             Self::DataTooLarge => "the data archive is larger than 1 GiB",
             Self::Data(errno) => return with_cause(formatter, "the data archive cannot be read", errno),
+            Self::NoSuchDisk => "the file does not exist",
+            Self::DiskIsDirectory => "it is a directory",
+            Self::DiskNotPermitted => "no permission to open it (a disk that is only read is named with ,ro behind it)",
+            Self::DiskBusy => "another process uses it as a disk",
+            Self::DiskIsQcow2 => {
+                "it is a qcow2 image, which only virtual machines read: `qemu-img convert -O raw` makes a plain one of it"
+            }
+            Self::Disk(errno) => return with_cause(formatter, "the host refuses it", errno),
             Self::Signals(errno) => return with_cause(formatter, "signals cannot be heard", errno),
         })
     }

@@ -3,6 +3,7 @@
 //! - [`HostPlatform`] is what the scheduler runs on: the monotonic clock, and ppoll while nothing is ready.
 //! - [`Tap`] and [`Link`] are network cards: a tap interface of the host, and a cable to another process or to a virtual
 //!   machine that needs no privileges.
+//! - [`FileDisk`] is a disk in a file.
 //! - [`Channel`] is the way of the inspection channel: a Unix socket.
 //! - [`Signals`] are what asks a process to end, in the place of a power button.
 //! - [`Arguments`] is what stands on the command line of such a process.
@@ -35,6 +36,8 @@ mod channel;
 #[forbid(unsafe_code)]
 mod error;
 #[forbid(unsafe_code)]
+mod file_disk;
+#[forbid(unsafe_code)]
 mod framing;
 #[forbid(unsafe_code)]
 mod link;
@@ -48,9 +51,10 @@ mod platform;
 mod signals;
 mod tap;
 
-pub use arguments::{ArgumentError, Arguments, NETWORK_LIMIT, Network, USAGE};
+pub use arguments::{ArgumentError, Arguments, DISK_LIMIT, DiskFile, NETWORK_LIMIT, Network, USAGE};
 pub use channel::{Channel, ChannelCounters};
 pub use error::Error;
+pub use file_disk::{FileDisk, FileDiskCounters};
 pub use link::{Link, LinkCounters, Role};
 pub use machine::{DATA_LIMIT, exit, fill_with_entropy, load, print, wall_clock};
 pub use platform::{HostPlatform, Interest, PlatformCounters, Watch};

@@ -42,12 +42,17 @@ impl Counters {
     /// other image links it.
     pub(crate) fn of(system: &System) -> &Self {
         let counters = system.counters();
-        if counters.0.borrow().iter().all(|(group, _)| *group != SCHEDULER) {
+        if !counters.has(SCHEDULER) {
             counters.register(SCHEDULER, system.spawner().counters());
             counters.register("timers", system.time().counters());
             counters.register("interrupts", Rc::new(Interrupts));
         }
         counters
+    }
+
+    /// Whether something is registered under `group`.
+    pub(crate) fn has(&self, group: &str) -> bool {
+        self.0.borrow().iter().any(|(other, _)| *other == group)
     }
 
     /// The value of one counter; `None` where there is none of that name.

@@ -1,6 +1,6 @@
 //! unik: an application, its drivers and its network stack as one program that boots on a hypervisor.
 //!
-//! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`net::Nets`], [`NamedNet`], [`Ports`], [`Files`],
+//! An appliance is an async `main` under [`macro@main`] whose parameters say what it needs: [`net::Net`], [`net::Nets`], [`NamedNet`], [`Ports`], [`Files`], [`Disk`], [`Disks`],
 //! [`Spawner`], [`time::Time`], [`Clock`], [`NetClock`], [`Entropy`], [`Config`], [`Counters`], [`Monitor`], [`Commands`], [`Syslog`], [`Shutdown`].
 //! Each is a [`Resource`], taken before `main` starts, and one
 //! that is missing is a sentence on the console. `Option<T>` takes what may be missing. The same file builds as an
@@ -36,6 +36,7 @@ mod clock;
 mod commands;
 mod config;
 mod counters;
+pub mod disk;
 mod entropy;
 mod files;
 mod monitor;
@@ -85,6 +86,7 @@ pub use clock::Clock;
 pub use commands::Commands;
 pub use config::Config;
 pub use counters::Counters;
+pub use disk::{Disk, Disks};
 pub use embedded_io_async as io;
 pub use entropy::Entropy;
 pub use files::Files;

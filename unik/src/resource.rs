@@ -10,8 +10,8 @@ use core::task::Poll;
 /// An image contains the code of those resources whose `take` it calls, and of no others.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource that `main` can ask for",
-    note = "resources are Net, Nets, NamedNet, Ports, Files, Spawner, Time, Clock, NetClock, Entropy, Config, Counters, Monitor, Commands, Syslog, \
-            Shutdown, and \
+    note = "resources are Net, Nets, NamedNet, Ports, Files, Disk, Disks, Spawner, Time, Clock, NetClock, Entropy, Config, Counters, \
+            Monitor, Commands, Syslog, Shutdown, and \
             Option<T> of them"
 )]
 pub trait Resource: Sized {

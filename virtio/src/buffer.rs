@@ -174,6 +174,17 @@ impl Buffer {
         iter::once(&**self).chain(followers)
     }
 
+    /// The same, to be written.
+    pub fn parts_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        let own = Follower { start: self.start, length: self.length, next: self.next };
+        iter::once((self.slot, own)).chain(self.followers()).map(|(slot, part)| {
+            let data = self.pool.base(slot).as_ptr().wrapping_add(usize::from(part.start));
+            // SAFETY: 1. to 3. as in `parts`. 4. A slot is in one chain and there once, so no two of the slices overlap, and
+            // the borrow of this buffer is exclusive for as long as one of them is in use.
+            unsafe { slice::from_raw_parts_mut(data, usize::from(part.length)) }
+        })
+    }
+
     /// Bytes of data of this buffer and of those that follow.
     #[inline]
     pub fn total_len(&self) -> usize {

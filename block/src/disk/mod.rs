@@ -15,7 +15,6 @@ mod requests;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
-use core::convert::Infallible;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 
@@ -322,11 +321,11 @@ pub struct Driver {
 
 impl Driver {
     /// Takes what the device has done and gives it what there is to do, for ever.
-    pub async fn run(self) -> Infallible {
+    pub async fn run(self) {
         poll_fn(|cx| self.turn(cx)).await
     }
 
-    fn turn(&self, cx: &mut Context<'_>) -> Poll<Infallible> {
+    fn turn(&self, cx: &mut Context<'_>) -> Poll<()> {
         let shared = &*self.shared;
         let _ = self.shared.submitted.try_take();
         shared.device.borrow_mut().disarm();

@@ -68,6 +68,7 @@ unik_sched::counters! {
 
 /// A virtio-blk device as a [`BlockDevice`].
 pub struct VirtioBlock<H: Hal + 'static, T: Transport> {
+    name: &'static str,
     device: Device<H, T>,
     event: Event,
     properties: Properties,
@@ -90,12 +91,12 @@ struct Flying {
 }
 
 impl<H: Hal + 'static, T: Transport> VirtioBlock<H, T> {
-    /// Sets the device up and starts it. `event` is what the platform sets on the device's interrupt.
+    /// Sets the device up and starts it. `name` is what the log calls it, `event` what the platform sets on its interrupt.
     ///
     /// # Errors
     /// [`DiskError::Device`]: the device refuses its set-up, or memory is lacking. [`DiskError::Impossible`].
     #[inline(never)]
-    pub fn try_new(transport: T, event: Event) -> Result<Self, DiskError> {
+    pub fn try_new(name: &'static str, transport: T, event: Event) -> Result<Self, DiskError> {
         let mut device =
             Device::try_new(transport, configuration::WANTED, &[QUEUE_SIZE]).map_err(DiskError::Device)?;
         let most_parts = device.queue_size(QUEUE).saturating_sub(ENTRIES);
@@ -105,6 +106,7 @@ impl<H: Hal + 'static, T: Transport> VirtioBlock<H, T> {
         device.mask(QUEUE);
         device.start();
         Ok(Self {
+            name,
             event,
             properties,
             flying: vec![Flying::default(); device.queue_size(QUEUE)].into(),
@@ -123,7 +125,7 @@ impl<H: Hal + 'static, T: Transport> VirtioBlock<H, T> {
             && sectors != mem::replace(&mut self.properties.sectors, sectors)
         {
             self.counters.resized.increment();
-            log::info!("a disk has {sectors} sectors now");
+            log::info!("{}: has {sectors} sectors now", self.name);
         }
     }
 
@@ -133,7 +135,7 @@ impl<H: Hal + 'static, T: Transport> VirtioBlock<H, T> {
     fn fail(&mut self, error: unik_virtio::Error) {
         self.failed = true;
         self.counters.failures.increment();
-        log::error!("a disk has failed and is used no more: {error}");
+        log::error!("{}: has failed and is used no more: {error}", self.name);
     }
 
     /// What the device made of a request: the data is as before, but for what was read into it.

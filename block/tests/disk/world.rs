@@ -38,9 +38,9 @@ pub(crate) fn try_world(model: DiskModel, buffers: usize) -> Result<World, DiskE
     let executor = Executor::new(&time, 200);
     let pool = Pool::try_sized::<HostHal>(buffers, Disk::BUFFER).expect("there is memory");
     let event = Event::new();
-    let device: VirtioBlock<HostHal, _> = VirtioBlock::try_new(model.transport(), event.clone())?;
+    let device: VirtioBlock<HostHal, _> = VirtioBlock::try_new("disk0", model.transport(), event.clone())?;
     let (disk, driver) = Disk::try_new(Box::new(device), pool.clone(), time.clone())?;
-    executor.spawner().spawn("disk0", async { match driver.run().await {} }).expect("there is room");
+    executor.spawner().spawn("disk0", driver.run()).expect("there is room");
     let answers = Rc::new(Cell::new(true));
     let (served, device, mut interrupts) = (answers.clone(), model.clone(), 0);
     clock.add_world(move || {

@@ -15,6 +15,7 @@ use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::hint::spin_loop;
 use core::mem::ManuallyDrop;
+use unik_block::{BlockDevice, Disk, VirtioBlock};
 use unik_kernel::bus::{self, DeviceType, KernelHal, MachineTransport};
 pub(crate) use unik_kernel::console::{levels, records};
 use unik_kernel::interrupt::{self, Line};
@@ -39,6 +40,11 @@ const LARGE_BUFFERS: usize = 8;
 const LARGE_BUFFER: usize = 65472;
 /// As many of these are received into, or none where memory holds less than half of them.
 const RECEIVE_BUFFERS: usize = 32;
+/// Buffers of a disk: two of its longest requests, and some of a page. In a small machine they take this part of the memory that
+/// is free, and are at least so many.
+const DISK_BUFFERS: usize = 80;
+const DISK_SHARE: usize = 8;
+const DISK_BUFFERS_LEAST: usize = 8;
 /// What is said where no card is left for ports.
 const NO_PORTS: &str = "this image needs network devices of its own: start it with --net, once for each";
 /// How long a random number device may take for the first seed, in nanoseconds. It takes microseconds, unless the host is
@@ -314,6 +320,33 @@ fn receive_pool() -> Option<Pool> {
 fn large_pool(least: usize, most: usize) -> Option<Pool> {
     let buffers = (heap_free().unwrap_or_default() / NIC_SHARE / LARGE_BUFFER).min(most);
     if buffers < least { None } else { Pool::try_sized::<KernelHal>(buffers, LARGE_BUFFER).ok() }
+}
+
+/// Whether there is a disk that is not in use.
+pub(crate) fn has_disk(backend: &Backend) -> bool {
+    backend.has_device(DeviceType::Block)
+}
+
+/// Opens the next disk, with buffers for what is under way.
+#[inline(never)]
+pub(crate) fn open_disk(
+    backend: &Backend,
+    name: &'static str,
+) -> Result<(Box<dyn BlockDevice>, Pool), String> {
+    let device = backend.take_device(DeviceType::Block).ok_or(
+        "this image needs a disk: start it with --disk FILE (-drive, and -device virtio-blk-device on microvm or \
+         virtio-blk-pci on q35 and pc)",
+    )?;
+    let opened = device.open().map_err(|error| format!("{name} cannot be used: {error}"))?;
+    let event = Event::new();
+    backend.connect(opened.line, &event);
+    let buffers =
+        (heap_free().unwrap_or_default() / DISK_SHARE / Disk::BUFFER).clamp(DISK_BUFFERS_LEAST, DISK_BUFFERS);
+    let pool = Pool::try_sized::<KernelHal>(buffers, Disk::BUFFER)
+        .map_err(|error| format!("no memory for {name}: {error}"))?;
+    let device = VirtioBlock::<KernelHal, MachineTransport>::try_new(name, opened.transport, event)
+        .map_err(|error| format!("{name} cannot be used: {error}"))?;
+    Ok((Box::new(device), pool))
 }
 
 /// The power button.

@@ -1,7 +1,7 @@
 //! An appliance as an ordinary Linux process: for gdb, perf and valgrind, and for measuring at native speed.
 //!
 //! The process takes its configuration words as arguments, `--net tap:NAME` or `--net link:PATH` for a network card,
-//! and `--data ARCHIVE` for its files.
+//! `--disk FILE` for a disk, and `--data ARCHIVE` for its files.
 
 use super::Memory;
 use crate::entropy::{Sample, Sources};
@@ -18,7 +18,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::IntoIter;
-use unik_host::{Arguments, Channel, HostPlatform, Link, Network, Signals, Tap};
+use unik_block::{BlockDevice, Disk};
+use unik_host::{Arguments, Channel, DiskFile, FileDisk, HostPlatform, Link, Network, Signals, Tap};
 use unik_kernel::command_line::words;
 use unik_kernel::journal::{Entry, Journal};
 use unik_kernel::levels::Levels;
@@ -28,9 +29,12 @@ use unik_sched::Executor;
 use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
 use unik_sched::time::{Duration, Instant, Platform, Time};
+use unik_virtio::Pool;
 
 /// Packet buffers of a network card.
 const NIC_BUFFERS: usize = 512;
+/// Buffers of a disk: four of its longest requests, and some of a page.
+const DISK_BUFFERS: usize = 160;
 /// Exit codes, as an image has them.
 const ERROR: u8 = 1;
 const CONFIGURATION: u8 = 4;
@@ -40,6 +44,7 @@ pub(crate) struct Backend {
     startup: &'static Startup,
     host: Rc<HostPlatform>,
     networks: RefCell<IntoIter<Network>>,
+    disks: RefCell<IntoIter<DiskFile>>,
     data: Option<&'static [u8]>,
     monitor: Option<PathBuf>,
     followers: Followers,
@@ -81,7 +86,8 @@ where
     let time = Time::new(Rc::new(platform));
     let mut executor = Executor::new(&time, TASK_LIMIT);
     let networks = RefCell::new(arguments.networks.into_iter());
-    let backend = Backend { startup, host, networks, data, monitor: arguments.monitor, followers };
+    let disks = RefCell::new(arguments.disks.into_iter());
+    let backend = Backend { startup, host, networks, disks, data, monitor: arguments.monitor, followers };
     let system = System::new(&time, &executor, command_line, backend);
     executor.block_on("main", application(system))?;
     startup.waits(&|| time.now());
@@ -207,6 +213,23 @@ fn open_network(backend: &Backend, network: Network) -> Result<Box<dyn Nic>, Str
             Err(error) => Err(format!("the link {} cannot be used: {error}", path.display())),
         },
     }
+}
+
+/// Whether there is a disk that is not in use.
+pub(crate) fn has_disk(backend: &Backend) -> bool {
+    !backend.disks.borrow().as_slice().is_empty()
+}
+
+/// Opens the next disk, with buffers for what is under way.
+pub(crate) fn open_disk(
+    backend: &Backend,
+    name: &'static str,
+) -> Result<(Box<dyn BlockDevice>, Pool), String> {
+    let file =
+        backend.disks.borrow_mut().next().ok_or("this program needs a disk: start it with --disk FILE")?;
+    let device = FileDisk::try_new(&file.path, file.is_read_only)
+        .map_err(|error| format!("{name}, {}, cannot be used: {error}", file.path.display()))?;
+    Ok((Box::new(device), Pool::heap_sized(DISK_BUFFERS, Disk::BUFFER)))
 }
 
 /// A process has no interrupts to count.

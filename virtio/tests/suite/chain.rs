@@ -52,6 +52,21 @@ fn the_parts_of_a_chain_come_in_order_and_return_together() {
 }
 
 #[test]
+fn the_parts_of_a_chain_are_written_where_they_are_read() {
+    let pool = Pool::heap(4);
+    let mut buffer = chain(&pool, &[b"one", b"three", b"four"]);
+    buffer.trim_front(1).unwrap();
+    let all: Vec<&mut [u8]> = buffer.parts_mut().collect();
+    assert_eq!(all, [&b"ne"[..], b"three", b"four"]);
+    for (number, part) in (b'0'..).zip(all) {
+        part.fill(number);
+    }
+    assert_eq!(parts(&buffer), [&b"00"[..], b"11111", b"2222"]);
+    let mut single = chain(&pool, &[b"x"]);
+    assert_eq!(single.parts_mut().count(), 1);
+}
+
+#[test]
 fn a_reset_gives_the_followers_back() {
     let pool = Pool::heap(3);
     let mut buffer = chain(&pool, &[b"one", b"two", b"three"]);
