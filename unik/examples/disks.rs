@@ -68,7 +68,11 @@ async fn read(disk: &Disk, sector: u64, sectors: u64, seed: u64) -> Result<&'sta
 }
 
 /// Lets so many tasks write and read at the same time.
-async fn many(disk: &Disk, spawner: &Spawner, tasks: u64) -> Result<Result<&'static str, DiskError>, Failure> {
+async fn many(
+    disk: &Disk,
+    spawner: &Spawner,
+    tasks: u64,
+) -> Result<Result<&'static str, DiskError>, Failure> {
     let (left, failed, news) = (Rc::new(Cell::new(tasks)), Rc::new(Cell::new(None)), Event::new());
     for task in 0..tasks {
         let (disk, left, failed, news) = (disk.clone(), left.clone(), failed.clone(), news.clone());

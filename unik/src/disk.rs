@@ -5,8 +5,9 @@ use crate::outcome::Failure;
 use crate::resource::{Resource, at_once};
 use crate::system::System;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::{IntoIter, Vec};
+use core::fmt::Display;
 pub use unik_block::{Disk, DiskError, Properties, SECTOR};
 
 /// What disks are called, in the order of the devices.
@@ -96,16 +97,23 @@ fn next_name(system: &System) -> Option<&'static str> {
     NAMES.into_iter().find(|name| !system.counters().has(name))
 }
 
+/// Says that a disk cannot be used, and why.
+#[cold]
+#[inline(never)]
+pub(crate) fn unusable(name: &str, why: &dyn Display) -> String {
+    format!("{name} cannot be used: {why}")
+}
+
 /// Opens the next device and starts its driver.
 #[inline(never)]
 fn open(system: &System) -> Result<Disk, String> {
     let name = next_name(system).ok_or("there are not so many disks as this image asks for")?;
     let (device, pool) = backend::open_disk(system.backend(), name)?;
-    let (disk, driver) = Disk::try_new(device, pool, system.time().clone())
-        .map_err(|error| format!("{name} cannot be used: {error}"))?;
+    let (disk, driver) =
+        Disk::try_new(device, pool, system.time().clone()).map_err(|error| unusable(name, &error))?;
     system.counters().register(name, disk.counters());
     system.counters().register(name, disk.device_counters());
-    system.spawner().spawn(name, driver.run()).map_err(|error| error.to_string())?;
+    system.spawner().spawn(name, driver.run()).map_err(|error| unusable(name, &error))?;
     let properties = disk.properties();
     let can_write = if properties.is_read_only { " read-only" } else { "" };
     if !properties.is_read_only && !properties.can_flush {

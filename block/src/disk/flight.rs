@@ -28,17 +28,21 @@ impl Shared {
         self.try_launch(span, data)
     }
 
-    /// Sends a request on its way as soon as there is room.
-    pub(super) async fn launch(&self, span: Span, data: &Data<'_>) -> Result<Flight<'_>, DiskError> {
-        self.counters.waits.increment();
-        let _turn = self.line.lock().await;
+    /// Sends a request on its way, or has the task of `cx` woken when there may be room. For the first in the line.
+    pub(super) fn poll_launch(
+        &self,
+        span: Span,
+        data: &Data<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Flight<'_>, DiskError>> {
         loop {
-            if let Some(flight) = self.try_launch(span, data)? {
-                return Ok(flight);
+            if let Some(launched) = self.try_launch(span, data).transpose() {
+                return Poll::Ready(launched);
             }
-            let _awaited = Awaited::new(self);
             self.time.waiting("disk room");
-            self.room.wait().await;
+            if self.room.poll_wait(cx).is_pending() {
+                return Poll::Pending;
+            }
         }
     }
 
@@ -117,19 +121,17 @@ impl Shared {
         }
     }
 
-    /// Waits for a request, and takes what was read.
-    pub(super) async fn land(&self, flight: Flight<'_>, data: &mut Data<'_>) -> Result<(), DiskError> {
-        let span = flight.span;
-        let outcome = flight.await;
+    /// Takes what has become of a request.
+    #[inline(never)]
+    pub(super) fn land(&self, span: Span, outcome: Outcome, data: &mut Data<'_>) -> Result<(), DiskError> {
         let result = arrive(span, &outcome, data);
         drop(outcome);
-        self.tell_of_room();
+        self.room.set();
         result
     }
 }
 
 /// Copies what was read to where it is wanted, or says what went wrong.
-#[inline(never)]
 fn arrive(span: Span, outcome: &Outcome, data: &mut Data<'_>) -> Result<(), DiskError> {
     match outcome {
         (Some(buffer), Ok(())) => {
@@ -156,6 +158,12 @@ fn arrive(span: Span, outcome: &Outcome, data: &mut Data<'_>) -> Result<(), Disk
     }
 }
 
+impl Flight<'_> {
+    pub(super) fn span(&self) -> Span {
+        self.span
+    }
+}
+
 impl Future for Flight<'_> {
     type Output = Outcome;
 
@@ -177,23 +185,7 @@ impl Drop for Flight<'_> {
         if self.shared.requests.abandon(self.tag) {
             self.shared.counters.abandoned.increment();
         } else {
-            self.shared.tell_of_room();
+            self.shared.room.set();
         }
-    }
-}
-
-/// Somebody waits for room, for as long as this lives.
-struct Awaited<'a>(&'a Shared);
-
-impl<'a> Awaited<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        shared.is_awaited.set(true);
-        Self(shared)
-    }
-}
-
-impl Drop for Awaited<'_> {
-    fn drop(&mut self) {
-        self.0.is_awaited.set(false);
     }
 }

@@ -14,8 +14,9 @@ mod requests;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::future::poll_fn;
+use core::mem;
 use core::task::{Context, Poll};
 
 use unik_sched::counter::CounterSet;
@@ -80,7 +81,6 @@ pub(crate) struct Shared {
     /// Who waits for room, in order; the first one waits for the event.
     line: Mutex<()>,
     room: Event,
-    is_awaited: Cell<bool>,
     /// The driver has something to kick the device for.
     submitted: Event,
     time: Time,
@@ -129,7 +129,6 @@ impl Disk {
             limit: limit as u64,
             line: Mutex::new(()),
             room: Event::new(),
-            is_awaited: Cell::new(false),
             submitted: Event::new(),
             time,
             counters: Rc::new(DiskCounters::new()),
@@ -221,30 +220,34 @@ impl Disk {
         if limit == 0 || (sectors == 0 && !is_flush) {
             return Ok(());
         }
-        let mut done = 0;
+        let (mut done, mut is_complete) = (0, false);
         let mut before: Option<Flight<'_>> = None;
         loop {
-            let count = (sectors - done).min(limit) as u32;
-            let span = Span { operation, start: first, done, count };
-            let mut flight = shared.launch_at_once(span, &data)?;
-            if flight.is_none() {
+            let mut flight = None;
+            if !is_complete {
+                let count = (sectors - done).min(limit) as u32;
+                let span = Span { operation, start: first, done, count };
+                flight = shared.launch_at_once(span, &data)?;
                 // Nobody holds room while it waits for more.
-                if let Some(before) = before.take() {
-                    shared.land(before, &mut data).await?;
+                if flight.is_none() && before.is_none() {
+                    shared.counters.waits.increment();
+                    let _turn = shared.line.lock().await;
+                    flight = Some(poll_fn(|cx| shared.poll_launch(span, &data, cx)).await?);
                 }
-                flight = Some(shared.launch(span, &data).await?);
+                if flight.is_some() {
+                    done += u64::from(count);
+                    is_complete = done == sectors;
+                }
             }
-            if let Some(before) = core::mem::replace(&mut before, flight) {
-                shared.land(before, &mut data).await?;
+            match mem::replace(&mut before, flight) {
+                Some(flight) => {
+                    let span = flight.span();
+                    let outcome = flight.await;
+                    shared.land(span, outcome, &mut data)?;
+                }
+                None if before.is_none() => return Ok(()),
+                None => {}
             }
-            done += u64::from(count);
-            if done == sectors {
-                break;
-            }
-        }
-        match before {
-            Some(last) => shared.land(last, &mut data).await,
-            None => Ok(()),
         }
     }
 }
@@ -304,13 +307,6 @@ impl Shared {
         }
         Ok(most)
     }
-
-    /// Tells whoever waits for room that there is more.
-    fn tell_of_room(&self) {
-        if self.is_awaited.get() {
-            self.room.set();
-        }
-    }
 }
 
 /// What keeps a disk going.
@@ -342,7 +338,7 @@ impl Driver {
         while has_failed && let Some(waker) = shared.requests.give_up() {
             waker.wake();
         }
-        shared.tell_of_room();
+        shared.room.set();
         let mut device = shared.device.borrow_mut();
         device.kick();
         let has_news = device.arm();

@@ -81,7 +81,6 @@ fn those_who_wait_for_room_get_it_in_their_order() {
         for sector in 0..100 {
             read_in_task(&world, sector, &done);
         }
-        world.run(async {});
         world.settle();
         for _ in 0..200 {
             world.settle();

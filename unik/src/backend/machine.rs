@@ -1,6 +1,7 @@
 //! An image on its machine.
 
 use super::Memory;
+use crate::disk::unusable;
 use crate::entropy::{Sample, Sources};
 use crate::outcome::Failure;
 use crate::shutdown::Ending;
@@ -337,15 +338,14 @@ pub(crate) fn open_disk(
         "this image needs a disk: start it with --disk FILE (-drive, and -device virtio-blk-device on microvm or \
          virtio-blk-pci on q35 and pc)",
     )?;
-    let opened = device.open().map_err(|error| format!("{name} cannot be used: {error}"))?;
+    let opened = device.open().map_err(|error| unusable(name, &error))?;
     let event = Event::new();
     backend.connect(opened.line, &event);
     let buffers =
         (heap_free().unwrap_or_default() / DISK_SHARE / Disk::BUFFER).clamp(DISK_BUFFERS_LEAST, DISK_BUFFERS);
-    let pool = Pool::try_sized::<KernelHal>(buffers, Disk::BUFFER)
-        .map_err(|error| format!("no memory for {name}: {error}"))?;
+    let pool = Pool::try_sized::<KernelHal>(buffers, Disk::BUFFER).map_err(|error| unusable(name, &error))?;
     let device = VirtioBlock::<KernelHal, MachineTransport>::try_new(name, opened.transport, event)
-        .map_err(|error| format!("{name} cannot be used: {error}"))?;
+        .map_err(|error| unusable(name, &error))?;
     Ok((Box::new(device), pool))
 }
 
