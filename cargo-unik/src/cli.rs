@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 
 use crate::base::Base;
+use crate::disk::Disk;
 use crate::error::{Context, Error, Result};
 use crate::image::{self, Profile, Request};
 use crate::monitor::arguments::{self, Look};
@@ -29,7 +30,7 @@ cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
     --host                     as an ordinary process, without a machine
     --data DIR                 files for the guest, checked first where the application checks files
     --embed DIR                files for the guest, compiled in
-    --disk FILE                a disk (several times)
+    --disk FILE[,ro]           a disk, ro: which is only read (several times); ,raw or ,qcow2 says what is in doubt
     --machine KIND             microvm, q35 or pc
     --memory SIZE              8M, 1G
     --net KIND                 user, tap:NAME, link:PATH or none (several times)
@@ -262,7 +263,7 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
             Long("embed") if verb != "pack" => options.embed = Some(parser.value()?.into()),
             Long("data") if verb != "build" => options.data = Some(parser.value()?.into()),
             Long("host") if running => options.host = true,
-            Long("disk") if starts => options.disks.push(parser.value()?.into()),
+            Long("disk") if starts => options.disks.push(Disk::parse(&parser.value()?)?),
             Long("machine") if starts => options.machine = Some(parser.value()?.string()?.parse()?),
             Long("memory") if starts => options.memory = Some(parser.value()?.string()?.parse()?),
             Long("net") if starts => {
@@ -378,13 +379,13 @@ mod tests {
     #[test]
     fn a_run_takes_all_its_options() {
         let options = run_options(
-            "run dns --release --data zones --disk a --disk b --machine q35 --memory 8M --net user --net tap:t0 \
+            "run dns --release --data zones --disk a --disk b,ro --machine q35 --memory 8M --net user --net tap:t0 \
              --forward udp:5300:53 --forward tcp:5300:53 --cmdline log=debug --accel tcg --core x -- -cpu max",
         );
         assert_eq!(options.app.as_deref(), Some("dns"));
         assert_eq!(options.profile, Profile::Release);
         assert_eq!(options.data, Some("zones".into()));
-        assert_eq!(options.disks.len(), 2);
+        assert_eq!(options.disks.iter().map(|disk| disk.is_read_only).collect::<Vec<_>>(), [false, true]);
         assert_eq!(options.machine, Some(Machine::Q35));
         assert_eq!(options.networks, Some(vec![Network::User, Network::Tap("t0".to_owned())]));
         assert_eq!(options.forwards.len(), 2);

@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::autopsy::EXIT;
+use crate::disk::Drive;
 use crate::error::{Context, Error, Result};
 use crate::options::{Accelerator, Forward, Machine, Memory, Network};
 
@@ -41,8 +42,8 @@ pub struct Guest {
     pub networks: Vec<Network>,
     /// Ports of 127.0.0.1 that lead into it, through the first user network.
     pub forwards: Vec<Forward>,
-    /// Its disks, as files: raw, or qcow2 by that ending.
-    pub disks: Vec<PathBuf>,
+    /// Its disks, in order: `disk0`, `disk1` and so on.
+    pub disks: Vec<Drive>,
     /// Whether it has a source of random numbers. Without one an image opens no network.
     pub entropy: bool,
     /// It stays as it was when it ends, for one who attends its end and ends QEMU ([`crate::run::boot`] with a core file).
@@ -115,10 +116,10 @@ impl Guest {
         }
         self.network_arguments(&mut arguments)?;
         for (index, disk) in self.disks.iter().enumerate() {
-            let format =
-                if disk.extension().is_some_and(|ending| ending == "qcow2") { "qcow2" } else { "raw" };
-            let drive = escaped(&format!("if=none,id=disk{index},format={format},file="), disk);
-            arguments.option("-drive", drive);
+            let format = disk.format.name();
+            let mode = if disk.is_read_only { ",readonly=on" } else { "" };
+            let prefix = format!("if=none,id=disk{index},format={format}{mode},file=");
+            arguments.option("-drive", escaped(&prefix, &disk.path));
             arguments.option("-device", format!("{},drive=disk{index}", self.device("virtio-blk")));
         }
         if let Some(path) = &self.monitor {
@@ -317,6 +318,7 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Format;
     use crate::options::Protocol;
 
     fn line(guest: &Guest) -> String {
@@ -377,7 +379,8 @@ mod tests {
 
     #[test]
     fn microvm_takes_acpi_when_eight_slots_are_not_enough() {
-        let disks = |count| Guest { disks: vec!["d.img".into(); count], ..tcg(Machine::Microvm) }.command();
+        let disks =
+            |count| Guest { disks: vec![Drive::raw("d.img"); count], ..tcg(Machine::Microvm) }.command();
         assert_eq!(disks(7).unwrap().summary, "microvm (acpi=off: 8 of 8 slots), TCG, 64M");
         assert_eq!(disks(8).unwrap().summary, "microvm (acpi=on: 9 of 24 slots), TCG, 64M");
         assert!(disks(24).unwrap_err().to_string().contains("--machine q35"));
@@ -398,8 +401,18 @@ mod tests {
 
     #[test]
     fn a_comma_in_a_path_stays_in_the_path() {
-        let guest = Guest { disks: vec!["a,b.qcow2".into()], ..tcg(Machine::Pc) };
+        let disk = Drive { format: Format::Qcow2, ..Drive::raw("a,b.qcow2") };
+        let guest = Guest { disks: vec![disk], ..tcg(Machine::Pc) };
         assert!(line(&guest).contains("-drive if=none,id=disk0,format=qcow2,file=a,,b.qcow2 "));
+    }
+
+    #[test]
+    fn a_disk_that_is_only_read_is_so_for_the_guest_too() {
+        let disks = vec![Drive::raw("a"), Drive { is_read_only: true, ..Drive::raw("b") }];
+        let line = line(&Guest { disks, ..tcg(Machine::Microvm) });
+        let expected = "-drive if=none,id=disk0,format=raw,file=a -device virtio-blk-device,drive=disk0 \
+                        -drive if=none,id=disk1,format=raw,readonly=on,file=b -device virtio-blk-device,drive=disk1 ";
+        assert!(line.contains(expected), "{line}");
     }
 
     #[test]

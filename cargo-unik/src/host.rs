@@ -1,14 +1,16 @@
 //! Runs an application as an ordinary process of this computer: the same source, without a machine around it.
 //!
 //! For gdb, perf and valgrind, and for measuring at native speed. The process takes its network cards (`--net tap:NAME` or
-//! `--net link:PATH`), its files (`--data`, an archive as for an image), the socket of its inspection channel (`--monitor`) and its words
+//! `--net link:PATH`), its disks (`--disk`), its files (`--data`, an archive as for an image), the socket of its inspection channel (`--monitor`) and its words
 //! of configuration as arguments.
 
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use crate::check;
+use crate::disk::{Drive, Format};
 use crate::error::{Context, Error, Result};
 use crate::image::{self, Profile};
 use crate::monitor::find;
@@ -47,7 +49,6 @@ fn command(
         ("--net user", options.networks.as_ref().is_some_and(|networks| networks.contains(&Network::User))),
         ("--embed", options.embed.is_some()),
         ("--forward", !options.forwards.is_empty()),
-        ("--disk", !options.disks.is_empty()),
         ("--", !options.extra.is_empty()),
     ];
     if let Some((flag, _)) = machine.iter().find(|(_, given)| *given) {
@@ -77,6 +78,17 @@ fn command(
                 command.arg(format!("--net=link:{}", path.display()));
             }
         }
+    }
+    for disk in &options.disks {
+        let Drive { path, is_read_only, format } = disk.drive()?;
+        if format == Format::Qcow2 {
+            let sentence = format!("{} is for a machine: --host takes plain disks alone", path.display());
+            return Err(Error::usage(sentence));
+        }
+        let mut word = OsString::from("--disk=");
+        word.push(std::path::absolute(&path).or_cannot(|| format!("find {}", path.display()))?);
+        word.push(if is_read_only { ",ro" } else { "" });
+        command.arg(word);
     }
     if let Some(socket) = channel {
         command.arg("--monitor").arg(socket);

@@ -3,7 +3,7 @@
 //! One module per noun. [`cli`] reads the command line into a [`cli::Command`]; [`workspace`] knows the applications and their defaults;
 //! [`image`] builds one into `target/unik/APP.elf` and `APP.debug` with [`cpio`] and [`elf`], at another [`base`] by [`relocation`],
 //! and says in it what it was built from ([`identity`], which [`inspect`] reads; [`sbom`] lists the crates); [`guest`] turns wishes
-//! about a machine
+//! about a machine, its [`disk`]s among them,
 //! into a QEMU command; [`check`] asks the application about its files; [`run`] boots it, controls it by [`qmp`], and reads [`epitaph`]s with the help of [`symbols`]; [`monitor`]
 //! looks into those that run. The whole-image tests use the same modules
 //! as the commands do, so what is tested is what the user runs.
@@ -31,6 +31,7 @@ pub mod cli;
 pub mod console;
 mod core_file;
 pub mod cpio;
+pub mod disk;
 pub mod elf;
 pub mod elsewhere;
 pub mod epitaph;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::autopsy::Autopsy;
 use crate::base::{Base, Room};
 use crate::check;
+use crate::disk::{Disk, Drive};
 use crate::epitaph;
 use crate::error::{Context, Error, Result};
 use crate::guest::{Command, Guest};
@@ -56,7 +57,7 @@ pub struct RunOptions {
     /// Files, compiled in.
     pub embed: Option<PathBuf>,
     /// Disks.
-    pub disks: Vec<PathBuf>,
+    pub disks: Vec<Disk>,
     /// The kind of machine.
     pub machine: Option<Machine>,
     /// Its memory.
@@ -114,7 +115,7 @@ impl RunOptions {
     /// The guest that command line and manifest together ask for.
     ///
     /// # Errors
-    /// A folder or disk that is not there.
+    /// A folder or disk that is not there, or cannot be one.
     pub fn guest(&self, app: &App, output: &Path) -> Result<Guest> {
         let defaults = &app.defaults;
         let networks =
@@ -123,9 +124,7 @@ impl RunOptions {
         if forwards.is_empty() && networks.contains(&Network::User) {
             forwards.clone_from(&defaults.forwards);
         }
-        if let Some(missing) = self.disks.iter().find(|disk| !disk.exists()) {
-            return Err(Error::usage(format!("there is no disk {}", missing.display())));
-        }
+        let disks: Vec<Drive> = self.disks.iter().map(Disk::drive).collect::<Result<_>>()?;
         Ok(Guest {
             initrd: self.data_folder(app)?.map(|_| output.join(format!("{}.data.cpio", app.name))),
             cmdline: self.words(app),
@@ -134,7 +133,7 @@ impl RunOptions {
             accelerator: self.accelerator,
             networks,
             forwards,
-            disks: self.disks.clone(),
+            disks,
             stays: self.core.is_some(),
             extra: self.extra.clone(),
             ..Guest::new(output.join(format!("{}.elf", app.name)))

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use cargo_unik::console::{Running, free_port};
+use cargo_unik::disk::Drive;
 use cargo_unik::epitaph::Interpreter;
 use cargo_unik::error::Result;
 use cargo_unik::guest::Guest;
@@ -156,7 +157,7 @@ impl Setup {
             .and_then(|()| std::fs::File::create(&path))
             .and_then(|file| file.set_len(1 << 20));
         made.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        self.guest.disks.push(path);
+        self.guest.disks.push(Drive::raw(path));
         self
     }
 
