@@ -98,6 +98,15 @@ impl Qmp {
         self.execute("set_link", Some(json!({ "name": network, "up": up }))).map(drop)
     }
 
+    /// Makes a disk larger or smaller.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or has no such disk.
+    pub fn resize(&mut self, disk: &str, bytes: u64) -> Result<()> {
+        self.open()?;
+        self.execute("block_resize", Some(json!({ "device": disk, "size": bytes }))).map(drop)
+    }
+
     /// Reads eight bytes of the guest's memory.
     ///
     /// # Errors

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod crowd;
+mod disk;
 mod image;
 pub mod peer;
 mod qtest;
@@ -21,6 +22,7 @@ mod vm;
 mod wire;
 
 pub use crowd::Crowd;
+pub use disk::DiskImage;
 pub use image::{Image, workspace};
 pub use qtest::Qtest;
 pub use storm::Storm;

@@ -20,6 +20,7 @@ use cargo_unik::symbols::Symbols;
 
 use lexopt::Parser;
 
+use crate::disk::DiskImage;
 use crate::image::{Image, workspace};
 use crate::qtest::Qtest;
 
@@ -148,16 +149,15 @@ impl Setup {
     /// # Panics
     /// It cannot be made.
     #[must_use]
-    pub fn disk(mut self) -> Setup {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = scratch("disks");
-        let path = folder.join(format!("{}-{number}.img", std::process::id()));
-        let made = std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::File::create(&path))
-            .and_then(|file| file.set_len(1 << 20));
-        made.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        self.guest.disks.push(Drive::raw(path));
+    pub fn disk(self) -> Setup {
+        let path = DiskImage::new(1 << 20).keep();
+        self.drive(Drive::raw(path))
+    }
+
+    /// One more disk.
+    #[must_use]
+    pub fn drive(mut self, drive: Drive) -> Setup {
+        self.guest.disks.push(drive);
         self
     }
 
@@ -304,6 +304,18 @@ impl Vm {
     pub fn set_link(&mut self, up: bool) {
         let Some(qmp) = &mut self.qmp else { panic!("the machine was started without a control channel") };
         if let Err(error) = qmp.set_link("net0", up) {
+            self.fail(&error.to_string());
+        }
+    }
+
+    /// Gives a disk of a machine that was [`Setup::controlled`] another size.
+    ///
+    /// # Panics
+    /// QEMU does not obey.
+    #[track_caller]
+    pub fn resize_disk(&mut self, disk: &str, bytes: u64) {
+        let Some(qmp) = &mut self.qmp else { panic!("the machine was started without a control channel") };
+        if let Err(error) = qmp.resize(disk, bytes) {
             self.fail(&error.to_string());
         }
     }

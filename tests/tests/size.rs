@@ -65,6 +65,10 @@ fn an_image_links_only_what_main_asks_for() {
     assert_eq!(with_parts("hello_monitor", &commands), [""; 0], "hello_monitor has no Commands");
     assert_ne!(with_parts("commands", &commands), [""; 0], "commands has some");
     assert_ne!(with_parts("net_date", &["sntp", "net_clock"]), [""; 0], "net_date has a NetClock");
+    assert_ne!(with_parts("boots", &["unik_block::virtio", "unik_block::disk"]), [""; 0], "boots has a Disk");
+    assert_eq!(with_parts("boots", &["unik_block::archive"]), [""; 0], "boots has no Files");
+    assert_eq!(with_parts("boots", &network), [""; 0], "boots has no Net");
+    assert_eq!(with_parts("dns", &["unik_block::virtio", "unik_block::disk"]), [""; 0], "dns has no Disk");
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-/// Why an operation on a disk failed. Positions are sectors of 512 bytes: where the operation begins, or the part of it that
-/// went to the device as one request.
+/// Why an operation on a disk failed. Positions are sectors of 512 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DiskError {
@@ -17,9 +16,9 @@ pub enum DiskError {
     NoFlush,
     /// The disk does not do this.
     Unsupported,
-    /// The device could not read, from this sector on.
+    /// The device could not read the block at this sector.
     Read(u64),
-    /// The device could not write, from this sector on. What is there now is unknown.
+    /// The device could not write the block at this sector. What is there now is unknown.
     Write(u64),
     /// The device could not make durable what was written. What of it is there after a restart is unknown.
     Flush,
@@ -33,6 +32,13 @@ pub enum DiskError {
     Impossible,
     /// The device cannot be set up.
     Device(unik_virtio::Error),
+}
+
+impl DiskError {
+    /// Whether the device may have said so because of a request that it had joined this one with.
+    pub(super) fn may_be_of_another(self) -> bool {
+        matches!(self, Self::Read(_) | Self::Write(_))
+    }
 }
 
 impl fmt::Display for DiskError {

@@ -5,6 +5,9 @@
 //! requests of a turn, and takes what is done. Where the memory or the device has no room, operations wait in the order
 //! in which they came, and none of them holds room while it waits.
 //!
+//! Hypervisors join requests that follow each other, and let all of them fail where one does. So what could not be read or
+//! written is asked for once more, block by block: it may have been another one's fault, and if not, the error names the block.
+//!
 //! Invariant: the buffer of a request belongs to the device until the device gives it back, whatever becomes of the future
 //! that waits for it. A request whose future was dropped is done all the same, and nobody hears of it.
 
@@ -64,7 +67,8 @@ unik_sched::counters! {
 ///
 /// Positions are sectors of 512 bytes; an operation is about whole blocks ([`Properties::block_size`]). Operations may be
 /// done in any order: what depends on another one waits for it first. A future that is dropped leaves what was begun to the
-/// device: of a write, any part may be done.
+/// device: of a write, any part may be done, and until a [`Disk::flush`] has been done after it, even later than what is written
+/// next.
 ///
 /// Nothing here allocates, and nothing is bounded in time: who does not want to wait for a device for ever says so
 /// ([`Time::timeout`]).
@@ -215,17 +219,21 @@ impl Disk {
         mut data: Data<'_>,
     ) -> Result<(), DiskError> {
         let shared = &*self.0;
-        let limit = shared.check(operation, first, sectors, length)?;
+        let (limit, block) = shared.check(operation, first, sectors, length)?;
         let is_flush = operation == Operation::Flush;
         if limit == 0 || (sectors == 0 && !is_flush) {
             return Ok(());
         }
         let (mut done, mut is_complete) = (0, false);
         let mut before: Option<Flight<'_>> = None;
+        // The request that failed first, and up to where one block is asked for at a time because of such a one.
+        let mut failed = None;
+        let mut careful_until = 0;
         loop {
             let mut flight = None;
-            if !is_complete {
-                let count = (sectors - done).min(limit) as u32;
+            let is_careful = done < careful_until;
+            if !is_complete && failed.is_none() && (before.is_none() || !is_careful) {
+                let count = (sectors - done).min(if is_careful { block } else { limit }) as u32;
                 let span = Span { operation, start: first, done, count };
                 flight = shared.launch_at_once(span, &data)?;
                 // Nobody holds room while it waits for more.
@@ -243,10 +251,22 @@ impl Disk {
                 Some(flight) => {
                     let span = flight.span();
                     let outcome = flight.await;
-                    shared.land(span, outcome, &mut data)?;
+                    if let Err(error) = shared.land(span, outcome, &mut data) {
+                        failed = failed.or(Some((span, error)));
+                    }
                 }
-                None if before.is_none() => return Ok(()),
-                None => {}
+                None if before.is_some() => {}
+                // Nothing is under way: what comes after an error finds the device done with all of the operation.
+                None => match failed.take() {
+                    None => return Ok(()),
+                    Some((span, error)) => {
+                        if span.done < careful_until || !error.may_be_of_another() {
+                            return Err(error);
+                        }
+                        (done, is_complete) = (span.done, false);
+                        careful_until = done + u64::from(span.count);
+                    }
+                },
             }
         }
     }
@@ -276,9 +296,16 @@ impl Span {
 }
 
 impl Shared {
-    /// Whether an operation can be done at all: then, how many sectors one request of it is about at most. Zero where there is nothing to do.
+    /// Whether an operation can be done at all: then, how many sectors one request of it is about at most, zero where there is
+    /// nothing to do, and how many a block has.
     #[inline(never)]
-    fn check(&self, operation: Operation, sector: u64, sectors: u64, length: u64) -> Result<u64, DiskError> {
+    fn check(
+        &self,
+        operation: Operation,
+        sector: u64,
+        sectors: u64,
+        length: u64,
+    ) -> Result<(u64, u64), DiskError> {
         let device = self.device.borrow();
         if device.has_failed() {
             return Err(DiskError::Failed);
@@ -287,8 +314,8 @@ impl Shared {
         let block = (properties.block_size / SECTOR) as u64;
         let most = match operation {
             Operation::Read => self.limit,
-            Operation::Flush if properties.is_read_only => return Ok(0),
-            Operation::Flush if properties.can_flush => return Ok(1),
+            Operation::Flush if properties.is_read_only => return Ok((0, 1)),
+            Operation::Flush if properties.can_flush => return Ok((1, 1)),
             Operation::Flush => return Err(DiskError::NoFlush),
             _ if properties.is_read_only => return Err(DiskError::ReadOnly),
             Operation::Write => self.limit,
@@ -305,7 +332,7 @@ impl Shared {
         if sector.checked_add(sectors).is_none_or(|end| end > properties.sectors) {
             return Err(DiskError::OutOfRange(sector));
         }
-        Ok(most)
+        Ok((most, block))
     }
 }
 

@@ -7,24 +7,24 @@ use unik_testkit::{DiskModel, DiskSetup, HostHal, Random};
 
 use crate::world::{World, try_world, world};
 
-/// A read that is under way while the device does something to it.
+/// A read that is under way while the device does something to it, and once more if it is asked once more.
 #[track_caller]
-fn read_while(world: &mut World, act: impl FnOnce(&DiskModel)) -> Result<(), DiskError> {
+fn read_while(world: &mut World, mut act: impl FnMut(&DiskModel)) -> Result<(), DiskError> {
     world.answers.set(false);
-    let (disk, mut act) = (world.disk.clone(), Some(act));
+    let (disk, model, time) = (world.disk.clone(), world.model.clone(), world.time.clone());
     let mut bytes = [0; SECTOR];
-    let model = world.model.clone();
-    let time = world.time.clone();
     world.run(async {
         let mut read = std::pin::pin!(disk.read(40, &mut bytes));
-        let first = time.timeout(Duration::from_secs(1), read.as_mut()).await;
-        assert!(first.is_err(), "nobody has answered yet");
-        act.take().unwrap()(&model);
-        model.device().interrupt();
-        match time.timeout(Duration::from_secs(1), read).await {
-            Ok(result) => result,
-            Err(_) => panic!("the read waits though the device has spoken"),
+        let second = Duration::from_secs(1);
+        assert!(time.timeout(second, read.as_mut()).await.is_err(), "nobody has answered yet");
+        for _ in 0..2 {
+            act(&model);
+            model.device().interrupt();
+            if let Ok(result) = time.timeout(second, read.as_mut()).await {
+                return result;
+            }
         }
+        panic!("the read waits though the device has spoken")
     })
 }
 
@@ -35,7 +35,7 @@ fn an_answer_without_a_status_is_none() {
         let (_, chain) = model.take().unwrap();
         model.device().give_back(0, &chain, &[1; SECTOR]);
     });
-    assert_eq!((result, world.count("malformed")), (Err(DiskError::Read(40)), 1));
+    assert_eq!((result, world.count("malformed")), (Err(DiskError::Read(40)), 2));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_status_that_there_is_not_is_an_error() {
             let (request, chain) = model.take().unwrap();
             model.answer(request, &chain);
         });
-        assert_eq!((result, world.count("malformed")), (Err(DiskError::Read(40)), 1));
+        assert_eq!((result, world.count("malformed")), (Err(DiskError::Read(40)), 2));
     }
 }
 
@@ -62,7 +62,7 @@ fn success_with_less_than_was_asked_for_is_none() {
             HostHal::write(status, &[0]);
             model.device().lie_used(0, chain.head.into(), written);
         });
-        assert_eq!((result, world.count("malformed")), (Err(DiskError::Read(40)), 1));
+        assert_eq!((result, world.count("malformed")), (Err(DiskError::Read(40)), 2));
         world.answers.set(true);
         let disk = world.disk.clone();
         assert_eq!(world.run(disk.read(40, &mut [0; SECTOR])), Ok(()), "the disk is still used");

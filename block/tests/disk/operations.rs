@@ -179,21 +179,83 @@ fn half_a_sector_is_no_operation() {
 }
 
 #[test]
-fn an_error_of_the_device_names_the_first_sector_of_the_request_that_failed() {
+fn an_error_of_the_device_names_the_block_that_failed() {
+    for (block_size, block) in [(None, 300), (Some(4096), 296)] {
+        let mut world = world(DiskSetup { block_size, ..DiskSetup::default() });
+        let disk = world.disk.clone();
+        world.model.spoil(300..301, 1);
+        let mut bytes = vec![0; 1024 * SECTOR];
+        assert_eq!(world.run(disk.read(block, &mut bytes[..8 * SECTOR])), Err(DiskError::Read(block)));
+        assert_eq!(world.run(disk.read(0, &mut bytes)), Err(DiskError::Read(block)));
+        assert_eq!(world.run(disk.write(0, &bytes)), Err(DiskError::Write(block)));
+        assert_eq!(world.run(disk.discard(296, 8)), Err(DiskError::Discard(296)));
+        assert_eq!(world.run(disk.write_zeroes(296, 8)), Err(DiskError::WriteZeroes(296)));
+        assert_eq!(world.run(disk.read(304, &mut bytes[..8 * SECTOR])), Ok(()));
+        world.settle();
+        assert_eq!(world.pool.available(), world.pool.capacity());
+    }
+    assert_eq!(DiskError::Read(300).to_string(), "the disk cannot be read at sector 300");
+}
+
+#[test]
+fn what_failed_with_another_request_is_done_alone() {
+    // The device fails so many requests, whatever they are about, as one does that has joined a good one with a bad one.
+    for failing in 1..=2 {
+        let mut world = world(DiskSetup::default());
+        world.answers.set(false);
+        let stored = pattern(7, 700 * SECTOR);
+        world.model.store(0, &stored);
+        let (disk, result) = (world.disk.clone(), std::rc::Rc::new(std::cell::RefCell::new(None)));
+        let told = result.clone();
+        let task = async move {
+            let mut bytes = vec![0; 700 * SECTOR];
+            let result = disk.read(0, &mut bytes).await;
+            told.replace(Some((result, bytes)));
+        };
+        world.spawner().spawn("reader", task).unwrap();
+        world.settle();
+        for _ in 0..failing {
+            let (request, chain) = world.model.take().unwrap();
+            world.model.spoil(request.sector..request.sector + 1, 1);
+            world.model.answer(request, &chain);
+            world.model.spoil(0..0, 1);
+        }
+        world.model.signal();
+        world.answers.set(true);
+        for _ in 0..2000 {
+            world.settle();
+        }
+        let (result, bytes) = result.take().expect("it is done by now");
+        assert_eq!(result, Ok(()));
+        assert!(bytes == stored);
+    }
+}
+
+#[test]
+fn an_error_is_told_when_the_device_is_done_with_all_of_the_operation() {
     let mut world = world(DiskSetup::default());
-    let disk = world.disk.clone();
-    world.model.spoil(300..301, 1);
-    let mut bytes = vec![0; 1024 * SECTOR];
-    assert_eq!(world.run(disk.read(300, &mut bytes[..SECTOR])), Err(DiskError::Read(300)));
-    assert_eq!(world.run(disk.read(0, &mut bytes)), Err(DiskError::Read(256)));
-    assert_eq!(world.run(disk.write(0, &bytes)), Err(DiskError::Write(256)));
-    assert_eq!(world.run(disk.discard(299, 2)), Err(DiskError::Discard(299)));
-    assert_eq!(world.run(disk.write_zeroes(300, 1)), Err(DiskError::WriteZeroes(300)));
-    assert_eq!(world.run(disk.read(301, &mut bytes[..SECTOR])), Ok(()));
-    assert_eq!(world.count("errors"), 5);
+    world.answers.set(false);
+    world.model.spoil(0..256, 1);
+    let (disk, told) = (world.disk.clone(), std::rc::Rc::new(std::cell::Cell::new(None)));
+    let result = told.clone();
+    let task = async move { result.set(Some(disk.write(0, &vec![1; 512 * SECTOR]).await)) };
+    world.spawner().spawn("writer", task).unwrap();
     world.settle();
-    assert_eq!(world.pool.available(), world.pool.capacity());
-    assert_eq!(DiskError::Read(256).to_string(), "the disk cannot be read at sector 256");
+    let (first, second) = (world.model.take().unwrap(), world.model.take().unwrap());
+    world.model.answer(first.0, &first.1);
+    world.model.signal();
+    world.settle();
+    // The second half may still be written.
+    assert!(told.get().is_none() && world.model.take().is_none());
+    world.model.answer(second.0, &second.1);
+    world.model.signal();
+    world.settle();
+    let (again, chain) = world.model.take().unwrap();
+    assert_eq!((again.sector, again.sectors), (0, 1));
+    world.model.answer(again, &chain);
+    world.model.signal();
+    world.settle();
+    assert_eq!(told.get(), Some(Err(DiskError::Write(0))));
 }
 
 #[test]
