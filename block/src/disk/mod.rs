@@ -231,9 +231,9 @@ impl Disk {
         let mut careful_until = 0;
         loop {
             let mut flight = None;
-            let is_careful = done < careful_until;
-            if !is_complete && failed.is_none() && (before.is_none() || !is_careful) {
-                let count = (sectors - done).min(if is_careful { block } else { limit }) as u32;
+            let is_free = before.as_ref().is_none_or(|before| before.span().done >= careful_until);
+            if !is_complete && failed.is_none() && is_free {
+                let count = (sectors - done).min(if done < careful_until { block } else { limit }) as u32;
                 let span = Span { operation, start: first, done, count };
                 flight = shared.launch_at_once(span, &data)?;
                 // Nobody holds room while it waits for more.

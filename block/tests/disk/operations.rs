@@ -232,6 +232,32 @@ fn what_failed_with_another_request_is_done_alone() {
 }
 
 #[test]
+fn what_is_asked_for_once_more_has_no_other_request_of_its_operation_beside_it() {
+    let mut world = world(DiskSetup::default());
+    world.answers.set(false);
+    let (disk, told) = (world.disk.clone(), std::rc::Rc::new(std::cell::Cell::new(None)));
+    let result = told.clone();
+    let task = async move { result.set(Some(disk.read(0, &mut vec![0; 700 * SECTOR]).await)) };
+    world.spawner().spawn("reader", task).unwrap();
+    world.settle();
+    // The device joins whatever it has at the same time, and fails all of it for one sector.
+    world.model.spoil(256..257, 1);
+    while told.get().is_none() {
+        let taken: Vec<_> = std::iter::from_fn(|| world.model.take()).collect();
+        let is_bad = taken
+            .iter()
+            .any(|(request, _)| (request.sector..request.sector + request.sectors).contains(&256));
+        world.model.spoil(if is_bad { 0..2048 } else { 0..0 }, 1);
+        for (request, chain) in &taken {
+            world.model.answer(*request, chain);
+        }
+        world.model.signal();
+        world.settle();
+    }
+    assert_eq!(told.get(), Some(Err(DiskError::Read(256))));
+}
+
+#[test]
 fn an_error_is_told_when_the_device_is_done_with_all_of_the_operation() {
     let mut world = world(DiskSetup::default());
     world.answers.set(false);
