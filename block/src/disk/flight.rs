@@ -57,7 +57,9 @@ impl Shared {
             _ => 0,
         };
         let parts = length.div_ceil(self.part).max(1);
-        if !device.has_room(parts) || !self.requests.has_free() {
+        // What is done when a flush begins is durable after it, and writes that nobody waits for shall be done.
+        let must_wait = span.operation == Operation::Flush && self.requests.has_abandoned();
+        if must_wait || !device.has_room(parts) || !self.requests.has_free() {
             return Ok(None);
         }
         let Some(buffer) = self.allocate(parts, length, data, span) else { return Ok(None) };

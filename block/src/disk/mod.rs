@@ -67,8 +67,7 @@ unik_sched::counters! {
 ///
 /// Positions are sectors of 512 bytes; an operation is about whole blocks ([`Properties::block_size`]). Operations may be
 /// done in any order: what depends on another one waits for it first. A future that is dropped leaves what was begun to the
-/// device: of a write, any part may be done, and until a [`Disk::flush`] has been done after it, even later than what is written
-/// next.
+/// device: of a write, any part may be done, even later than what is written next, until a [`Disk::flush`] has waited for it.
 ///
 /// Nothing here allocates, and nothing is bounded in time: who does not want to wait for a device for ever says so
 /// ([`Time::timeout`]).
@@ -171,7 +170,8 @@ impl Disk {
         self.transfer(Operation::Write, sector, length / SECTOR as u64, length, Data::From(bytes))
     }
 
-    /// Makes durable all writes that were done before this began. On a read-only disk there is nothing to do.
+    /// Makes durable all writes that were done before this began, after those have been done whose futures were dropped. On a
+    /// read-only disk there is nothing to do.
     ///
     /// # Errors
     /// [`DiskError::NoFlush`]: the device does not say when what was written is durable. Nothing else makes it so.

@@ -21,6 +21,8 @@ pub(super) struct Requests {
     states: RefCell<Box<[State]>>,
     /// The first of the free tags, which are linked through their states.
     free: Cell<u16>,
+    /// How many are abandoned.
+    abandoned: Cell<u16>,
 }
 
 enum State {
@@ -40,7 +42,12 @@ impl Requests {
         let count = depth.min(usize::from(NO_TAG)) as u16;
         let link = |tag| State::Free(if tag + 1 < count { tag + 1 } else { NO_TAG });
         let free = Cell::new(if count > 0 { 0 } else { NO_TAG });
-        Self { states: RefCell::new((0..count).map(link).collect()), free }
+        Self { states: RefCell::new((0..count).map(link).collect()), free, abandoned: Cell::new(0) }
+    }
+
+    /// Whether the device has requests that nobody waits for.
+    pub(super) fn has_abandoned(&self) -> bool {
+        self.abandoned.get() > 0
     }
 
     /// Whether a tag is free.
@@ -90,6 +97,7 @@ impl Requests {
                 waker
             }
             State::Abandoned => {
+                self.abandoned.set(self.abandoned.get() - 1);
                 *state = State::Free(self.free.replace(tag));
                 None
             }
@@ -131,7 +139,12 @@ impl Requests {
         let mut states = self.states.borrow_mut();
         let Some(state) = states.get_mut(usize::from(tag)) else { return false };
         let is_flying = matches!(state, State::Flying(_));
-        let next = if is_flying { State::Abandoned } else { State::Free(self.free.replace(tag)) };
+        let next = if is_flying {
+            self.abandoned.set(self.abandoned.get() + 1);
+            State::Abandoned
+        } else {
+            State::Free(self.free.replace(tag))
+        };
         let old = mem::replace(state, next);
         drop(states);
         drop(old);

@@ -158,6 +158,29 @@ fn a_dropped_write_is_done_all_the_same() {
     world.answers.set(true);
     assert_eq!(world.run(disk.flush()), Ok(()));
     assert_eq!(world.model.stored(9, 1), written);
+    world.model.cut_power();
+    assert_eq!(world.model.stored(9, 1), written);
+}
+
+#[test]
+fn a_flush_waits_for_writes_that_nobody_waits_for() {
+    let mut world = world(DiskSetup::default());
+    world.answers.set(false);
+    let (disk, time) = (world.disk.clone(), world.time.clone());
+    let write = time.timeout(Duration::from_secs(1), disk.write(9, &[1; SECTOR]));
+    assert!(world.run(write).is_err());
+    let (write, chain) = world.model.take().unwrap();
+    let flush = time.timeout(Duration::from_secs(1), disk.flush());
+    assert!(world.run(flush).is_err());
+    assert!(world.model.take().is_none(), "the write is not done yet");
+    let flusher = disk.clone();
+    let task = async move { flusher.flush().await.unwrap() };
+    world.spawner().spawn("flusher", task).unwrap();
+    world.settle();
+    world.model.answer(write, &chain);
+    world.model.signal();
+    world.settle();
+    assert_eq!(world.model.take().unwrap().0.kind, 4);
 }
 
 #[test]
