@@ -144,7 +144,7 @@ impl<H: Hal + 'static, T: Transport> VirtioBlock<H, T> {
         // Both were there when it was submitted.
         let _ = data.trim_front(1 + HEADER);
         match status {
-            // A legacy device may say anything of lengths (virtio 1.2, 5.2.6.4).
+            // A legacy device may say anything of lengths (virtio 1.2, 5.2.6.3).
             OK if written >= least || self.device.features() & configuration::VERSION_1 == 0 => Ok(()),
             UNSUPP => Err(Fault::Unsupported),
             IOERR => Err(Fault::Failed),
