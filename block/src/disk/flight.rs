@@ -63,7 +63,7 @@ impl Shared {
             return Ok(None);
         }
         let Some(buffer) = self.allocate(parts, length, data, span) else { return Ok(None) };
-        let Some(tag) = self.requests.begin() else { return Ok(None) };
+        let Some(tag) = self.requests.begin(span.operation == Operation::Flush) else { return Ok(None) };
         let sector = if span.operation == Operation::Flush { 0 } else { span.sector() };
         let request = Request { operation: span.operation, sector, sectors: span.count, data: buffer, tag };
         if device.submit(request).is_err() {

@@ -17,7 +17,7 @@ mod requests;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::mem;
 use core::task::{Context, Poll};
@@ -63,7 +63,8 @@ unik_sched::counters! {
     }
 }
 
-/// A handle of a disk; clones are handles of the same one.
+/// A handle of a disk; clones are handles of the same one. Each hears once of a flush that failed, whoever asked for it; a
+/// clone has heard what its original has.
 ///
 /// Positions are sectors of 512 bytes; an operation is about whole blocks ([`Properties::block_size`]). Operations may be
 /// done in any order: what depends on another one waits for it first. A future that is dropped leaves what was begun to the
@@ -72,7 +73,11 @@ unik_sched::counters! {
 /// Nothing here allocates, and nothing is bounded in time: who does not want to wait for a device for ever says so
 /// ([`Time::timeout`]).
 #[derive(Clone)]
-pub struct Disk(Rc<Shared>);
+pub struct Disk {
+    shared: Rc<Shared>,
+    /// The number of flushes that were not done, as of the last one that was an error here.
+    heard: Cell<u32>,
+}
 
 pub(crate) struct Shared {
     device: RefCell<Box<dyn BlockDevice>>,
@@ -136,12 +141,13 @@ impl Disk {
             time,
             counters: Rc::new(DiskCounters::new()),
         });
-        Ok((Self(shared.clone()), Driver { shared, event }))
+        let heard = Cell::new(0);
+        Ok((Self { shared: shared.clone(), heard }, Driver { shared, event }))
     }
 
     /// What the device is and does; the number of sectors is that of now.
     pub fn properties(&self) -> Properties {
-        *self.0.device.borrow().properties()
+        *self.shared.device.borrow().properties()
     }
 
     /// Fills `bytes` with what is stored from `sector` on.
@@ -175,8 +181,17 @@ impl Disk {
     ///
     /// # Errors
     /// [`DiskError::NoFlush`]: the device does not say when what was written is durable. Nothing else makes it so.
-    pub fn flush(&self) -> impl Future<Output = Result<(), DiskError>> + '_ {
-        self.transfer(Operation::Flush, 0, 0, 0, Data::None)
+    /// [`DiskError::Flush`]: this flush failed, or another one since the last that was such an error on this handle, of
+    /// whomever. A device may forget what it could not keep, so that the next flush succeeds and means nothing.
+    pub async fn flush(&self) -> Result<(), DiskError> {
+        let heard = self.heard.get();
+        let result = self.transfer(Operation::Flush, 0, 0, 0, Data::None).await;
+        let failed = self.shared.requests.unflushed();
+        if failed == heard {
+            return result;
+        }
+        self.heard.set(failed);
+        result.and(Err(DiskError::Flush))
     }
 
     /// Forgets `sectors` sectors from `sector` on, which hold anything afterwards.
@@ -201,12 +216,12 @@ impl Disk {
 
     /// What is counted here.
     pub fn counters(&self) -> Rc<dyn CounterSet> {
-        self.0.counters.clone()
+        self.shared.counters.clone()
     }
 
     /// What the device counts.
     pub fn device_counters(&self) -> Rc<dyn CounterSet> {
-        self.0.device.borrow().counters()
+        self.shared.device.borrow().counters()
     }
 
     // One state machine for all operations.
@@ -218,7 +233,7 @@ impl Disk {
         length: u64,
         mut data: Data<'_>,
     ) -> Result<(), DiskError> {
-        let shared = &*self.0;
+        let shared = &*self.shared;
         let (limit, block) = shared.check(operation, first, sectors, length)?;
         let is_flush = operation == Operation::Flush;
         if limit == 0 || (sectors == 0 && !is_flush) {

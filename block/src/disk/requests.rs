@@ -23,15 +23,17 @@ pub(super) struct Requests {
     free: Cell<u16>,
     /// How many are abandoned.
     abandoned: Cell<u16>,
+    /// How many flushes were not done.
+    unflushed: Cell<u32>,
 }
 
 enum State {
     /// No request has it; then the next free tag.
     Free(u16),
-    /// The device has the request, and this is who waits for it.
-    Flying(Option<Waker>),
-    /// The device has the request, and nobody waits for it.
-    Abandoned,
+    /// The device has the request, this is who waits for it, and whether it is a flush.
+    Flying(Option<Waker>, bool),
+    /// The device has the request, nobody waits for it, and whether it is a flush.
+    Abandoned(bool),
     Done(Outcome),
 }
 
@@ -42,7 +44,13 @@ impl Requests {
         let count = depth.min(usize::from(NO_TAG)) as u16;
         let link = |tag| State::Free(if tag + 1 < count { tag + 1 } else { NO_TAG });
         let free = Cell::new(if count > 0 { 0 } else { NO_TAG });
-        Self { states: RefCell::new((0..count).map(link).collect()), free, abandoned: Cell::new(0) }
+        let states = RefCell::new((0..count).map(link).collect());
+        Self { states, free, abandoned: Cell::new(0), unflushed: Cell::new(0) }
+    }
+
+    /// How many flushes were not done, whether anybody waited for them or not.
+    pub(super) fn unflushed(&self) -> u32 {
+        self.unflushed.get()
     }
 
     /// Whether the device has requests that nobody waits for.
@@ -56,12 +64,12 @@ impl Requests {
     }
 
     /// A tag for a request that is about to go to the device.
-    pub(super) fn begin(&self) -> Option<u16> {
+    pub(super) fn begin(&self, is_flush: bool) -> Option<u16> {
         let tag = self.free.get();
         let mut states = self.states.borrow_mut();
         let state = states.get_mut(usize::from(tag))?;
         let State::Free(next) = *state else { return None };
-        *state = State::Flying(None);
+        *state = State::Flying(None, is_flush);
         self.free.set(next);
         Some(tag)
     }
@@ -78,7 +86,7 @@ impl Requests {
     #[cold]
     pub(super) fn give_up(&self) -> Option<Waker> {
         loop {
-            let flying = |state: &State| matches!(state, State::Flying(_));
+            let flying = |state: &State| matches!(state, State::Flying(..));
             let tag = self.states.borrow().iter().position(flying)?;
             let waker = self.finish(tag as u16, None, Err(Fault::Dead));
             if waker.is_some() {
@@ -91,18 +99,27 @@ impl Requests {
         let mut states = self.states.borrow_mut();
         let state = states.get_mut(usize::from(tag))?;
         match state {
-            State::Flying(waker) => {
+            State::Flying(waker, is_flush) => {
+                self.note(*is_flush, result);
                 let waker = waker.take();
                 *state = State::Done((data, result));
                 waker
             }
-            State::Abandoned => {
+            State::Abandoned(is_flush) => {
+                self.note(*is_flush, result);
                 self.abandoned.set(self.abandoned.get() - 1);
                 *state = State::Free(self.free.replace(tag));
                 None
             }
             // The device gives back what it has, and that once.
             State::Free(_) | State::Done(_) => None,
+        }
+    }
+
+    /// Counts a flush that was not done.
+    fn note(&self, is_flush: bool, result: Result<(), Fault>) {
+        if is_flush && result.is_err() {
+            self.unflushed.set(self.unflushed.get().wrapping_add(1));
         }
     }
 
@@ -114,7 +131,7 @@ impl Requests {
         };
         let mut replaced = None;
         match state {
-            State::Flying(waker) => {
+            State::Flying(waker, _) => {
                 if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                     replaced = waker.replace(cx.waker().clone());
                 }
@@ -126,7 +143,7 @@ impl Requests {
                 }
             }
             // It is asked for by the one that began it, until it has the outcome.
-            State::Free(_) | State::Abandoned => return Poll::Ready((None, Err(Fault::Dead))),
+            State::Free(_) | State::Abandoned(_) => return Poll::Ready((None, Err(Fault::Dead))),
         }
         drop(states);
         // A foreign waker may come back here when it is dropped.
@@ -138,12 +155,11 @@ impl Requests {
     pub(super) fn abandon(&self, tag: u16) -> bool {
         let mut states = self.states.borrow_mut();
         let Some(state) = states.get_mut(usize::from(tag)) else { return false };
-        let is_flying = matches!(state, State::Flying(_));
-        let next = if is_flying {
+        let (is_flying, next) = if let State::Flying(_, is_flush) = state {
             self.abandoned.set(self.abandoned.get() + 1);
-            State::Abandoned
+            (true, State::Abandoned(*is_flush))
         } else {
-            State::Free(self.free.replace(tag))
+            (false, State::Free(self.free.replace(tag)))
         };
         let old = mem::replace(state, next);
         drop(states);

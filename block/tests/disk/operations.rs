@@ -331,3 +331,77 @@ fn a_disk_of_nothing_has_nothing_to_read() {
     assert_eq!(world.run(disk.read(0, &mut [0; SECTOR])), Err(DiskError::OutOfRange(0)));
     assert_eq!(world.run(disk.flush()), Ok(()));
 }
+
+#[test]
+fn a_flush_that_failed_after_its_future_was_dropped_is_told_by_the_next_one() {
+    for polled_after in [false, true] {
+        let mut world = world(DiskSetup::default());
+        let (disk, time) = (world.disk.clone(), world.time.clone());
+        world.run(disk.write(5, &[1; SECTOR])).unwrap();
+        world.answers.set(false);
+        world.model.spoil_flushes(true);
+        let mut flush = Box::pin(disk.flush());
+        assert!(world.run(time.timeout(std::time::Duration::from_secs(1), flush.as_mut())).is_err());
+        if polled_after {
+            // It is done when it is dropped, and nobody has asked for the outcome.
+            world.model.serve();
+            world.settle();
+        }
+        drop(flush);
+        world.answers.set(true);
+        world.model.serve();
+        world.settle();
+        // The device has dropped what it could not keep.
+        world.model.spoil_flushes(false);
+        world.model.cut_power();
+        assert_eq!(world.run(disk.flush()), Err(DiskError::Flush));
+        assert_eq!(world.run(disk.flush()), Ok(()));
+    }
+}
+
+#[test]
+fn a_flush_that_failed_is_told_once_to_each_handle() {
+    let mut world = world(DiskSetup::default());
+    let (one, other) = (world.disk.clone(), world.disk.clone());
+    world.run(other.write(5, &[1; SECTOR])).unwrap();
+    world.model.spoil_flushes(true);
+    assert_eq!(world.run(one.flush()), Err(DiskError::Flush));
+    world.model.spoil_flushes(false);
+    assert_eq!(world.run(one.flush()), Ok(()));
+    assert_eq!(world.run(one.clone().flush()), Ok(()), "a clone has heard of it");
+    assert_eq!(
+        world.run(other.clone().flush()),
+        Err(DiskError::Flush),
+        "and has not where its original has not"
+    );
+    assert_eq!(world.run(other.flush()), Err(DiskError::Flush));
+    assert_eq!(world.run(other.flush()), Ok(()));
+    assert_eq!(world.count("flushes"), 6);
+}
+
+#[test]
+fn flushes_of_one_handle_at_the_same_time_all_fail_where_one_does() {
+    let mut world = world(DiskSetup::default());
+    world.answers.set(false);
+    let disk = std::rc::Rc::new(world.disk.clone());
+    let results: std::rc::Rc<std::cell::RefCell<Vec<_>>> = std::rc::Rc::default();
+    for _ in 0..2 {
+        let (disk, results) = (disk.clone(), results.clone());
+        let task = async move {
+            let result = disk.flush().await;
+            results.borrow_mut().push(result);
+        };
+        world.spawner().spawn("flusher", task).unwrap();
+    }
+    world.settle();
+    for fails in [true, false] {
+        world.model.spoil_flushes(fails);
+        let (request, chain) = world.model.take().unwrap();
+        world.model.answer(request, &chain);
+    }
+    world.model.signal();
+    world.settle();
+    assert_eq!(*results.borrow(), [Err(DiskError::Flush); 2]);
+    world.answers.set(true);
+    assert_eq!(world.run(disk.flush()), Ok(()));
+}
