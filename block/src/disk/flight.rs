@@ -67,9 +67,9 @@ impl Shared {
         let sector = if span.operation == Operation::Flush { 0 } else { span.sector() };
         let request = Request { operation: span.operation, sector, sectors: span.count, data: buffer, tag };
         if device.submit(request).is_err() {
-            // It said that it had room.
-            self.requests.abandon(tag);
-            return Ok(None);
+            // It said that it had room: waiting for more would have no end.
+            self.requests.cancel(tag);
+            return Err(DiskError::Impossible);
         }
         drop(device);
         self.count(span);

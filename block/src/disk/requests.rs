@@ -74,6 +74,14 @@ impl Requests {
         Some(tag)
     }
 
+    /// Frees the tag of a request that the device did not take.
+    #[cold]
+    pub(super) fn cancel(&self, tag: u16) {
+        if let Some(state) = self.states.borrow_mut().get_mut(usize::from(tag)) {
+            *state = State::Free(self.free.replace(tag));
+        }
+    }
+
     /// Notes what has become of a request: whom to wake.
     pub(super) fn settle(&self, completion: Completion, counters: &DiskCounters) -> Option<Waker> {
         if completion.result.is_err() {

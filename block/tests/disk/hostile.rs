@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use unik_block::{DiskError, SECTOR};
+use unik_block::{Disk, DiskError, SECTOR, VirtioBlock};
 use unik_testkit::{DiskModel, DiskSetup, HostHal, Random};
 
 use crate::world::{World, try_world, world};
@@ -224,4 +224,25 @@ fn a_device_that_does_anything_at_all_causes_no_panic_and_no_loss() {
         drop((world, disk));
         assert_eq!(pool.available(), pool.capacity());
     }
+}
+
+#[test]
+fn a_device_that_takes_no_request_though_it_has_room_is_an_error_and_no_wait() {
+    let time = unik_sched::time::Time::new(unik_testkit::VirtualClock::new());
+    let mut executor = unik_sched::Executor::new(&time, 4);
+    let model = DiskModel::new(DiskSetup::default());
+    let event = unik_sched::sync::Event::new();
+    let device: VirtioBlock<HostHal, _> = VirtioBlock::try_new("disk0", model.transport(), event).unwrap();
+    // The device does not reach these buffers.
+    let pool = unik_virtio::Pool::heap_sized(8, Disk::BUFFER);
+    let (disk, driver) = Disk::try_new(Box::new(device), pool.clone(), time.clone()).unwrap();
+    executor.spawner().spawn("disk0", driver.run()).unwrap();
+    for _ in 0..100 {
+        let (mut bytes, limit) = ([0; SECTOR], Duration::from_secs(1));
+        let read = time.timeout(limit, disk.read(0, &mut bytes));
+        assert!(matches!(executor.block_on("test", read), Ok(Err(DiskError::Impossible))));
+        let flush = time.timeout(limit, disk.flush());
+        assert!(matches!(executor.block_on("test", flush), Ok(Err(DiskError::Impossible))));
+    }
+    assert_eq!(pool.available(), 8);
 }
