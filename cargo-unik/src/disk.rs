@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -67,10 +68,11 @@ impl Disk {
     /// Reads what stands behind `--disk`.
     ///
     /// # Errors
-    /// There is no name of a file.
+    /// There is no name of a file, or there are two formats.
     pub fn parse(word: &OsStr) -> Result<Disk> {
         let (mut path, mut is_read_only, mut format) = (word.as_bytes(), false, None);
         loop {
+            let said = format;
             if let Some(front) = path.strip_suffix(b",ro") {
                 (path, is_read_only) = (front, true);
             } else if let Some(front) = path.strip_suffix(b",raw") {
@@ -84,6 +86,10 @@ impl Disk {
                 )));
             } else {
                 return Ok(Disk { path: OsStr::from_bytes(path).into(), is_read_only, format });
+            }
+            if said.is_some() && said != format {
+                let word = word.to_string_lossy();
+                return Err(Error::usage(format!("'{word}' has two formats: a disk is ,raw or ,qcow2")));
             }
         }
     }
@@ -100,6 +106,11 @@ impl Disk {
         if !self.path.exists() {
             let sentence = format!("there is no disk {shown}: 'truncate -s 64M {shown}' makes an empty one");
             return Err(Error::usage(sentence));
+        }
+        // Opening a pipe would wait for who writes to it.
+        let kind = self.path.metadata().map(|metadata| metadata.file_type());
+        if kind.is_ok_and(|kind| !kind.is_file() && !kind.is_block_device()) {
+            return Err(Error::usage(format!("{shown} is neither a file nor a block device, and a disk is")));
         }
         let opened = OpenOptions::new().read(true).write(!self.is_read_only).open(&self.path);
         let mut file = opened.map_err(|error| {
@@ -152,6 +163,11 @@ mod tests {
             let error = Disk::parse(word.as_ref()).unwrap_err().to_string();
             assert!(error.ends_with(" is no disk: write FILE, with ,ro where it is only read"), "{error}");
         }
+        assert_eq!(parse("x,raw,ro,raw"), disk("x", true, Some(Format::Raw)));
+        for word in ["x,raw,qcow2", "x,qcow2,ro,raw"] {
+            let error = Disk::parse(word.as_ref()).unwrap_err().to_string();
+            assert_eq!(error, format!("'{word}' has two formats: a disk is ,raw or ,qcow2"));
+        }
     }
 
     #[test]
@@ -182,6 +198,10 @@ mod tests {
         let scratch = Scratch::new();
         let folder = parse(&scratch.path().display().to_string()).drive().unwrap_err().to_string();
         assert!(folder.ends_with(" is a folder, and a disk is a file"), "{folder}");
+        for device in ["/dev/null", "/dev/null,ro"] {
+            let refusal = parse(device).drive().unwrap_err().to_string();
+            assert_eq!(refusal, "/dev/null is neither a file nor a block device, and a disk is");
+        }
         let missing = parse("no-such.img,ro").drive().unwrap_err().to_string();
         assert_eq!(missing, "there is no disk no-such.img: 'truncate -s 64M no-such.img' makes an empty one");
     }

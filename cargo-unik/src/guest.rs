@@ -118,7 +118,9 @@ impl Guest {
         for (index, disk) in self.disks.iter().enumerate() {
             let format = disk.format.name();
             let mode = if disk.is_read_only { ",readonly=on" } else { "" };
-            let prefix = format!("if=none,id=disk{index},format={format}{mode},file=");
+            // What stands before a colon, and before any slash, would be a protocol.
+            let here = if disk.path.is_relative() { "./" } else { "" };
+            let prefix = format!("if=none,id=disk{index},format={format}{mode},file={here}");
             arguments.option("-drive", escaped(&prefix, &disk.path));
             arguments.option("-device", format!("{},drive=disk{index}", self.device("virtio-blk")));
         }
@@ -403,15 +405,22 @@ mod tests {
     fn a_comma_in_a_path_stays_in_the_path() {
         let disk = Drive { format: Format::Qcow2, ..Drive::raw("a,b.qcow2") };
         let guest = Guest { disks: vec![disk], ..tcg(Machine::Pc) };
-        assert!(line(&guest).contains("-drive if=none,id=disk0,format=qcow2,file=a,,b.qcow2 "));
+        assert!(line(&guest).contains("-drive if=none,id=disk0,format=qcow2,file=./a,,b.qcow2 "));
+    }
+
+    #[test]
+    fn a_colon_in_the_name_of_a_disk_is_no_protocol() {
+        let line = |path: &str| line(&Guest { disks: vec![Drive::raw(path)], ..tcg(Machine::Pc) });
+        assert!(line("nbd:a.img").contains(",file=./nbd:a.img "));
+        assert!(line("/disks/a:b").contains(",file=/disks/a:b "));
     }
 
     #[test]
     fn a_disk_that_is_only_read_is_so_for_the_guest_too() {
         let disks = vec![Drive::raw("a"), Drive { is_read_only: true, ..Drive::raw("b") }];
         let line = line(&Guest { disks, ..tcg(Machine::Microvm) });
-        let expected = "-drive if=none,id=disk0,format=raw,file=a -device virtio-blk-device,drive=disk0 \
-                        -drive if=none,id=disk1,format=raw,readonly=on,file=b -device virtio-blk-device,drive=disk1 ";
+        let expected = "-drive if=none,id=disk0,format=raw,file=./a -device virtio-blk-device,drive=disk0 \
+                        -drive if=none,id=disk1,format=raw,readonly=on,file=./b -device virtio-blk-device,drive=disk1 ";
         assert!(line.contains(expected), "{line}");
     }
 

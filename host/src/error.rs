@@ -42,6 +42,8 @@ pub enum Error {
     NoSuchDisk,
     /// What was named as a disk is a directory.
     DiskIsDirectory,
+    /// What was named as a disk is neither a file nor a block device.
+    DiskIsNoFile,
     /// The process may not open the disk.
     DiskNotPermitted,
     /// Another process has the disk open.
@@ -115,6 +117,7 @@ impl fmt::Display for Error {
             Self::Data(errno) => return with_cause(formatter, "the data archive cannot be read", errno),
             Self::NoSuchDisk => "the file does not exist",
             Self::DiskIsDirectory => "it is a directory",
+            Self::DiskIsNoFile => "it is neither a file nor a block device",
             Self::DiskNotPermitted => "no permission to open it (a disk that is only read is named with ,ro behind it)",
             Self::DiskBusy => "another process uses it as a disk",
             Self::DiskIsQcow2 => {

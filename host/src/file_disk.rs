@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt as _};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -52,10 +52,15 @@ impl FileDisk {
     /// The variants of [`Error`] that speak of disks.
     pub fn try_new(path: &Path, is_read_only: bool) -> Result<Self, Error> {
         let refused = |error: io::Error| Error::of_disk(&error);
-        let mut file = OpenOptions::new().read(true).write(!is_read_only).open(path).map_err(refused)?;
-        if file.metadata().map_err(refused)?.is_dir() {
+        // Before it is opened: that of a pipe would wait for who writes to it.
+        let kind = std::fs::metadata(path).map_err(refused)?.file_type();
+        if kind.is_dir() {
             return Err(Error::DiskIsDirectory);
         }
+        if !kind.is_file() && !kind.is_block_device() {
+            return Err(Error::DiskIsNoFile);
+        }
+        let mut file = OpenOptions::new().read(true).write(!is_read_only).open(path).map_err(refused)?;
         match if is_read_only { file.try_lock_shared() } else { file.try_lock() } {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::DiskBusy),
@@ -252,6 +257,7 @@ mod tests {
         let refusal = |path: &Path| FileDisk::try_new(path, true).err();
         assert_eq!(refusal(Path::new("/nonexistent/disk.img")), Some(Error::NoSuchDisk));
         assert_eq!(refusal(Path::new("/")), Some(Error::DiskIsDirectory));
+        assert_eq!(refusal(Path::new("/dev/null")), Some(Error::DiskIsNoFile));
         let scratch = Scratch::new("qcow2", 0);
         std::fs::write(&scratch.0, b"QFI\xfb\0\0\0\x03").unwrap();
         assert_eq!(refusal(&scratch.0), Some(Error::DiskIsQcow2));
