@@ -5,7 +5,8 @@ use core::task::{Context, Poll};
 
 use unik_virtio::Buffer;
 
-use super::requests::Outcome;
+use super::line::Place;
+use super::requests::{Begun, Outcome};
 use super::{Data, DiskError, FRONT, SECTOR, Shared, Span};
 use crate::device::{Fault, Operation, Request};
 
@@ -13,7 +14,7 @@ use crate::device::{Fault, Operation, Request};
 pub(super) struct Flight<'a> {
     shared: &'a Shared,
     span: Span,
-    tag: u16,
+    begun: Begun,
     is_over: bool,
 }
 
@@ -24,26 +25,25 @@ impl Shared {
         span: Span,
         data: &Data<'_>,
     ) -> Result<Option<Flight<'_>>, DiskError> {
-        let Some(_turn) = self.line.try_lock() else { return Ok(None) };
-        self.try_launch(span, data)
+        if self.line.len() > 0 { Ok(None) } else { self.try_launch(span, data) }
     }
 
-    /// Sends a request on its way, or has the task of `cx` woken when there may be room. For the first in the line.
+    /// Sends a request on its way if this is the first place in the line and there is room, or has the task of `cx` woken when
+    /// it may be so.
     pub(super) fn poll_launch(
         &self,
+        place: &mut Place<'_>,
         span: Span,
         data: &Data<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Flight<'_>, DiskError>> {
-        loop {
-            if let Some(launched) = self.try_launch(span, data).transpose() {
-                return Poll::Ready(launched);
-            }
-            self.time.waiting("disk room");
-            if self.room.poll_wait(cx).is_pending() {
-                return Poll::Pending;
-            }
+        if place.is_first(cx)
+            && let Some(launched) = self.try_launch(span, data).transpose()
+        {
+            return Poll::Ready(launched);
         }
+        self.time.waiting("disk room");
+        Poll::Pending
     }
 
     #[inline(never)]
@@ -63,18 +63,20 @@ impl Shared {
             return Ok(None);
         }
         let Some(buffer) = self.allocate(parts, length, data, span) else { return Ok(None) };
-        let Some(tag) = self.requests.begin(span.operation == Operation::Flush) else { return Ok(None) };
+        let Some(begun) = self.requests.begin(span.operation == Operation::Flush) else { return Ok(None) };
         let sector = if span.operation == Operation::Flush { 0 } else { span.sector() };
-        let request = Request { operation: span.operation, sector, sectors: span.count, data: buffer, tag };
+        let request =
+            Request { operation: span.operation, sector, sectors: span.count, data: buffer, tag: begun.tag };
         if device.submit(request).is_err() {
             // It said that it had room: waiting for more would have no end.
-            self.requests.cancel(tag);
+            self.requests.cancel(begun.tag);
             return Err(DiskError::Impossible);
         }
         drop(device);
         self.count(span);
+        self.patience.set(0);
         self.submitted.set();
-        Ok(Some(Flight { shared: self, span, tag, is_over: false }))
+        Ok(Some(Flight { shared: self, span, begun, is_over: false }))
     }
 
     /// As many buffers as hold `length` bytes, with those of the data that are to be written. `None` if there are not so many.
@@ -123,13 +125,19 @@ impl Shared {
         }
     }
 
-    /// Takes what has become of a request.
+    /// Takes what has become of a request. The error is `None` where that was revoked.
     #[inline(never)]
-    pub(super) fn land(&self, span: Span, outcome: Outcome, data: &mut Data<'_>) -> Result<(), DiskError> {
+    pub(super) fn land(
+        &self,
+        span: Span,
+        outcome: Option<Outcome>,
+        data: &mut Data<'_>,
+    ) -> Result<(), Option<DiskError>> {
+        let Some(outcome) = outcome else { return Err(None) };
         let result = arrive(span, &outcome, data);
         drop(outcome);
-        self.room.set();
-        result
+        self.line.wake_first();
+        result.map_err(Some)
     }
 }
 
@@ -167,10 +175,10 @@ impl Flight<'_> {
 }
 
 impl Future for Flight<'_> {
-    type Output = Outcome;
+    type Output = Option<Outcome>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        let outcome = self.shared.requests.poll(self.tag, cx);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
+        let outcome = self.shared.requests.poll(self.begun, cx);
         self.is_over = outcome.is_ready();
         if !self.is_over {
             self.shared.time.waiting("disk");
@@ -184,10 +192,10 @@ impl Drop for Flight<'_> {
         if self.is_over {
             return;
         }
-        if self.shared.requests.abandon(self.tag) {
+        if self.shared.requests.abandon(self.begun) {
             self.shared.counters.abandoned.increment();
         } else {
-            self.shared.room.set();
+            self.shared.line.wake_first();
         }
     }
 }

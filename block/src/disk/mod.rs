@@ -3,7 +3,8 @@
 //! A [`Disk`] cuts an operation into requests that the device takes, and keeps two of them under way, so that the device is
 //! not idle while one is copied. The [`Driver`] runs beside it as a task of its own: it kicks the device once for all
 //! requests of a turn, and takes what is done. Where the memory or the device has no room, operations wait in the order
-//! in which they came, and none of them holds room while it waits.
+//! in which they came, and none of them holds room while it waits. Futures that were begun and are not polled, though their
+//! tasks were woken, are passed over where others would wait for them.
 //!
 //! Hypervisors join requests that follow each other, and let all of them fail where one does. So what could not be read or
 //! written is asked for once more, block by block: it may have been another one's fault, and if not, the error names the block.
@@ -11,8 +12,10 @@
 //! Invariant: the buffer of a request belongs to the device until the device gives it back, whatever becomes of the future
 //! that waits for it. A request whose future was dropped is done all the same, and nobody hears of it.
 
+mod driver;
 mod error;
 mod flight;
+mod line;
 mod requests;
 
 use alloc::boxed::Box;
@@ -20,16 +23,17 @@ use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::mem;
-use core::task::{Context, Poll};
 
 use unik_sched::counter::CounterSet;
-use unik_sched::sync::{Event, Mutex};
+use unik_sched::sync::Event;
 use unik_sched::time::Time;
 use unik_virtio::{Buffer, Pool};
 
 use crate::device::{BlockDevice, HEADROOM, Operation, Properties, SECTOR};
+pub use driver::Driver;
 pub use error::DiskError;
 use flight::Flight;
+use line::Line;
 use requests::Requests;
 
 /// Bytes in front of the data of a buffer: what a device may use, and so many that the data begins where hosts can move it
@@ -70,6 +74,9 @@ unik_sched::counters! {
 /// done in any order: what depends on another one waits for it first. A future that is dropped leaves what was begun to the
 /// device: of a write, any part may be done, even later than what is written next, until a [`Disk::flush`] has waited for it.
 ///
+/// A future that was begun and is not polled keeps nobody else waiting: what was done for it may be taken back, and done once
+/// more when it is polled again.
+///
 /// Nothing here allocates, and nothing is bounded in time: who does not want to wait for a device for ever says so
 /// ([`Time::timeout`]).
 #[derive(Clone)]
@@ -86,9 +93,10 @@ pub(crate) struct Shared {
     /// The most bytes in one buffer of a request, and sectors in all of them.
     part: usize,
     limit: u64,
-    /// Who waits for room, in order; the first one waits for the event.
-    line: Mutex<()>,
-    room: Event,
+    /// Who waits for room, in order.
+    line: Line,
+    /// Turns of the driver with somebody in the line, and nothing with the device.
+    patience: Cell<usize>,
     /// The driver has something to kick the device for.
     submitted: Event,
     time: Time,
@@ -135,8 +143,8 @@ impl Disk {
             pool,
             part,
             limit: limit as u64,
-            line: Mutex::new(()),
-            room: Event::new(),
+            line: Line::default(),
+            patience: Cell::new(0),
             submitted: Event::new(),
             time,
             counters: Rc::new(DiskCounters::new()),
@@ -254,8 +262,10 @@ impl Disk {
                 // Nobody holds room while it waits for more.
                 if flight.is_none() && before.is_none() {
                     shared.counters.waits.increment();
-                    let _turn = shared.line.lock().await;
-                    flight = Some(poll_fn(|cx| shared.poll_launch(span, &data, cx)).await?);
+                    shared.patience.set(0);
+                    shared.submitted.set();
+                    let mut place = shared.line.join();
+                    flight = Some(poll_fn(|cx| shared.poll_launch(&mut place, span, &data, cx)).await?);
                 }
                 if flight.is_some() {
                     done += u64::from(count);
@@ -275,11 +285,13 @@ impl Disk {
                 None => match failed.take() {
                     None => return Ok(()),
                     Some((span, error)) => {
-                        if span.done < careful_until || !error.may_be_of_another() {
-                            return Err(error);
-                        }
                         (done, is_complete) = (span.done, false);
-                        careful_until = done + u64::from(span.count);
+                        if let Some(error) = error {
+                            if span.done < careful_until || !error.may_be_of_another() {
+                                return Err(error);
+                            }
+                            careful_until = done + u64::from(span.count);
+                        }
                     }
                 },
             }
@@ -348,47 +360,5 @@ impl Shared {
             return Err(DiskError::OutOfRange(sector));
         }
         Ok((most, block))
-    }
-}
-
-/// What keeps a disk going.
-pub struct Driver {
-    shared: Rc<Shared>,
-    event: Event,
-}
-
-impl Driver {
-    /// Takes what the device has done and gives it what there is to do, for ever.
-    pub async fn run(self) {
-        poll_fn(|cx| self.turn(cx)).await
-    }
-
-    fn turn(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let shared = &*self.shared;
-        let _ = self.shared.submitted.try_take();
-        shared.device.borrow_mut().disarm();
-        let _ = self.event.try_take();
-        loop {
-            // Its own statement: the device must not be borrowed while foreign code runs in `wake`.
-            let completion = shared.device.borrow_mut().complete();
-            let Some(completion) = completion else { break };
-            if let Some(waker) = shared.requests.settle(completion, &shared.counters) {
-                waker.wake();
-            }
-        }
-        let has_failed = shared.device.borrow().has_failed();
-        while has_failed && let Some(waker) = shared.requests.give_up() {
-            waker.wake();
-        }
-        shared.room.set();
-        let mut device = shared.device.borrow_mut();
-        device.kick();
-        let has_news = device.arm();
-        drop(device);
-        shared.time.waiting("device");
-        if has_news || self.event.poll_wait(cx).is_ready() || self.shared.submitted.poll_wait(cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
     }
 }

@@ -23,6 +23,10 @@ pub(super) struct Requests {
     free: Cell<u16>,
     /// How many are abandoned.
     abandoned: Cell<u16>,
+    /// How many the device has.
+    with_device: Cell<u16>,
+    /// The number of the request that was begun last.
+    last: Cell<u32>,
     /// How many flushes were not done.
     unflushed: Cell<u32>,
 }
@@ -31,10 +35,17 @@ enum State {
     /// No request has it; then the next free tag.
     Free(u16),
     /// The device has the request, this is who waits for it, and whether it is a flush.
-    Flying(Option<Waker>, bool),
+    Flying(u32, Option<Waker>, bool),
     /// The device has the request, nobody waits for it, and whether it is a flush.
     Abandoned(bool),
-    Done(Outcome),
+    Done(u32, Outcome),
+}
+
+/// A request that was begun: its tag, and a number, since another request has the tag after [`Requests::revoke`].
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    pub(super) tag: u16,
+    number: u32,
 }
 
 impl Requests {
@@ -45,7 +56,8 @@ impl Requests {
         let link = |tag| State::Free(if tag + 1 < count { tag + 1 } else { NO_TAG });
         let free = Cell::new(if count > 0 { 0 } else { NO_TAG });
         let states = RefCell::new((0..count).map(link).collect());
-        Self { states, free, abandoned: Cell::new(0), unflushed: Cell::new(0) }
+        let (abandoned, with_device) = (Cell::new(0), Cell::new(0));
+        Self { states, free, abandoned, with_device, last: Cell::new(0), unflushed: Cell::new(0) }
     }
 
     /// How many flushes were not done, whether anybody waited for them or not.
@@ -58,20 +70,28 @@ impl Requests {
         self.abandoned.get() > 0
     }
 
+    /// Whether the device has none.
+    pub(super) fn are_done(&self) -> bool {
+        self.with_device.get() == 0
+    }
+
     /// Whether a tag is free.
     pub(super) fn has_free(&self) -> bool {
         self.free.get() != NO_TAG
     }
 
     /// A tag for a request that is about to go to the device.
-    pub(super) fn begin(&self, is_flush: bool) -> Option<u16> {
+    pub(super) fn begin(&self, is_flush: bool) -> Option<Begun> {
         let tag = self.free.get();
         let mut states = self.states.borrow_mut();
         let state = states.get_mut(usize::from(tag))?;
         let State::Free(next) = *state else { return None };
-        *state = State::Flying(None, is_flush);
+        let number = self.last.get().wrapping_add(1);
+        self.last.set(number);
+        *state = State::Flying(number, None, is_flush);
         self.free.set(next);
-        Some(tag)
+        self.with_device.set(self.with_device.get() + 1);
+        Some(Begun { tag, number })
     }
 
     /// Frees the tag of a request that the device did not take.
@@ -79,6 +99,17 @@ impl Requests {
     pub(super) fn cancel(&self, tag: u16) {
         if let Some(state) = self.states.borrow_mut().get_mut(usize::from(tag)) {
             *state = State::Free(self.free.replace(tag));
+            self.with_device.set(self.with_device.get() - 1);
+        }
+    }
+
+    /// Takes back what was done and nobody has come for, whose tags and buffers others wait for. It is asked for again.
+    #[cold]
+    pub(super) fn revoke(&self) {
+        for (tag, state) in (0..).zip(self.states.borrow_mut().iter_mut()) {
+            if matches!(state, State::Done(..)) {
+                *state = State::Free(self.free.replace(tag));
+            }
         }
     }
 
@@ -107,10 +138,10 @@ impl Requests {
         let mut states = self.states.borrow_mut();
         let state = states.get_mut(usize::from(tag))?;
         match state {
-            State::Flying(waker, is_flush) => {
+            State::Flying(number, waker, is_flush) => {
                 self.note(*is_flush, result);
                 let waker = waker.take();
-                *state = State::Done((data, result));
+                *state = State::Done(*number, (data, result));
                 waker
             }
             State::Abandoned(is_flush) => {
@@ -120,38 +151,37 @@ impl Requests {
                 None
             }
             // The device gives back what it has, and that once.
-            State::Free(_) | State::Done(_) => None,
+            State::Free(_) | State::Done(..) => None,
         }
     }
 
-    /// Counts a flush that was not done.
+    /// The device is done with a request; a flush that was not done is counted.
     fn note(&self, is_flush: bool, result: Result<(), Fault>) {
+        self.with_device.set(self.with_device.get() - 1);
         if is_flush && result.is_err() {
             self.unflushed.set(self.unflushed.get().wrapping_add(1));
         }
     }
 
-    /// What has become of a request, whose tag is then free; or the task of `cx` is woken when it is known.
-    pub(super) fn poll(&self, tag: u16, cx: &mut Context<'_>) -> Poll<Outcome> {
+    /// What has become of a request, whose tag is then free, `None` if that was revoked; or the task of `cx` is woken when it is
+    /// known.
+    pub(super) fn poll(&self, begun: Begun, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
         let mut states = self.states.borrow_mut();
-        let Some(state) = states.get_mut(usize::from(tag)) else {
-            return Poll::Ready((None, Err(Fault::Dead)));
-        };
+        let Some(state) = states.get_mut(usize::from(begun.tag)) else { return Poll::Ready(None) };
         let mut replaced = None;
         match state {
-            State::Flying(waker, _) => {
+            State::Flying(number, waker, _) if *number == begun.number => {
                 if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                     replaced = waker.replace(cx.waker().clone());
                 }
             }
-            State::Done(_) => {
-                let free = State::Free(self.free.replace(tag));
-                if let State::Done(outcome) = mem::replace(state, free) {
-                    return Poll::Ready(outcome);
+            State::Done(number, _) if *number == begun.number => {
+                let free = State::Free(self.free.replace(begun.tag));
+                if let State::Done(_, outcome) = mem::replace(state, free) {
+                    return Poll::Ready(Some(outcome));
                 }
             }
-            // It is asked for by the one that began it, until it has the outcome.
-            State::Free(_) | State::Abandoned(_) => return Poll::Ready((None, Err(Fault::Dead))),
+            _ => return Poll::Ready(None),
         }
         drop(states);
         // A foreign waker may come back here when it is dropped.
@@ -160,14 +190,18 @@ impl Requests {
     }
 
     /// Nobody waits for a request any more. True if it was still with the device.
-    pub(super) fn abandon(&self, tag: u16) -> bool {
+    pub(super) fn abandon(&self, begun: Begun) -> bool {
         let mut states = self.states.borrow_mut();
-        let Some(state) = states.get_mut(usize::from(tag)) else { return false };
-        let (is_flying, next) = if let State::Flying(_, is_flush) = state {
-            self.abandoned.set(self.abandoned.get() + 1);
-            (true, State::Abandoned(*is_flush))
-        } else {
-            (false, State::Free(self.free.replace(tag)))
+        let Some(state) = states.get_mut(usize::from(begun.tag)) else { return false };
+        let (is_flying, next) = match state {
+            State::Flying(number, _, is_flush) if *number == begun.number => {
+                self.abandoned.set(self.abandoned.get() + 1);
+                (true, State::Abandoned(*is_flush))
+            }
+            State::Done(number, _) if *number == begun.number => {
+                (false, State::Free(self.free.replace(begun.tag)))
+            }
+            _ => return false,
         };
         let old = mem::replace(state, next);
         drop(states);

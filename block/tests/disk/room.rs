@@ -257,3 +257,73 @@ fn what_waits_when_the_device_dies_hears_of_it() {
     let disk = world.disk.clone();
     assert_eq!(world.run(disk.flush()), Err(DiskError::Failed));
 }
+
+#[test]
+fn futures_that_are_begun_and_left_alone_keep_nobody_else_waiting() {
+    for (buffers, count, sectors) in
+        [(1, 2, 1), (2, 3, 1), (8, 1, 300), (8, 9, 40), (80, 100, 1), (80, 3, 600)]
+    {
+        let mut world = with_buffers(DiskSetup { sectors: 70_000, ..DiskSetup::default() }, buffers);
+        let (disk, time) = (world.disk.clone(), world.time.clone());
+        let stored = pattern(8, count * sectors * SECTOR);
+        world.model.store(0, &stored);
+        let mut read = vec![0; stored.len()];
+        let mut left_alone: Vec<_> = (0..)
+            .step_by(sectors)
+            .zip(read.chunks_mut(sectors * SECTOR))
+            .map(|(sector, bytes)| Box::pin(disk.read(sector, bytes)))
+            .collect();
+        for read in &mut left_alone {
+            let is_done = world.run(poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx).is_ready())));
+            assert!(!is_done);
+        }
+        world.settle();
+        // Now their task waits for others, and another task does too.
+        let done: Rc<RefCell<bool>> = Rc::default();
+        let (other, told) = (disk.clone(), Rc::clone(&done));
+        let task = async move {
+            other.write(69_000, &[3; 600 * SECTOR]).await.unwrap();
+            told.replace(true);
+        };
+        world.spawner().spawn("writer", task).unwrap();
+        let (written, minute) = (pattern(9, 300 * SECTOR), Duration::from_secs(60));
+        let all = world.run(time.timeout(minute, async {
+            disk.write(65_000, &written).await?;
+            disk.flush().await?;
+            let mut again = vec![0; written.len()];
+            disk.read(65_000, &mut again).await?;
+            assert!(again == written);
+            Ok::<_, DiskError>(())
+        }));
+        assert!(matches!(all, Ok(Ok(()))), "{buffers} buffers, {count} of {sectors} sectors");
+        world.settle();
+        assert!(*done.borrow());
+        for read in left_alone {
+            assert!(matches!(world.run(time.timeout(minute, read)), Ok(Ok(()))));
+        }
+        assert!(read == stored);
+        assert_eq!((world.pool.available(), world.count("abandoned")), (buffers, 0));
+    }
+}
+
+#[test]
+fn what_was_taken_back_is_neither_reported_nor_freed_twice() {
+    let mut world = with_buffers(DiskSetup::default(), 1);
+    let (disk, mut bytes) = (world.disk.clone(), [0; SECTOR]);
+    let mut left_alone = Box::pin(disk.read(0, &mut bytes));
+    assert!(!world.run(poll_fn(|cx| Poll::Ready(left_alone.as_mut().poll(cx).is_ready()))));
+    world.settle();
+    // It takes the tag and the buffer of the first one, which is dropped while this one is with the device.
+    world.run(disk.read(1, &mut [0; SECTOR])).unwrap();
+    world.answers.set(false);
+    let done = Rc::default();
+    number_sectors(&world, 4);
+    read_in_task(&world, 3, &done);
+    world.settle();
+    drop(left_alone);
+    assert_eq!((world.count("abandoned"), world.pool.available()), (0, 0));
+    world.answers.set(true);
+    world.model.serve();
+    world.settle();
+    assert_eq!((done.borrow().as_slice(), world.pool.available()), (&[3][..], 1));
+}
