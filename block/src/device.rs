@@ -97,6 +97,9 @@ pub trait BlockDevice {
     /// What it is and does. All but the number of sectors stays as it is.
     fn properties(&self) -> &Properties;
 
+    /// Looks once more at how many sectors it has, of which it may have had no news. A device that always has as many need not.
+    fn measure(&mut self) {}
+
     /// How many requests it takes at the same time, at most.
     fn depth(&self) -> usize;
 

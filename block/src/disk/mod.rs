@@ -333,7 +333,7 @@ impl Shared {
         sectors: u64,
         length: u64,
     ) -> Result<(u64, u64), DiskError> {
-        let device = self.device.borrow();
+        let mut device = self.device.borrow_mut();
         if device.has_failed() {
             return Err(DiskError::Failed);
         }
@@ -356,8 +356,12 @@ impl Shared {
         if !is_whole || !sector.is_multiple_of(block) || !sectors.is_multiple_of(block) {
             return Err(DiskError::Unaligned(sector));
         }
-        if sector.checked_add(sectors).is_none_or(|end| end > properties.sectors) {
-            return Err(DiskError::OutOfRange(sector));
+        let end = sector.checked_add(sectors).ok_or(DiskError::OutOfRange(sector))?;
+        if end > properties.sectors {
+            device.measure();
+            if end > device.properties().sectors {
+                return Err(DiskError::OutOfRange(sector));
+            }
         }
         Ok((most, block))
     }

@@ -118,7 +118,7 @@ impl<H: Hal + 'static, T: Transport> VirtioBlock<H, T> {
         })
     }
 
-    /// Looks at the number of sectors after the device said that its configuration changed.
+    /// Looks at the number of sectors, which changes with the device's configuration.
     #[cold]
     fn reconfigure(&mut self) {
         if let Ok(sectors) = read_sectors(&self.device)
@@ -185,6 +185,11 @@ fn address(request: &mut Request) -> Option<usize> {
 impl<H: Hal + 'static, T: Transport> BlockDevice for VirtioBlock<H, T> {
     fn properties(&self) -> &Properties {
         &self.properties
+    }
+
+    fn measure(&mut self) {
+        // With messages (MSI-X), one interrupt about answers and about the configuration looks like one about answers.
+        self.reconfigure();
     }
 
     fn depth(&self) -> usize {

@@ -405,3 +405,25 @@ fn flushes_of_one_handle_at_the_same_time_all_fail_where_one_does() {
     world.answers.set(true);
     assert_eq!(world.run(disk.flush()), Ok(()));
 }
+
+#[test]
+fn a_disk_that_grew_without_being_heard_is_measured_before_it_is_called_too_small() {
+    use virtio_drivers::transport::Transport as _;
+    let mut world = world(DiskSetup::default());
+    let disk = world.disk.clone();
+    world.answers.set(false);
+    let writer = disk.clone();
+    let task = async move { writer.write(5, &[1; SECTOR]).await.unwrap() };
+    world.spawner().spawn("writer", task).unwrap();
+    world.settle();
+    world.model.resize(4096);
+    world.model.serve();
+    // A device with messages of its own does not say what its interrupt is about, and this one is about an answer too.
+    let _ = world.model.transport().ack_interrupt();
+    world.settle();
+    world.answers.set(true);
+    assert_eq!(disk.properties().sectors, 2048);
+    assert_eq!(world.run(disk.write(4095, &[1; SECTOR])), Ok(()));
+    assert_eq!(world.run(disk.write(4096, &[1; SECTOR])), Err(DiskError::OutOfRange(4096)));
+    assert_eq!(world.count("resized"), 1);
+}
