@@ -327,3 +327,57 @@ fn what_was_taken_back_is_neither_reported_nor_freed_twice() {
     world.settle();
     assert_eq!((done.borrow().as_slice(), world.pool.available()), (&[3][..], 1));
 }
+
+#[test]
+fn operations_that_are_polled_left_alone_and_dropped_at_random_store_what_they_should() {
+    const AREA: usize = 60;
+    let seed = 0xa10e;
+    println!("seed {seed:#x}");
+    for buffers in [1, 2, 5, 8, 30] {
+        let mut random = Random::new(seed);
+        let mut world = with_buffers(DiskSetup::default(), buffers);
+        let (disk, time, minute) = (world.disk.clone(), world.time.clone(), Duration::from_secs(60));
+        for round in 0..150 {
+            world.answers.set(!random.one_in(4));
+            // Each writes to an area of its own.
+            let writes: Vec<_> =
+                (0..20).map(|area| pattern(round * 20 + area, SECTOR * (1 + random.below(AREA)))).collect();
+            let mut begun: Vec<_> = (0..)
+                .step_by(AREA)
+                .zip(&writes)
+                .map(|(sector, bytes)| Some((sector, bytes, Box::pin(disk.write(sector, bytes)))))
+                .collect();
+            let mut done = Vec::new();
+            for _ in 0..60 {
+                let one = &mut begun[random.below(20)];
+                let Some((sector, bytes, write)) = one else { continue };
+                if random.one_in(20) {
+                    *one = None;
+                    continue;
+                }
+                let polled = world.run(poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))));
+                if polled.is_ready() {
+                    done.push((*sector, *bytes));
+                    *one = None;
+                }
+                if random.one_in(3) {
+                    world.settle();
+                }
+            }
+            world.answers.set(true);
+            world.model.serve();
+            // Those that are left alone hinder nobody.
+            assert!(matches!(world.run(time.timeout(minute, disk.flush())), Ok(Ok(()))));
+            for (sector, bytes, write) in begun.into_iter().flatten() {
+                assert!(matches!(world.run(time.timeout(minute, write)), Ok(Ok(()))));
+                done.push((sector, bytes));
+            }
+            assert!(matches!(world.run(time.timeout(minute, disk.flush())), Ok(Ok(()))));
+            for (sector, bytes) in done {
+                assert!(world.model.stored(sector, bytes.len() / SECTOR) == *bytes);
+            }
+        }
+        world.settle();
+        assert_eq!(world.pool.available(), buffers);
+    }
+}
