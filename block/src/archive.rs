@@ -155,6 +155,7 @@ impl Default for Archive<'_> {
 pub struct File<'a> {
     path: &'a str,
     contents: &'a [u8],
+    modified: u32,
 }
 
 impl<'a> File<'a> {
@@ -166,6 +167,12 @@ impl<'a> File<'a> {
     /// What is in it.
     pub fn contents(&self) -> &'a [u8] {
         self.contents
+    }
+
+    /// When it was modified, in seconds since the Unix epoch. `None` where the archive does not tell: one that must not
+    /// depend on when its files were written has zeros there.
+    pub fn modified(&self) -> Option<u32> {
+        (self.modified != 0).then_some(self.modified)
     }
 }
 
@@ -187,7 +194,8 @@ impl<'a> Iterator for Files<'a> {
             }
             let Some(path) = path(entry.name) else { continue };
             if self.ascending || !comes_again(path, self.entries) {
-                return Some(File { path, contents: contents_of(&entry, self.entries) });
+                let contents = contents_of(&entry, self.entries);
+                return Some(File { path, contents, modified: entry.modified() });
             }
         }
         None

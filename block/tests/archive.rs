@@ -76,6 +76,19 @@ fn files_come_with_path_and_contents_and_directories_do_not() {
 }
 
 #[test]
+fn files_come_with_the_time_when_they_were_modified_unless_the_archive_has_zeros_there() {
+    let mut bytes = sample();
+    let archive = Archive::parse(&bytes).unwrap();
+    assert!(archive.files().all(|file| file.modified() == Some(0x6500_0000)));
+    let time = b"65000000";
+    while let Some(at) = bytes.windows(time.len()).position(|window| window == time) {
+        bytes[at..at + time.len()].fill(b'0');
+    }
+    let archive = Archive::parse(&bytes).unwrap();
+    assert!(archive.files().all(|file| file.modified().is_none()));
+}
+
+#[test]
 fn contents_are_slices_of_the_archive() {
     let bytes = sample();
     let contents = Archive::parse(&bytes).unwrap().read("about.txt").unwrap();

@@ -6,6 +6,7 @@ use crate::resource::{Resource, at_once};
 use crate::system::System;
 use alloc::format;
 use unik_block::archive::Archive;
+pub use unik_block::archive::File;
 
 /// The archive that the build was told to compile in.
 static EMBEDDED: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -18,6 +19,11 @@ impl Files {
     /// Every file's path, without a leading slash, and its contents, in the order of the archive.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static [u8])> {
         self.0.files().map(|file| (file.path(), file.contents()))
+    }
+
+    /// Every file with all that is known of it, in the order of the archive.
+    pub fn files(&self) -> impl Iterator<Item = File<'static>> {
+        self.0.files()
     }
 
     /// The contents of the file at `path`.

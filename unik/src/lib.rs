@@ -89,7 +89,7 @@ pub use counters::Counters;
 pub use disk::{Disk, Disks};
 pub use embedded_io_async as io;
 pub use entropy::Entropy;
-pub use files::Files;
+pub use files::{File, Files};
 pub use log;
 pub use monitor::Monitor;
 pub use named_net::NamedNet;

@@ -17,6 +17,7 @@ const MAGIC: Range<usize> = 0..6;
 const INODE: Range<usize> = 6..14;
 const MODE: Range<usize> = 14..22;
 const LINKS: Range<usize> = 38..46;
+const MODIFIED: Range<usize> = 46..54;
 const CONTENTS_LENGTH: Range<usize> = 54..62;
 const DEVICE: Range<usize> = 62..78;
 const NAME_LENGTH: Range<usize> = 94..102;
@@ -73,6 +74,11 @@ impl<'a> Entry<'a> {
     pub(super) fn is_same_file(&self, other: &Entry<'_>) -> bool {
         self.header.get(INODE) == other.header.get(INODE)
             && self.header.get(DEVICE) == other.header.get(DEVICE)
+    }
+
+    /// When it was modified, in seconds since the Unix epoch; 0 where nobody noted it.
+    pub(super) fn modified(&self) -> u32 {
+        self.number(MODIFIED)
     }
 
     /// Whether every number of the header is one.
