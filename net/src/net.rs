@@ -136,6 +136,12 @@ impl Net {
         })
     }
 
+    /// How many connections with the buffers of `listen` there may be at the same time, if there are no others: those that are
+    /// closing, and those whose handshake is not complete, take the same memory.
+    pub fn room(&self, listen: &Listen) -> usize {
+        self.stack.borrow().room(listen)
+    }
+
     /// Connects to a TCP listener elsewhere. Cancelling the wait gives the attempt up.
     ///
     /// # Errors

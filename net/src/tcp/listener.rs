@@ -104,21 +104,31 @@ impl Stack {
         if self.tcp.listeners.try_reserve(1).is_err() {
             return Err(Error::NoMemory);
         }
-        let limits = &self.limits;
-        let (receive, transmit) = listen.buffers.unwrap_or((limits.tcp_receive, limits.tcp_transmit));
+        let (backlog, buffers) = (listen.backlog.unwrap_or(self.limits.backlog), self.buffers(&listen));
         let id = self.tcp.next_listener;
         self.tcp.next_listener = id.wrapping_add(1);
         self.tcp.listeners.push(Listener {
             id,
             port,
             opened: now,
-            backlog: listen.backlog.unwrap_or(limits.backlog),
-            buffers: Buffers { receive, transmit },
+            backlog,
+            buffers,
             half_open: List::new(),
             ready: List::new(),
             waker: None,
         });
         Ok((id, port))
+    }
+
+    fn buffers(&self, listen: &Listen) -> Buffers {
+        let preset = (self.limits.tcp_receive, self.limits.tcp_transmit);
+        let (receive, transmit) = listen.buffers.unwrap_or(preset);
+        Buffers { receive, transmit }
+    }
+
+    /// How many connections with such buffers may be at the same time.
+    pub(crate) fn room(&self, listen: &Listen) -> usize {
+        self.limits.connections.min(self.limits.tcp_bytes / self.buffers(listen).bytes())
     }
 
     /// Closes a listener; connections that nobody accepted are reset.

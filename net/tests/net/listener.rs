@@ -192,7 +192,9 @@ fn the_memory_of_all_connections_together_is_bounded() {
     let mut listening = Listening::new(limits);
     let (net, peer) = (&listening.net, &mut listening.peer);
     listening.world.run(async {
-        let _listener = net.listen(Listen::on(80).buffers(receive, transmit)).await.unwrap();
+        let listen = Listen::on(80).buffers(receive, transmit);
+        let _listener = net.listen(listen).await.unwrap();
+        assert_eq!(net.room(&listen), 3, "what it says beforehand");
         peer.say(&arp(ArpOperation::Request, (RIGHT, PEER), (LEFT, [0; 6]), BROADCAST));
         peer.hear().await.expect("the ARP answer");
         for port in 1000..1003 {
