@@ -1,0 +1,26 @@
+//! A static web server: serves the files of its data over HTTP.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![forbid(unsafe_code)]
+
+use unik::net::Net;
+use unik::time::Time;
+use unik::{Clock, Config, Counters, Files, Monitor, Shutdown, Spawner};
+use unik_httpd::service::{self, Error};
+
+#[unik::main]
+#[expect(clippy::too_many_arguments, reason = "they say what the appliance is made of")]
+async fn main(
+    _monitor: Option<Monitor>,
+    shutdown: Shutdown,
+    net: Net,
+    files: Files,
+    spawner: Spawner,
+    time: Time,
+    clock: Clock,
+    counters: Counters,
+    config: Config,
+) -> Result<(), Error> {
+    let server = service::prepare(&files, &|key| config.get(key))?;
+    counters.register("httpd", server.clone());
+    service::serve(&net, server, &spawner, &time, clock, shutdown).await
+}

@@ -1,0 +1,69 @@
+//! What a connection has to send: a head, then contents where they lie, then, of a response in parts, the next head.
+
+use crate::range::Parts;
+use crate::site::Form;
+use crate::status::Status;
+use alloc::vec::Vec;
+use core::cmp::min;
+
+/// The head's memory is kept for the next response up to this many bytes.
+const KEPT: usize = 1024;
+
+/// A response on its way.
+pub(crate) struct Output<'a> {
+    /// Fields of the response or of a part, and small pages.
+    pub(crate) head: Vec<u8>,
+    /// How much of that is sent.
+    sent: usize,
+    /// Contents behind it that are not sent yet.
+    pub(crate) body: &'a [u8],
+    /// Parts that follow.
+    pub(crate) parts: Option<Multipart<'a>>,
+    /// For the log: the status, and the bytes of the contents.
+    pub(crate) status: Status,
+    pub(crate) length: usize,
+}
+
+/// The parts of a response (RFC 9110, 14.6).
+#[derive(Clone, Copy)]
+pub(crate) struct Multipart<'a> {
+    pub(crate) form: Form<'a>,
+    pub(crate) parts: Parts,
+    /// The part that comes next; behind the last one, the end.
+    pub(crate) next: usize,
+}
+
+impl<'a> Output<'a> {
+    pub(crate) const fn new() -> Self {
+        Self { head: Vec::new(), sent: 0, body: &[], parts: None, status: Status::OK, length: 0 }
+    }
+
+    /// What is to be sent next; empty behind the end of a response, and of a part.
+    #[inline]
+    pub(crate) fn next(&self) -> &[u8] {
+        match self.head.get(self.sent..) {
+            Some(head @ [_, ..]) => head,
+            _ => self.body,
+        }
+    }
+
+    /// Takes notice that so many bytes of that were sent.
+    #[inline]
+    pub(crate) fn sent(&mut self, length: usize) {
+        if self.sent < self.head.len() {
+            self.sent = min(self.head.len(), self.sent.saturating_add(length));
+        } else {
+            self.body = self.body.get(length..).unwrap_or_default();
+        }
+    }
+
+    /// Makes place for another head, when all is sent.
+    pub(crate) fn clear(&mut self) {
+        (self.sent, self.body) = (0, &[]);
+        if self.head.capacity() > KEPT {
+            self.head = Vec::new();
+        } else {
+            self.head.clear();
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Responses: what a server says to a request, written as the head of an [`Output`] with contents behind it.
+//!
+//! All functions give `None` where there is no memory for the head; the connection then ends.
+
+use crate::coding::Wishes;
+use crate::condition::{self, Outcome};
+use crate::date;
+use crate::output::{Multipart, Output};
+use crate::path;
+use crate::range::{self, Parts};
+use crate::request::{Field, Method, Persistence, Request};
+use crate::server::Server;
+use crate::site::{Form, Found};
+use crate::status::Status;
+use crate::text::{push, push_all, push_number};
+use alloc::vec::Vec;
+
+/// What is allowed for each file, and so for all of them.
+const ALLOW: &[u8] = b"Allow: GET, HEAD, OPTIONS\r\n";
+/// The end of a response in parts: two hyphens, the boundary, and two more, in a line of their own.
+const BOUNDARY: &[u8] = b"\r\n--";
+
+/// How a response is to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Manner {
+    /// The date, in seconds since the Unix epoch, where there is a clock.
+    pub(crate) wall: Option<u64>,
+    pub(crate) persistence: Persistence,
+    /// The contents are left out (RFC 9110, 9.3.2).
+    pub(crate) is_head: bool,
+    /// The server is about to end.
+    pub(crate) is_ending: bool,
+}
+
+/// Writes one response.
+pub(crate) struct Writer<'w, 'a> {
+    pub(crate) server: &'w Server<'a>,
+    pub(crate) manner: Manner,
+    pub(crate) out: &'w mut Output<'a>,
+}
+
+impl<'a> Writer<'_, 'a> {
+    /// Answers a request whose body has been read.
+    pub(crate) fn answer(&mut self, request: &Request<'_>) -> Option<()> {
+        match request.method {
+            Method::Get | Method::Head => self.find(request),
+            // RFC 9110, 9.3.7
+            Method::Options => {
+                self.begin(Status::NO_CONTENT)?;
+                push_all(&mut self.out.head, &[ALLOW, b"\r\n"])
+            }
+            Method::NotAllowed => self.page(Status::METHOD_NOT_ALLOWED, &[ALLOW]),
+            Method::Unknown => self.page(Status::NOT_IMPLEMENTED, &[]),
+        }
+    }
+
+    fn find(&mut self, request: &Request<'_>) -> Option<()> {
+        let mut space = Vec::new();
+        let path = match path::resolve(request.path(), &mut space) {
+            Ok(path) => path,
+            Err(status) => return self.page(status, &[]),
+        };
+        let site = self.server.site();
+        match site.look_up(path) {
+            Found::Resource(index) => {
+                let wishes = request.has(Field::AcceptEncoding) && site.varies(index);
+                let wishes = wishes.then(|| Wishes::new(request.values(Field::AcceptEncoding)));
+                let form = *site.form(index, wishes.as_ref())?;
+                self.send(request, form)
+            }
+            Found::Directory => self.redirect(path, request),
+            Found::Nothing if self.server.is_health(path) => self.health(),
+            Found::Nothing => self.page(Status::NOT_FOUND, &[]),
+        }
+    }
+
+    /// Sends a form of a resource, or what its conditions and ranges leave of it.
+    fn send(&mut self, request: &Request<'_>, form: Form<'a>) -> Option<()> {
+        let site = self.server.site();
+        if request.is_conditional() {
+            match condition::evaluate(request, site.validators(&form)) {
+                Outcome::Proceed => {}
+                Outcome::NotModified => {
+                    self.begin(Status::NOT_MODIFIED)?;
+                    return push(&mut self.out.head, site.validators_block(&form));
+                }
+                Outcome::Failed => return self.page(Status::PRECONDITION_FAILED, &[]),
+            }
+            // RFC 9110, 14.2: a range means something to GET alone.
+            if let (Method::Get, Some(value)) = (request.method, request.value(Field::Range))
+                && condition::allows_range(request, site.validators(&form))
+                && let Some(parts) = range::select(value, form.contents.len())
+            {
+                return match parts.count() {
+                    0 => self.no_range(form.contents.len()),
+                    1 => self.send_part(form, &parts),
+                    _ => self.send_parts(form, parts),
+                };
+            }
+        }
+        self.begin(Status::OK)?;
+        push(&mut self.out.head, site.block(&form))?;
+        self.body(form.contents);
+        Some(())
+    }
+
+    /// The range is behind the end (RFC 9110, 15.5.17).
+    #[inline(never)]
+    fn no_range(&mut self, length: usize) -> Option<()> {
+        let mut field = Vec::new();
+        push(&mut field, b"Content-Range: bytes */")?;
+        push_number(&mut field, length)?;
+        push(&mut field, b"\r\n")?;
+        self.page(Status::RANGE_NOT_SATISFIABLE, &[&field])
+    }
+
+    /// One part (RFC 9110, 15.3.7.1).
+    #[inline(never)]
+    fn send_part(&mut self, form: Form<'a>, parts: &Parts) -> Option<()> {
+        let part = parts.get(0)?;
+        let contents = form.contents.get(part.clone())?;
+        self.begin(Status::PARTIAL_CONTENT)?;
+        push_length(&mut self.out.head, contents.len())?;
+        push_range(&mut self.out.head, &part, form.contents.len())?;
+        push(&mut self.out.head, self.server.site().block_of_part(&form))?;
+        self.body(contents);
+        Some(())
+    }
+
+    /// Several parts (RFC 9110, 15.3.7.2). Their heads are written when it is their turn; here they are measured.
+    #[inline(never)]
+    fn send_parts(&mut self, form: Form<'a>, parts: Parts) -> Option<()> {
+        let mut total = 0;
+        let mut multipart = Multipart { form, parts, next: 0 };
+        let mut head = Vec::new();
+        while let Some(contents) = next_part(self.server, &mut multipart, &mut head)? {
+            total += head.len() + contents.len();
+        }
+        total += head.len();
+        self.begin(Status::PARTIAL_CONTENT)?;
+        let site = self.server.site();
+        let out = &mut self.out.head;
+        push_length(out, total)?;
+        let boundary = boundary(self.server, &form);
+        push_all(out, &[b"Content-Type: multipart/byteranges; boundary=", boundary, b"\r\n"])?;
+        push(out, site.block_of_parts(&form))?;
+        self.out.length = total;
+        self.out.parts = Some(Multipart { next: 0, ..multipart });
+        Some(())
+    }
+
+    /// Leads to the directory, in which relative references of its page are right.
+    #[inline(never)]
+    fn redirect(&mut self, path: &[u8], request: &Request<'_>) -> Option<()> {
+        let mut field = Vec::new();
+        push(&mut field, b"Location: /")?;
+        for byte in path {
+            // RFC 3986, 3.3, without those that mean something elsewhere.
+            if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(byte) {
+                push(&mut field, &[*byte])?;
+            } else {
+                let digits = [byte >> 4, byte & 0xf].map(|digit| b"0123456789ABCDEF".get(usize::from(digit)));
+                push_all(&mut field, &[b"%", &[*digits[0]?, *digits[1]?]])?;
+            }
+        }
+        let query = request.target.get(request.path().len()..).unwrap_or_default();
+        push_all(&mut field, &[b"/", query, b"\r\n"])?;
+        self.page(Status::MOVED_PERMANENTLY, &[&field])
+    }
+
+    /// Whether the server is well: it is until it is about to end.
+    #[inline(never)]
+    fn health(&mut self) -> Option<()> {
+        let status = if self.manner.is_ending { Status::SERVICE_UNAVAILABLE } else { Status::OK };
+        self.page(status, &[b"Cache-Control: no-store\r\n"])
+    }
+
+    /// A response that tells its status, with these fields, on a page of the site where there is one.
+    #[inline(never)]
+    pub(crate) fn page(&mut self, status: Status, fields: &[&[u8]]) -> Option<()> {
+        self.begin(status)?;
+        let site = self.server.site();
+        let out = &mut self.out.head;
+        push_all(out, fields)?;
+        if let Some(form) = site.page(status.code()).filter(|_| status != Status::OK) {
+            let contents = form.contents;
+            push_all(out, &[site.length_and_type(form), b"\r\n"])?;
+            self.body(contents);
+            return Some(());
+        }
+        let text = status.text().as_bytes();
+        self.out.length = text.len() + 1;
+        push_length(out, text.len() + 1)?;
+        push(out, b"Content-Type: text/plain; charset=utf-8\r\n\r\n")?;
+        if self.manner.is_head { Some(()) } else { push_all(out, &[text, b"\n"]) }
+    }
+
+    /// An interim response (RFC 9110, 15.2.1).
+    pub(crate) fn interim(&mut self) -> Option<()> {
+        self.out.clear();
+        push_all(&mut self.out.head, &[b"HTTP/1.1 ", Status::CONTINUE.text().as_bytes(), b"\r\n\r\n"])
+    }
+
+    /// The first lines of a response.
+    fn begin(&mut self, status: Status) -> Option<()> {
+        self.out.clear();
+        self.out.status = status;
+        self.out.length = 0;
+        let out = &mut self.out.head;
+        match self.manner.wall {
+            Some(wall) if status == Status::OK => push(out, &self.server.good_news(wall))?,
+            Some(wall) => {
+                push_all(out, &[b"HTTP/1.1 ", status.text().as_bytes(), b"\r\nDate: "])?;
+                push_all(out, &[&date::write(wall), b"\r\n"])?;
+            }
+            None => push_all(out, &[b"HTTP/1.1 ", status.text().as_bytes(), b"\r\n"])?,
+        }
+        match self.manner.persistence {
+            Persistence::Stays => Some(()),
+            Persistence::StaysAsAsked => push(out, b"Connection: keep-alive\r\n"),
+            Persistence::Ends => push(out, b"Connection: close\r\n"),
+        }
+    }
+
+    /// Lets these contents follow.
+    fn body(&mut self, contents: &'a [u8]) {
+        self.out.length = contents.len();
+        self.out.body = if self.manner.is_head { &[] } else { contents };
+    }
+}
+
+/// Prepares the next part of a response, if there is one: gives whether there is more to send.
+#[inline]
+pub(crate) fn go_on<'a>(server: &Server<'a>, out: &mut Output<'a>) -> Option<bool> {
+    // Looked at first: to take nothing would copy it.
+    if out.parts.is_none() {
+        return Some(false);
+    }
+    next_head(server, out)
+}
+
+#[inline(never)]
+fn next_head<'a>(server: &Server<'a>, out: &mut Output<'a>) -> Option<bool> {
+    let Some(mut multipart) = out.parts.take() else { return Some(false) };
+    out.clear();
+    if let Some(contents) = next_part(server, &mut multipart, &mut out.head)? {
+        (out.body, out.parts) = (contents, Some(multipart));
+    }
+    Some(true)
+}
+
+/// Writes the head of the next part in place of `head`, and gives its contents; behind the last one, the end of all parts.
+#[inline(never)]
+fn next_part<'a>(
+    server: &Server<'a>,
+    multipart: &mut Multipart<'a>,
+    head: &mut Vec<u8>,
+) -> Option<Option<&'a [u8]>> {
+    head.clear();
+    let (form, boundary) = (&multipart.form, boundary(server, &multipart.form));
+    let Some(part) = multipart.parts.get(multipart.next) else {
+        push_all(head, &[BOUNDARY, boundary, b"--\r\n"])?;
+        return Some(None);
+    };
+    multipart.next += 1;
+    push_all(head, &[BOUNDARY, boundary, b"\r\n", server.site().type_line(form)])?;
+    push_range(head, &part, form.contents.len())?;
+    push(head, b"\r\n")?;
+    Some(Some(form.contents.get(part)?))
+}
+
+/// What separates parts: the hash of the contents, which does not occur in them.
+fn boundary<'s>(server: &'s Server<'_>, form: &Form<'_>) -> &'s [u8] {
+    match server.site().validators(form).etag {
+        [b'"', tag @ .., b'"'] => tag,
+        tag => tag,
+    }
+}
+
+fn push_length(out: &mut Vec<u8>, length: usize) -> Option<()> {
+    push(out, b"Content-Length: ")?;
+    push_number(out, length)?;
+    push(out, b"\r\n")
+}
+
+/// RFC 9110, 14.4, for a part that is not empty.
+fn push_range(out: &mut Vec<u8>, part: &core::ops::Range<usize>, length: usize) -> Option<()> {
+    push(out, b"Content-Range: bytes ")?;
+    push_number(out, part.start)?;
+    push(out, b"-")?;
+    push_number(out, part.end.saturating_sub(1))?;
+    push(out, b"/")?;
+    push_number(out, length)?;
+    push(out, b"\r\n")
+}

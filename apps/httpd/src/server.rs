@@ -1,0 +1,96 @@
+//! A server: a site, how it is served, and what was counted. All connections share one.
+
+use crate::counters::Counters;
+use crate::date;
+use crate::settings::Settings;
+use crate::site::{File, NoMemory, Site};
+use crate::status::Status;
+use core::cell::Cell;
+use unik_sched::counter::CounterSet;
+
+/// How most responses begin: the status line and the date.
+const BEGINNING: &[u8; 23] = b"HTTP/1.1 200 OK\r\nDate: ";
+type Beginning = [u8; BEGINNING.len() + date::LENGTH + 2];
+
+#[inline(never)]
+fn begin(wall: u64) -> Beginning {
+    let mut text = [0; size_of::<Beginning>()];
+    let date = date::write(wall);
+    let bytes = BEGINNING.iter().chain(&date).chain(b"\r\n");
+    text.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+    text
+}
+
+/// What answers requests.
+pub struct Server<'a> {
+    site: Site<'a>,
+    settings: Settings,
+    counters: Counters,
+    /// How most responses begin, and the moment whose date it tells.
+    beginning: Cell<(u64, Beginning)>,
+}
+
+impl<'a> Server<'a> {
+    /// A server of these files. Their types, hashes and fields are found now, so that a request need not.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    #[inline(never)]
+    pub fn load(files: &mut dyn Iterator<Item = File<'a>>, settings: Settings) -> Result<Self, NoMemory> {
+        let site = Site::load(files)?;
+        Ok(Self { site, settings, counters: Counters::new(), beginning: Cell::new((0, begin(0))) })
+    }
+
+    /// How many files it serves.
+    pub fn files(&self) -> usize {
+        self.site.len()
+    }
+
+    /// How it serves them.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What it has counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn site(&self) -> &Site<'a> {
+        &self.site
+    }
+
+    /// How a response with the status 200 begins at a moment, of which those of one second share one.
+    #[inline]
+    pub(crate) fn good_news(&self, wall: u64) -> Beginning {
+        let (moment, text) = self.beginning.get();
+        if moment == wall {
+            return text;
+        }
+        let text = begin(wall);
+        self.beginning.set((wall, text));
+        text
+    }
+
+    /// Whether a path asks whether the server is well.
+    pub(crate) fn is_health(&self, path: &[u8]) -> bool {
+        self.settings.health.is_some_and(|health| health.as_bytes() == path)
+    }
+
+    /// Counts a response.
+    pub(crate) fn count(&self, status: Status) {
+        match status.class() {
+            b'2' => self.counters.successes.increment(),
+            b'3' => self.counters.redirections.increment(),
+            b'4' => self.counters.client_errors.increment(),
+            _ => self.counters.server_errors.increment(),
+        }
+    }
+}
+
+/// What it has counted, for whoever keeps a register of such.
+impl CounterSet for Server<'_> {
+    fn visit(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+        self.counters.visit(visit);
+    }
+}

@@ -1,0 +1,393 @@
+//! The service: a site out of files, served over TCP.
+//!
+//! One task accepts, and each connection has one. All share a [`Server`]. A connection's task sleeps on its stream, on one
+//! timer, which is set anew only when it would ring too late, and on its seat. When the appliance is asked to end, nothing new
+//! is accepted, and connections close behind the responses to the requests that have begun to arrive.
+
+use crate::access::Client;
+use crate::seats::{Admitted, Seats};
+use crate::server::Server;
+use crate::session::{Session, Step};
+use crate::settings::{BadSetting, Settings};
+use crate::site::File;
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::future::poll_fn;
+use core::net::SocketAddr;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use unik::io::{Read, Write};
+use unik::net::{self, Listen, Net, TcpListener, TcpStream};
+use unik::sync::Event;
+use unik::time::{Duration, Sleep, Time};
+use unik::{Clock, Files, Shutdown, Spawner, log, yield_now};
+use unik_sched::time::Instant;
+use unik_sched::{Pace, has_memory};
+
+/// The port of the protocol.
+const PORT: u16 = 80;
+/// Connections that wait to be accepted.
+const BACKLOG: usize = 128;
+/// What a connection receives ahead: the head of a request.
+const RECEIVED: usize = 4096;
+/// What it sends ahead, the most that memory allows.
+const SENT: [usize; 5] = [64 * 1024, 32 * 1024, 16 * 1024, 8 * 1024, 4 * 1024];
+/// Of so many that the network has memory for, one is served: handshakes, and connections that are being closed, take theirs too.
+const SHARE: usize = 2;
+/// How long connections have for the responses that were begun, when the appliance is asked to end: less than the time that
+/// it has itself.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Turns of all tasks before the end, in which the network's takes what the card holds: one for that, and one for each task
+/// that is woken on the way.
+const LAST_TURNS: usize = 4;
+/// The least time between two lines of the log about connections that are refused.
+const COMPLAINT: Duration = Duration::from_secs(1);
+
+/// Why the service ended or never began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data has no file.
+    NoFiles,
+    /// There is no memory for what is told of each file, or for the connections.
+    NoMemory,
+    /// A word of the configuration is wrong.
+    Setting(BadSetting),
+    /// A socket failed.
+    Net(net::Error),
+    /// The task that accepts cannot be started.
+    TooManyTasks,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFiles => {
+                f.write_str("there is nothing to serve: the data needs a file, such as index.html")
+            }
+            Self::NoMemory => f.write_str("there is no memory to serve this data: give the machine more"),
+            Self::Setting(error) => error.fmt(f),
+            Self::Net(error) => error.fmt(f),
+            Self::TooManyTasks => f.write_str("the limit on tasks is reached"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<BadSetting> for Error {
+    fn from(error: BadSetting) -> Self {
+        Self::Setting(error)
+    }
+}
+
+impl From<net::Error> for Error {
+    fn from(error: net::Error) -> Self {
+        Self::Net(error)
+    }
+}
+
+/// A server of all `files` that serves as the configuration says, of which `get` gives the value of each word.
+///
+/// # Errors
+/// [`Error::Setting`] names the word that is wrong, [`Error::NoFiles`] where there is nothing to serve, [`Error::NoMemory`].
+#[inline(never)]
+pub fn prepare(
+    files: &Files,
+    get: &dyn Fn(&str) -> Option<&'static str>,
+) -> Result<Rc<Server<'static>>, Error> {
+    let settings = Settings::read(get)?;
+    let mut files = files.files().map(|file| File {
+        path: file.path(),
+        contents: file.contents(),
+        modified: file.modified(),
+    });
+    let server = Server::load(&mut files, settings).map_err(|_| Error::NoMemory)?;
+    if server.files() == 0 {
+        return Err(Error::NoFiles);
+    }
+    log::info!("serves {} files", server.files());
+    if !has_memory(size_of::<Server<'_>>() + size_of::<Shared>(), 2) {
+        return Err(Error::NoMemory);
+    }
+    Ok(Rc::new(server))
+}
+
+/// Answers requests on port 80 until the appliance is asked to end, and then finishes the responses that were begun.
+///
+/// # Errors
+/// [`Error::Net`] where the port cannot be opened, [`Error::NoMemory`], [`Error::TooManyTasks`].
+pub async fn serve(
+    net: &Net,
+    server: Rc<Server<'static>>,
+    spawner: &Spawner,
+    time: &Time,
+    clock: Clock,
+    shutdown: Shutdown,
+) -> Result<(), Error> {
+    let (listen, seats) = dimension(net, server.settings()).ok_or(Error::NoMemory)?;
+    let listener = net.listen(listen).await?;
+    let shared = Rc::new(Shared {
+        server,
+        time: time.clone(),
+        clock,
+        wall: Cell::new((Instant::ZERO, None)),
+        shutdown,
+        seats: RefCell::new(seats),
+        closed: Event::new(),
+        complaint: Pace::new(COMPLAINT),
+    });
+    let acceptor = accept(listener, shared.clone(), spawner.clone());
+    spawner.spawn("http", acceptor).map_err(|_| Error::TooManyTasks)?;
+    shutdown.requested().await;
+    for _ in 0..LAST_TURNS {
+        yield_now().await;
+    }
+    shared.seats.borrow_mut().wake();
+    let mut patience = time.sleep(PATIENCE);
+    poll_fn(|context| {
+        while !shared.seats.borrow().is_empty() {
+            if shared.closed.poll_wait(context).is_pending() {
+                return Pin::new(&mut patience).poll(context);
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+    Ok(())
+}
+
+/// How to listen, and seats for as many connections as are wanted, or as the network has memory for.
+#[inline(never)]
+fn dimension(net: &Net, settings: &Settings) -> Option<(Listen, Seats)> {
+    let mut dimensions = SENT.into_iter().map(|sent| {
+        let listen = Listen::on(PORT).backlog(BACKLOG).buffers(RECEIVED, sent);
+        (listen, net.room(&listen) / SHARE)
+    });
+    let is_enough = |(_, room): &(Listen, usize)| *room >= settings.connections;
+    let least = SENT.len() - 1;
+    let (listen, room) = dimensions.clone().find(is_enough).or_else(|| dimensions.nth(least))?;
+    let connections = settings.connections.min(room).max(1);
+    if connections < settings.connections {
+        log::info!("there is memory for {connections} connections");
+    }
+    let client_limit = Some(settings.client_connections).filter(|_| !settings.is_shared);
+    Some((listen, Seats::try_new(connections, client_limit)?))
+}
+
+/// What the connections share.
+struct Shared {
+    server: Rc<Server<'static>>,
+    time: Time,
+    clock: Clock,
+    /// The second since the Unix epoch, and until when it is that.
+    wall: Cell<(Instant, Option<u64>)>,
+    shutdown: Shutdown,
+    seats: RefCell<Seats>,
+    /// A connection has been closed.
+    closed: Event,
+    /// When to say next that connections are refused.
+    complaint: Pace,
+}
+
+impl Shared {
+    /// The second since the Unix epoch.
+    #[inline]
+    fn wall(&self, now: Instant) -> Option<u64> {
+        match self.wall.get() {
+            (until, wall) if now < until => wall,
+            _ => self.look_at_clock(now),
+        }
+    }
+
+    #[inline(never)]
+    fn look_at_clock(&self, now: Instant) -> Option<u64> {
+        let wall = self.clock.since_epoch();
+        let rest = wall.map_or(Duration::ZERO, |wall| Duration::from_nanos(wall.subsec_nanos().into()));
+        let wall = wall.map(|wall| wall.as_secs());
+        self.wall.set((now + (Duration::from_secs(1) - rest), wall));
+        wall
+    }
+
+    /// Takes notice that the connection in `place` is closed.
+    fn leave(&self, place: usize) {
+        self.seats.borrow_mut().leave(place);
+        self.closed.set();
+    }
+
+    /// Says, not too often, why a connection is refused.
+    #[inline(never)]
+    fn complain(&self, client: SocketAddr, why: &str) {
+        if let Some(held_back) = self.complaint.admit(self.time.now()) {
+            log::warn!("connection of {} refused, after {held_back} others: {why}", Client(client.ip()));
+        }
+    }
+
+    /// A place for a connection of `client`, if there is one.
+    #[inline(never)]
+    fn admit(&self, client: SocketAddr) -> Option<Admitted> {
+        let counters = self.server.counters();
+        counters.connections.increment();
+        let admitted = self.seats.borrow_mut().admit(client.ip(), self.time.now());
+        match admitted {
+            Ok(admitted) => {
+                if admitted.displaces {
+                    counters.connections_displaced.increment();
+                }
+                Some(admitted)
+            }
+            Err(why) => {
+                counters.connections_refused.increment();
+                self.complain(client, why.text());
+                None
+            }
+        }
+    }
+}
+
+async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner) {
+    let mut ending = pin!(shared.shutdown.requested());
+    loop {
+        let accepted = poll_fn(|context| match ending.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => listener.poll_accept(context).map(Some),
+        });
+        let (mut stream, client) = match accepted.await {
+            Some(Ok(accepted)) => accepted,
+            Some(Err(error)) => {
+                log::error!("nothing is served any more: {error}");
+                return;
+            }
+            None => return,
+        };
+        let Some(Admitted { place, displaces }) = shared.admit(client) else {
+            stream.abort();
+            continue;
+        };
+        let task = connection(stream, client, shared.clone(), place);
+        if spawner.spawn("http-client", task).is_err() {
+            shared.leave(place);
+            shared.server.counters().no_memory.increment();
+            shared.complain(client, "there is no memory for it");
+        }
+        if displaces {
+            // The other one leaves before the next one comes.
+            yield_now().await;
+        }
+    }
+}
+
+/// Serves one connection, and frees its place.
+async fn connection(mut stream: TcpStream, client: SocketAddr, shared: Rc<Shared>, place: usize) {
+    let session = Session::new(client.ip(), shared.server.settings(), shared.time.now());
+    if let Err(error) = converse(&mut stream, session, &shared, place).await {
+        log::debug!("connection of {}: {error}", Client(client.ip()));
+    }
+    if shared.shutdown.is_requested() {
+        // What was written is to arrive before the machine is gone; a client that is gone does not matter.
+        let _ = stream.close().await;
+    }
+    shared.leave(place);
+}
+
+/// What ends a wait.
+enum Wake {
+    /// So many octets were read or written.
+    Moved(usize),
+    /// The appliance was asked to end.
+    Ending,
+    /// The connection was asked to leave for another one.
+    Displaced,
+    /// The client took too long.
+    Expired,
+}
+
+/// Serves one connection until either side has had enough.
+async fn converse(
+    stream: &mut TcpStream,
+    mut session: Session<'static>,
+    shared: &Shared,
+    place: usize,
+) -> Result<(), net::Error> {
+    let mut timer = shared.time.sleep_until(session.deadline());
+    let server = &*shared.server;
+    loop {
+        let now = shared.time.recent();
+        let step = session.advance(server, now, shared.wall(now));
+        match step {
+            Step::Read | Step::Write => {}
+            Step::Close => return Ok(()),
+            Step::Abort => {
+                stream.abort();
+                return Ok(());
+            }
+            Step::Shut => {
+                shut(stream).await;
+                continue;
+            }
+        }
+        let event = poll_fn(|context| {
+            let moved = if step == Step::Read {
+                pin!(stream.read(session.space())).poll(context)
+            } else {
+                pin!(stream.write(session.output())).poll(context)
+            };
+            match moved {
+                Poll::Ready(moved) => Poll::Ready(moved.map(Wake::Moved)),
+                Poll::Pending => wait(&session, shared, place, &mut timer, context).map(Ok),
+            }
+        });
+        match (event.await?, step) {
+            (Wake::Moved(0), Step::Read) => return Ok(()),
+            (Wake::Moved(length), Step::Read) => session.received(length),
+            (Wake::Moved(length), _) => {
+                server.counters().octets.add(length as u64);
+                session.sent(length, server.settings(), shared.time.recent());
+            }
+            (Wake::Ending, _) => session.finish(),
+            (Wake::Displaced, _) => {
+                // A client that does not answer would keep the memory of one that is closed in order.
+                stream.abort();
+                return Ok(());
+            }
+            (Wake::Expired, _) => session.expire(server, shared.wall(shared.time.recent())),
+        }
+    }
+}
+
+/// What else may end a wait than the stream.
+fn wait(
+    session: &Session<'_>,
+    shared: &Shared,
+    place: usize,
+    timer: &mut Sleep,
+    context: &mut Context<'_>,
+) -> Poll<Wake> {
+    if shared.shutdown.is_requested() && !session.is_last() {
+        return Poll::Ready(Wake::Ending);
+    }
+    if shared.seats.borrow_mut().wait(place, session.waits_since(), context.waker()) {
+        return Poll::Ready(Wake::Displaced);
+    }
+    let deadline = session.deadline();
+    if timer.deadline() > deadline {
+        timer.reset(deadline);
+    }
+    // One that rings early has nothing to say, and is set to the time that is now the right one.
+    while Pin::new(&mut *timer).poll(context).is_ready() {
+        if timer.deadline() >= deadline {
+            return Poll::Ready(Wake::Expired);
+        }
+        timer.reset(deadline);
+    }
+    Poll::Pending
+}
+
+/// Closes the sending half, without a wait for the client's consent.
+fn shut(stream: &mut TcpStream) -> impl Future<Output = ()> {
+    poll_fn(|context| {
+        let _ = pin!(stream.close()).poll(context);
+        Poll::Ready(())
+    })
+}
