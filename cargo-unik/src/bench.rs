@@ -26,7 +26,9 @@ pub mod echo;
 pub mod first_frame;
 pub mod net;
 pub mod query;
+pub mod request;
 mod rows;
+mod steps;
 
 /// How often each guest is started for the ratio.
 pub const ROUNDS: usize = 7;
@@ -71,15 +73,15 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Option<(Option<String>, net:
     Ok(Some((what, options)))
 }
 
-/// Runs a benchmark: `boot`, which is the one without a name, `query`, `echo`, `loss`, `net` or `dns`; the options are for the last two.
+/// Runs a benchmark: `boot`, which is the one without a name, `query`, `request`, `echo`, `loss`, `net` or `dns`; the options are for the last two.
 ///
 /// # Errors
 /// No such benchmark, or a guest that does not do its part.
 pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
     let what = what.unwrap_or("boot");
-    if !["boot", "query", "echo", "loss", "net", "dns"].contains(&what) {
+    if !["boot", "query", "request", "echo", "loss", "net", "dns"].contains(&what) {
         return Err(Error::usage(format!(
-            "there is no benchmark '{what}': choose boot, query, echo, loss, net or dns"
+            "there is no benchmark '{what}': choose boot, query, request, echo, loss, net or dns"
         )));
     }
     if !["net", "dns"].contains(&what) && *options != net::Options::default() {
@@ -96,6 +98,7 @@ pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
     setup::check_compiler()?;
     match what {
         "query" => query(&workspace),
+        "request" => request(&workspace),
         "echo" => echo(&workspace),
         "net" => net::run(&workspace, options),
         "dns" => dns::run(&workspace, options),
@@ -141,6 +144,17 @@ fn query(workspace: &Workspace) -> Result<u8> {
     );
     print!("{text}");
     write(workspace, "query.txt", &text)
+}
+
+/// What a request costs the web server.
+fn request(workspace: &Workspace) -> Result<u8> {
+    let request::Cost { alone, together } = request::measure(workspace)?;
+    let text = format!(
+        "instructions a request of a page of 612 bytes, from the interrupt to the next sleep (QEMU, -d exec, microvm)\n\
+         on a connection that is kept    alone {alone:>6}  each of 16 together {together:>6}\n"
+    );
+    print!("{text}");
+    write(workspace, "request.txt", &text)
 }
 
 fn boot(workspace: &Workspace) -> Result<u8> {

@@ -49,7 +49,8 @@ cargo unik gdb APP [OPTIONS] [-- GDB ARGS]        build it with types, and start
     --core FILE                in place of a machine: what cargo unik run --types --core FILE has left
 cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
 cargo unik size [APP]                             where the bytes of the release image are
-cargo unik bench [boot | query | echo | loss]     what a boot, a DNS query or an echo costs; TCP where frames are lost
+cargo unik bench [boot | query | request | echo | loss]  what a boot, a DNS query, a request of a page or an echo
+                                                  costs; TCP where frames are lost
 cargo unik bench net [OPTIONS]                    the network against a Linux guest (root)
 cargo unik bench dns [OPTIONS]                    the name server against NSD in a Linux guest (root)
     --only ROW,ROW             these rows: queries, host, start, instructions, memory, load; of net, bulk, iperf, udp-echo,
