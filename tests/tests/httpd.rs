@@ -1,0 +1,257 @@
+//! The web server answers real clients: pages, many at a time, and those that mean no good.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their verdict")]
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use cargo_unik::options::{Machine, Protocol};
+use unik_tests::{Crowd, Image, PATIENCE, Setup, Vm, Wire};
+
+const HTTP: &[(Protocol, u16)] = &[(Protocol::Tcp, 80)];
+
+/// A machine that serves the example site of the application.
+fn server() -> Setup {
+    let image = Image::release("httpd");
+    let site = image.data.clone().unwrap_or_else(|| panic!("httpd comes with a site"));
+    Vm::of(&image).network(HTTP).data(&site).words("net0.nat=1")
+}
+
+/// What the example site has at this path.
+fn file(path: &str) -> Vec<u8> {
+    std::fs::read(Image::release("httpd").data.unwrap().join(path)).unwrap()
+}
+
+/// A response in its parts: the head, without its end, and the contents.
+struct Response {
+    head: String,
+    contents: Vec<u8>,
+}
+
+impl Response {
+    fn code(&self) -> &str {
+        self.head.get(9..12).unwrap_or_default()
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields.find(|field| field.0 == name).map(|field| field.1)
+    }
+}
+
+/// Reads one response with contents.
+fn receive(stream: &mut TcpStream) -> Response {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a response");
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let mut response = Response { head, contents: Vec::new() };
+    let length = response.field("Content-Length").expect("a length").parse().unwrap();
+    response.contents.resize(length, 0);
+    stream.read_exact(&mut response.contents).expect("the contents");
+    response
+}
+
+/// Asks for `target` with further fields, on a connection that is kept.
+fn get(stream: &mut TcpStream, target: &str, fields: &str) -> Response {
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: example.org\r\n{fields}\r\n").unwrap();
+    receive(stream)
+}
+
+/// Looks again and again until something is so.
+#[track_caller]
+fn until(vm: &mut Vm, is_so: impl Fn(&mut Vm) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so(vm) {
+        if Instant::now() > deadline {
+            let (sockets, counters) = (vm.look("netstat"), vm.look("counters --all"));
+            vm.fail(&format!("it does not come so far\n{sockets}\n{counters}"));
+        }
+    }
+}
+
+/// An empty folder of this test program.
+fn folder(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[track_caller]
+fn serves_its_site(mut vm: Vm) {
+    vm.line("ready: httpd");
+    let mut stream = vm.connect(80);
+    for (target, path) in
+        [("/", "index.html"), ("/style.css", "style.css"), ("/pictures/icon.svg", "pictures/icon.svg")]
+    {
+        let response = get(&mut stream, target, "");
+        assert_eq!((response.code(), &response.contents), ("200", &file(path)), "{target}");
+        assert!(response.field("Date").is_some_and(|date| date.ends_with(" GMT")), "{}", response.head);
+    }
+    let missing = get(&mut stream, "/missing", "");
+    assert_eq!((missing.code(), &missing.contents), ("404", &file("404.html")));
+}
+
+#[test]
+fn pages_are_served_on_microvm() {
+    serves_its_site(server().boot());
+}
+
+#[test]
+fn pages_are_served_on_q35() {
+    serves_its_site(server().machine(Machine::Q35).boot());
+}
+
+#[test]
+fn four_mebibytes_are_enough() {
+    serves_its_site(server().memory("4M").boot());
+}
+
+#[test]
+fn a_large_file_comes_whole_and_in_parts() {
+    let folder = folder("large");
+    let large: Vec<u8> =
+        (0..3_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(folder.join("large.bin"), &large).unwrap();
+    let mut vm = Vm::of(&Image::release("httpd")).network(HTTP).data(&folder).boot();
+    vm.line("ready: httpd");
+    let mut stream = vm.connect(80);
+    for _ in 0..3 {
+        assert!(get(&mut stream, "/large.bin", "").contents == large, "three times on one connection");
+    }
+    let part = get(&mut stream, "/large.bin", "Range: bytes=1000000-2999998\r\n");
+    assert_eq!((part.code(), part.field("Content-Range")), ("206", Some("bytes 1000000-2999998/3000000")));
+    assert!(part.contents == large[1_000_000..2_999_999]);
+    // Who leaves in the middle is missed by nobody.
+    write!(stream, "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut some = [0; 1000];
+    stream.read_exact(&mut some).unwrap();
+    drop(stream);
+    assert!(get(&mut vm.connect(80), "/large.bin", "").contents == large);
+}
+
+#[test]
+fn requests_that_come_together_are_answered_in_turn() {
+    let mut vm = server().boot();
+    vm.line("ready: httpd");
+    let mut stream = vm.connect(80);
+    let mut sender = stream.try_clone().unwrap();
+    let asking = std::thread::spawn(move || {
+        for _ in 0..500 {
+            sender
+                .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /style.css HTTP/1.1\r\nHost: a\r\n\r\n")
+                .unwrap();
+        }
+    });
+    for _ in 0..500 {
+        assert_eq!(receive(&mut stream).contents, file("index.html"));
+        assert_eq!(receive(&mut stream).contents, file("style.css"));
+    }
+    asking.join().unwrap();
+}
+
+#[test]
+fn a_client_that_is_refused_hears_why_whatever_else_it_sends() {
+    let mut vm = server().boot();
+    vm.line("ready: httpd");
+    let mut stream = vm.connect(80);
+    write!(stream, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n").unwrap();
+    // More than all buffers on the way hold; where the rest goes is not its concern.
+    let _ = stream.write_all(&vec![b'x'; 200_000]);
+    let response = receive(&mut stream);
+    assert_eq!((response.code(), response.field("Connection")), ("405", Some("close")));
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "and the connection is closed");
+}
+
+#[test]
+fn a_crowd_that_says_nothing_does_not_keep_others_out() {
+    let image = Image::release("httpd");
+    let site = image.data.clone().unwrap();
+    let mut wire = Wire::new();
+    let setup = Vm::of(&image).data(&site).words("httpd.client_connections=1000 httpd.connections=64");
+    let mut vm = wire.plug(setup).memory("8M").monitor().boot();
+    vm.line("ready: httpd");
+    let mut crowd = Crowd::new(&mut wire, 80);
+    for first in (10_000..10_400).step_by(8) {
+        assert_eq!(crowd.connect(first..first + 8), (8, 0));
+        // The next ones come when these are served.
+        let served = u64::from(first - 10_000) + 8;
+        until(&mut vm, |vm| vm.counter("httpd.connections") == served);
+    }
+    assert_eq!(vm.counter("httpd.connections_displaced"), 400 - 64);
+    assert!(crowd.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") >= 64, "in one segment or several");
+    assert_eq!((vm.counter("httpd.successes"), vm.counter("httpd.connections_refused")), (64, 0));
+    crowd.leave();
+    let is_tcp = |line: &&str| line.contains("tcp") || line.contains("TCP");
+    until(&mut vm, |vm| vm.look("netstat").lines().filter(is_tcp).count() == 1);
+}
+
+#[test]
+fn one_client_does_not_take_all_connections() {
+    let image = Image::release("httpd");
+    let site = image.data.clone().unwrap();
+    let mut wire = Wire::new();
+    let setup = Vm::of(&image).data(&site).words("httpd.client_connections=8");
+    let mut vm = wire.plug(setup).monitor().boot();
+    vm.line("ready: httpd");
+    let mut crowd = Crowd::new(&mut wire, 80);
+    crowd.connect(10_000..10_020);
+    assert!(crowd.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") >= 8, "in one segment or several");
+    assert_eq!((vm.counter("httpd.successes"), vm.counter("httpd.connections_refused")), (8, 12));
+    assert!(vm.log().contains("refused"), "{}", vm.log());
+}
+
+#[test]
+fn each_response_is_a_line_of_the_log_where_that_is_wanted() {
+    let mut vm = server().words("httpd.log=combined").boot();
+    vm.line("ready: httpd");
+    let mut stream = vm.connect(80);
+    get(&mut stream, "/style.css?a", "User-Agent: a \"test\"\r\nReferer: http://example.org/\r\n");
+    let line = vm.line("access: ");
+    let expected = format!(
+        "\"GET /style.css?a HTTP/1.1\" 200 {} \"http://example.org/\" \"a \\x22test\\x22\"",
+        file("style.css").len()
+    );
+    assert!(line.contains("10.0.2.2 - - [") && line.ends_with(&expected), "{line}");
+}
+
+#[test]
+fn when_asked_to_end_it_finishes_what_it_has_begun_and_closes_the_rest() {
+    let folder = folder("ending");
+    let large = vec![b'x'; 4_000_000];
+    std::fs::write(folder.join("large.txt"), &large).unwrap();
+    let image = Image::release("httpd");
+    let mut vm = Vm::of(&image).network(HTTP).data(&folder).machine(Machine::Q35).controlled().boot();
+    vm.line("ready: httpd");
+    let (mut idle, mut busy) = (vm.connect(80), vm.connect(80));
+    assert_eq!(get(&mut idle, "/healthz", "").code(), "200");
+    write!(busy, "GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut first = [0; 17];
+    busy.read_exact(&mut first).unwrap();
+    vm.press_power_button();
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0, "what is idle is closed");
+    let mut rest = Vec::new();
+    busy.read_to_end(&mut rest).unwrap();
+    assert!(rest.ends_with(&large), "{} bytes came", rest.len());
+    assert_eq!(vm.exit_code(), 0);
+}
+
+#[test]
+fn what_it_cannot_serve_is_a_sentence() {
+    let image = Image::release("httpd");
+    let mut vm = Vm::of(&image).network(HTTP).data(&folder("empty")).boot();
+    vm.line("there is nothing to serve: the data needs a file, such as index.html");
+    assert_eq!(vm.exit_code(), 1);
+    let mut vm = server().words("httpd.connections=many").boot();
+    vm.line("httpd.connections= needs a number from 1 to 1000");
+    assert_eq!(vm.exit_code(), 1);
+    let mut vm = Vm::of(&image).network(HTTP).boot();
+    vm.line("this image needs data");
+    assert_eq!(vm.exit_code(), 4);
+}
