@@ -124,6 +124,10 @@ impl<'a> Session<'a> {
     /// Takes notice that `length` octets of [`Session::output`] were given to the connection by `now`.
     pub fn sent(&mut self, length: usize, settings: &Settings, now: Instant) {
         self.output.sent(length);
+        if let State::Body(..) = self.state {
+            // An interim response gives the body no more time.
+            return;
+        }
         self.response_sent = self.response_sent.saturating_add(length);
         self.waits_since = now;
         self.deadline = now + settings.idle_time;
@@ -154,7 +158,7 @@ impl<'a> Session<'a> {
         match self.state {
             State::Head | State::Body(..) if self.has_begun => {
                 server.counters().slow_requests.increment();
-                self.refuse(server, wall, Status::REQUEST_TIMEOUT);
+                self.refuse(server, self.deadline, wall, Status::REQUEST_TIMEOUT);
                 self.state = if matches!(self.state, State::Aborting) { self.state } else { State::Ending };
             }
             State::Aborting => {}
@@ -244,7 +248,7 @@ impl<'a> Session<'a> {
             Found::LongFirstLine => Status::URI_TOO_LONG,
             Found::TooLong => Status::FIELDS_TOO_LARGE,
         };
-        self.refuse(server, wall, status);
+        self.refuse(server, now, wall, status);
         None
     }
 
@@ -254,7 +258,7 @@ impl<'a> Session<'a> {
         let head = self.input.get(self.start..self.start + length).unwrap_or_default();
         let request = match Request::parse(head) {
             Ok(request) => request,
-            Err(status) => return self.refuse(server, wall, status),
+            Err(status) => return self.refuse(server, now, wall, status),
         };
         if request.framing == Framing::Length(0) && !request.expects_else {
             let written = write(server, wall, self.is_last, &request, &mut self.output);
@@ -266,11 +270,11 @@ impl<'a> Session<'a> {
         let (method, expects_continue) = (request.method, request.expects_continue);
         let is_served = matches!(method, Method::Get | Method::Head | Method::Options);
         match Body::new(request.framing) {
-            _ if request.expects_else => self.refuse(server, wall, Status::EXPECTATION_FAILED),
+            _ if request.expects_else => self.refuse(server, now, wall, Status::EXPECTATION_FAILED),
             // The body is not to be sent first.
-            _ if !is_served && expects_continue => self.refuse_method(server, wall, length),
-            None if !is_served => self.refuse_method(server, wall, length),
-            None => self.refuse(server, wall, Status::CONTENT_TOO_LARGE),
+            _ if !is_served && expects_continue => self.refuse_method(server, now, wall, length),
+            None if !is_served => self.refuse_method(server, now, wall, length),
+            None => self.refuse(server, now, wall, Status::CONTENT_TOO_LARGE),
             Some(body) => {
                 self.state = State::Body(length, body);
                 let is_waiting = self.end - self.start == length;
@@ -279,7 +283,6 @@ impl<'a> Session<'a> {
                     if (Writer { server, manner, out: &mut self.output }).interim().is_none() {
                         self.starve(server);
                     }
-                    self.begin_response(server.settings(), now);
                 }
                 self.deadline = now + server.settings().head_time;
             }
@@ -312,7 +315,7 @@ impl<'a> Session<'a> {
                 self.state = State::Head;
                 self.answer_late(server, now, wall, head);
             }
-            Read::Refused(status) => self.refuse(server, wall, status),
+            Read::Refused(status) => self.refuse(server, now, wall, status),
         }
         None
     }
@@ -343,25 +346,28 @@ impl<'a> Session<'a> {
     }
 
     /// Refuses a method without reading the body.
-    fn refuse_method(&mut self, server: &Server<'a>, wall: Option<u64>, length: usize) {
+    fn refuse_method(&mut self, server: &Server<'a>, now: Instant, wall: Option<u64>, length: usize) {
         let head = self.input.get(self.start..self.start + length).unwrap_or_default();
         let Ok(request) = Request::parse(head) else { return };
         let manner = self.manner(wall, Persistence::Ends, false);
         let written = Writer { server, manner, out: &mut self.output }.answer(&request);
-        self.end_refusal(server, wall, written, Some(length));
+        self.end_refusal(server, now, wall, written, Some(length));
     }
 
     /// Says why nothing more is heard on this connection.
-    fn refuse(&mut self, server: &Server<'a>, wall: Option<u64>, status: Status) {
+    fn refuse(&mut self, server: &Server<'a>, now: Instant, wall: Option<u64>, status: Status) {
         server.counters().refused.increment();
-        let manner = self.manner(wall, Persistence::Ends, false);
+        // Whatever else is wrong with it, no contents are expected behind the answer to HEAD (RFC 9110, 9.3.2).
+        let is_head = self.input.get(self.start..self.end).unwrap_or_default().starts_with(b"HEAD ");
+        let manner = self.manner(wall, Persistence::Ends, is_head);
         let written = Writer { server, manner, out: &mut self.output }.page(status, &[]);
-        self.end_refusal(server, wall, written, None);
+        self.end_refusal(server, now, wall, written, None);
     }
 
     fn end_refusal(
         &mut self,
         server: &Server<'a>,
+        now: Instant,
         wall: Option<u64>,
         written: Option<()>,
         head: Option<usize>,
@@ -376,6 +382,7 @@ impl<'a> Session<'a> {
             self.log(wall, head, request.as_ref());
         }
         server.count(self.output.status);
+        self.begin_response(server.settings(), now);
         self.state = State::Refusing;
     }
 

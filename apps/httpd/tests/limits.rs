@@ -133,6 +133,27 @@ fn a_response_that_is_taken_by_the_octet_has_its_time_and_no_more() {
 }
 
 #[test]
+fn a_refusal_has_its_time_however_long_ago_the_last_response_was() {
+    let page: &[u8] = vec![b'x'; 100_000].leak();
+    let server = server_of(&[("400.html", page), ("long.txt", b"")]);
+    let settings = *server.settings();
+    let mut client = Client::new(&server);
+    assert_eq!(client.say(REQUEST), Step::Read);
+    client.now += settings.idle_time - Duration::from_secs(1);
+    assert_eq!(client.say(""), Step::Read);
+    client.session.space()[..1].copy_from_slice(b"\n");
+    client.session.received(1);
+    assert_eq!(client.step(), Step::Write);
+    let refused = client.now;
+    client.now += Duration::from_secs(5);
+    client.take(1000);
+    client.take(1);
+    assert_eq!(client.session.deadline(), refused + settings.idle_time);
+    assert_eq!(client.say(""), Step::Shut);
+    assert!(client.sent.ends_with(page));
+}
+
+#[test]
 fn who_waits_longest_is_known() {
     let server = checks::server();
     let mut client = Client::new(&server);
@@ -221,6 +242,11 @@ fn a_body_that_waits_is_asked_for_only_if_it_is_read() {
     assert_eq!(client.sent, b"HTTP/1.1 100 Continue\r\n\r\n");
     assert_eq!(client.say("hello"), Step::Read);
     assert_eq!(checks::responses(&client.sent, false), [100, 200]);
+    let mut slow = Client::new(&server);
+    slow.now += Duration::from_secs(3);
+    assert_eq!(slow.say(&head("GET", 5)), Step::Read);
+    assert_eq!(slow.session.waits_since(), Instant::ZERO, "all is still waiting for the request");
+    assert_eq!((slow.expire(), slow.say("")), (server.settings().head_time, Step::Close));
     for (code, method, length) in [(405, "PUT", 5), (413, "GET", 99_999_999), (405, "PUT", 99_999_999)] {
         let mut client = Client::new(&server);
         assert_eq!(client.say(&head(method, length)), Step::Shut);

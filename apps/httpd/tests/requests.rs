@@ -44,6 +44,25 @@ fn head_is_answered_as_get_without_contents() {
 }
 
 #[test]
+fn what_is_wrong_with_a_head_is_told_without_contents_too() {
+    let server = checks::server();
+    for (code, rest) in [
+        (400, "HTTP/1.1"),
+        (400, "HTTP/1.1\nHost: a\nX : b"),
+        (400, "HTTP/1.1\nHost: a\nX: \0"),
+        (400, "HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\nx"),
+        (413, "HTTP/1.1\nHost: a\nContent-Length: 65537"),
+        (417, "HTTP/1.1\nHost: a\nExpect: tea"),
+        (505, "HTTP/2.0"),
+    ] {
+        // That nothing follows the head is checked there.
+        let head = ask(&server, &format!("HEAD / {rest}"));
+        let get = ask(&server, &format!("GET / {rest}"));
+        assert_eq!((head.code, &head.fields), (code, &get.fields), "{rest:?}");
+    }
+}
+
+#[test]
 fn methods_that_are_not_allowed_are_told_which_are() {
     let server = checks::server();
     for lines in ["POST / HTTP/1.1\nHost: a", "OPTIONS / HTTP/1.1\nHost: a"] {
