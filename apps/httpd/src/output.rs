@@ -19,7 +19,7 @@ pub(crate) struct Output<'a> {
     pub(crate) body: &'a [u8],
     /// Parts that follow.
     pub(crate) parts: Option<Multipart<'a>>,
-    /// For the log: the status, and the bytes of the contents.
+    /// For the log: the status, and the bytes of contents that are to be sent.
     pub(crate) status: Status,
     pub(crate) length: usize,
 }

@@ -189,10 +189,13 @@ impl<'a> Writer<'_, 'a> {
             return Some(());
         }
         let text = status.text().as_bytes();
-        self.out.length = text.len() + 1;
         push_length(out, text.len() + 1)?;
         push(out, b"Content-Type: text/plain; charset=utf-8\r\n\r\n")?;
-        if self.manner.is_head { Some(()) } else { push_all(out, &[text, b"\n"]) }
+        if self.manner.is_head {
+            return Some(());
+        }
+        self.out.length = text.len() + 1;
+        push_all(out, &[text, b"\n"])
     }
 
     /// An interim response (RFC 9110, 15.2.1).
@@ -224,8 +227,8 @@ impl<'a> Writer<'_, 'a> {
 
     /// Lets these contents follow.
     fn body(&mut self, contents: &'a [u8]) {
-        self.out.length = contents.len();
-        self.out.body = if self.manner.is_head { &[] } else { contents };
+        let contents = if self.manner.is_head { &[] } else { contents };
+        (self.out.length, self.out.body) = (contents.len(), contents);
     }
 }
 
