@@ -209,8 +209,10 @@ fn one_client_does_not_take_all_connections() {
 
 #[test]
 fn each_response_is_a_line_of_the_log_where_that_is_wanted() {
-    let mut vm = server().words("httpd.log=combined").boot();
+    let mut vm = server().words("httpd.log=combined httpd.lgo=combined").boot();
+    vm.line("nothing in this image knows the configuration word httpd.lgo");
     vm.line("ready: httpd");
+    assert!(!vm.log().contains("the configuration word httpd.log"), "it is known");
     let mut stream = vm.connect(80);
     get(&mut stream, "/style.css?a", "User-Agent: a \"test\"\r\nReferer: http://example.org/\r\n");
     let line = vm.line("access: ");
