@@ -208,6 +208,29 @@ fn one_client_does_not_take_all_connections() {
 }
 
 #[test]
+fn who_does_not_take_what_it_asks_for_keeps_its_share_of_the_connections_and_no_more() {
+    let image = Image::release("httpd");
+    let site = image.data.clone().unwrap();
+    let mut wire = Wire::new();
+    let setup = Vm::of(&image).data(&site).words("httpd.client_connections=8 httpd.idle_time=5");
+    let mut vm = wire.plug(setup).monitor().boot();
+    vm.line("ready: httpd");
+    let mut crowd = Crowd::new(&mut wire, 80);
+    assert_eq!(crowd.connect(10_000..10_008), (8, 0));
+    // Nothing that the guest sends is ever acknowledged.
+    crowd.ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(vm.counter("httpd.successes"), 8);
+    crowd.connect(11_000..11_008);
+    until(&mut vm, |vm| vm.counter("httpd.connections") == 16);
+    assert_eq!(vm.counter("httpd.connections_refused"), 8);
+    // It is not waited for for ever.
+    until(&mut vm, |vm| vm.counter("httpd.slow_responses") == 8);
+    crowd.connect(12_000..12_008);
+    until(&mut vm, |vm| vm.counter("httpd.connections") == 24);
+    assert_eq!(vm.counter("httpd.connections_refused"), 8);
+}
+
+#[test]
 fn each_response_is_a_line_of_the_log_where_that_is_wanted() {
     let mut vm = server().words("httpd.log=combined httpd.lgo=combined").boot();
     vm.line("nothing in this image knows the configuration word httpd.lgo");

@@ -7,7 +7,7 @@
 use crate::access::Client;
 use crate::seats::{Admitted, Seats};
 use crate::server::Server;
-use crate::session::{Session, Step};
+use crate::session::{LINGER, Session, Step};
 use crate::settings::{BadSetting, Settings};
 use crate::site::File;
 use alloc::rc::Rc;
@@ -281,14 +281,46 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
 /// Serves one connection, and frees its place.
 async fn connection(mut stream: TcpStream, client: SocketAddr, shared: Rc<Shared>, place: usize) {
     let session = Session::new(client.ip(), shared.server.settings(), shared.time.now());
-    if let Err(error) = converse(&mut stream, session, &shared, place).await {
+    let mut timer = shared.time.sleep_until(session.deadline());
+    if let Err(error) = converse(&mut stream, session, &shared, place, &mut timer).await {
         log::debug!("connection of {}: {error}", Client(client.ip()));
     }
-    if shared.shutdown.is_requested() {
-        // What was written is to arrive before the machine is gone; a client that is gone does not matter.
-        let _ = stream.close().await;
-    }
+    part(&mut stream, &shared, place, &mut timer).await;
     shared.leave(place);
+}
+
+/// Closes a connection, which keeps its place until the client has taken everything and closed it too. Otherwise one client
+/// could have as many as there is memory for, by not taking what it asks for.
+async fn part(stream: &mut TcpStream, shared: &Shared, place: usize, timer: &mut Sleep) {
+    let since = shared.time.recent();
+    timer.reset(since + shared.server.settings().idle_time);
+    let mut is_taken = false;
+    poll_fn(|context| {
+        if !is_taken && pin!(stream.close()).poll(context).is_ready() {
+            is_taken = true;
+            timer.reset(shared.time.recent() + LINGER);
+        }
+        // What it still says is thrown away. One that is gone has taken all that it ever will.
+        let mut space = [0; 64];
+        let mut read = pin!(stream.read(&mut space)).poll(context);
+        while let Poll::Ready(Ok(1..)) = read {
+            read = pin!(stream.read(&mut space)).poll(context);
+        }
+        // The machine may go when everything has arrived.
+        if is_taken && (read.is_ready() || shared.shutdown.is_requested()) {
+            return Poll::Ready(());
+        }
+        let is_displaced = shared.seats.borrow_mut().wait(place, since, context.waker());
+        if is_displaced || Pin::new(&mut *timer).poll(context).is_ready() {
+            if !is_taken {
+                shared.server.counters().slow_responses.increment();
+            }
+            stream.abort();
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
 }
 
 /// What ends a wait.
@@ -309,8 +341,8 @@ async fn converse(
     mut session: Session<'static>,
     shared: &Shared,
     place: usize,
+    timer: &mut Sleep,
 ) -> Result<(), net::Error> {
-    let mut timer = shared.time.sleep_until(session.deadline());
     let server = &*shared.server;
     loop {
         let now = shared.time.recent();
@@ -335,7 +367,7 @@ async fn converse(
             };
             match moved {
                 Poll::Ready(moved) => Poll::Ready(moved.map(Wake::Moved)),
-                Poll::Pending => wait(&session, shared, place, &mut timer, context).map(Ok),
+                Poll::Pending => wait(&session, shared, place, timer, context).map(Ok),
             }
         });
         match (event.await?, step) {
