@@ -247,6 +247,9 @@ fn a_body_that_waits_is_asked_for_only_if_it_is_read() {
     assert_eq!(slow.say(&head("GET", 5)), Step::Read);
     assert_eq!(slow.session.waits_since(), Instant::ZERO, "all is still waiting for the request");
     assert_eq!((slow.expire(), slow.say("")), (server.settings().head_time, Step::Close));
+    // Where the head does not come alone, nobody waits; and nothing else depends on how the stream is cut.
+    let together = outcome(&server, format!("{}hello", head("GET", 5)).as_bytes());
+    assert_eq!(checks::responses(&together.sent, false), [200]);
     for (code, method, length) in [(405, "PUT", 5), (413, "GET", 99_999_999), (405, "PUT", 99_999_999)] {
         let mut client = Client::new(&server);
         assert_eq!(client.say(&head(method, length)), Step::Shut);
