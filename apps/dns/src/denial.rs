@@ -254,7 +254,8 @@ fn sort(nodes: &mut [NodeId], order: &dyn Fn(NodeId, NodeId) -> Ordering) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::{Moment, Origin, Server, Transport};
+    use crate::origin::{Moment, Origin, Transport};
+    use crate::server::Server;
     use core::cell::Cell;
     use std::format;
     use std::string::String;

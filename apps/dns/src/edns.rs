@@ -7,8 +7,8 @@
 
 use crate::cookie::{COOKIE, is_well_formed};
 use crate::kind::Kind;
+use crate::origin::{Transport, UDP_PAYLOAD};
 use crate::query::{flag, u16_at};
-use crate::server::{Transport, UDP_PAYLOAD};
 use crate::session::IDLE;
 use crate::writer::{Full, Writer};
 

@@ -16,8 +16,9 @@ use crate::edns::{Edns, Reason};
 use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::limit::{Class, Subject};
+use crate::origin::Transport;
 use crate::query::{Code, HEADER, flag, header};
-use crate::server::{Server, Transport};
+use crate::server::Server;
 use crate::settings::Minimal;
 use crate::tree::NodeId;
 use crate::writer::{Full, Owner, Writer};
@@ -113,9 +114,7 @@ impl<'s, 'o> Response<'s, 'o> {
             let (message, known) = self.writer.parts();
             let (node, wildcard_of) = match zone.find(name, message, known) {
                 Found::Cut { node, above } if above > 0 || kind != Kind::DS => {
-                    if chain.is_none() {
-                        self.subject = Subject::new(Class::Referral, zone, node);
-                    }
+                    self.count_as(Class::Referral, zone, node, chain.is_none());
                     return self.refer(zone, node, name, above);
                 }
                 Found::Name(node) | Found::Cut { node, .. } => (node, None),
@@ -123,9 +122,7 @@ impl<'s, 'o> Response<'s, 'o> {
                     // RFC 1035, 4.1.1: the bit speaks of the first name, and a referral from there does not get here.
                     self.is_authoritative = true;
                     if let Some(redirection) = zone.set(encloser, Kind::DNAME) {
-                        if chain.is_none() {
-                            self.subject = Subject::new(Class::Answer, zone, encloser);
-                        }
+                        self.count_as(Class::Answer, zone, encloser, chain.is_none());
                         if chain.as_ref().is_some_and(Chain::is_full) {
                             return;
                         }
@@ -139,16 +136,14 @@ impl<'s, 'o> Response<'s, 'o> {
                     }
                     let Some(wildcard) = zone.wildcard(encloser) else {
                         self.code = Code::NameError;
-                        self.subject = Subject::new(Class::NameError, zone, zone.apex);
+                        self.count_as(Class::NameError, zone, zone.apex, true);
                         return self.deny(zone, name, Absence::Name { encloser });
                     };
                     (wildcard, Some(encloser))
                 }
             };
             self.is_authoritative = true;
-            if chain.is_none() {
-                self.subject = Subject::new(Class::of_answer(kind), zone, node);
-            }
+            self.count_as(Class::of_answer(kind), zone, node, chain.is_none());
             if let Some(set) = zone.set(node, kind) {
                 self.expand(zone, name, wildcard_of);
                 // Asked for a DNAME record, one that made an alias on the way may be the answer.
@@ -160,9 +155,7 @@ impl<'s, 'o> Response<'s, 'o> {
                 return self.answer_any(zone, node, is_stream, name);
             }
             let Some(alias) = zone.set(node, Kind::CNAME) else {
-                if chain.is_none() {
-                    self.subject = Subject::new(Class::Empty, zone, node);
-                }
+                self.count_as(Class::Empty, zone, node, chain.is_none());
                 let absence = match wildcard_of {
                     None => Absence::Type(node),
                     Some(encloser) => Absence::WildcardType { encloser, wildcard: node },
@@ -176,6 +169,15 @@ impl<'s, 'o> Response<'s, 'o> {
             if self.follow(zone, node, alias, name, chain.get_or_insert_with(Chain::new)).is_none() {
                 return;
             }
+        }
+    }
+
+    /// The response is counted as one of this class that comes from `node`, if it is what decides: where an alias led on, the alias
+    /// was.
+    #[inline(always)]
+    fn count_as(&mut self, class: Class, zone: &Zone, node: NodeId, decides: bool) {
+        if decides {
+            self.subject = Subject::new(class, zone, node);
         }
     }
 

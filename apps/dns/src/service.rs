@@ -15,7 +15,8 @@ pub use zones::{CONFIGURATION, SUFFIX, is_zone, load};
 
 use crate::configuration::ConfigurationError;
 use crate::cookie::SECRET;
-use crate::server::{Clock, Origin, Server, Transport};
+use crate::origin::{Clock, Origin, Transport};
+use crate::server::Server;
 use crate::settings::{BadSetting, Settings};
 use alloc::rc::Rc;
 use connections::Connections;

@@ -5,7 +5,8 @@
 //! The caller reads into [`Session::space`], calls [`Session::advance`], does what the [`Step`] says, and closes at
 //! [`Session::deadline`].
 
-use crate::server::{Answer, Clock, Origin, Server, Transfer, Transport};
+use crate::origin::{Clock, Origin, Transport};
+use crate::server::{Answer, Server, Transfer};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use unik_sched::time::{Duration, Instant};

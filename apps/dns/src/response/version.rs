@@ -4,8 +4,9 @@ use super::{Response, Section};
 use crate::edns::Reason;
 use crate::kind::Kind;
 use crate::labels::Labels;
+use crate::origin::Origin;
 use crate::query::Code;
-use crate::server::{Identity, Origin};
+use crate::server::Identity;
 use crate::writer::Owner;
 
 impl Response<'_, '_> {

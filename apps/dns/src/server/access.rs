@@ -1,11 +1,12 @@
 //! Who may do more than ask: signed messages (RFC 8945), transfers (RFC 5936, RFC 1995) and notices (RFC 1996).
 
-use super::{Clock, Origin, Server, Slot};
+use super::{Server, Slot};
 use crate::configuration::allows;
 use crate::cookie::{Cookie, Standing};
 use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::limit::{Subject, Verdict};
+use crate::origin::{Clock, Origin};
 use crate::query::{Code, Query};
 use crate::transfer::{Outgoing, is_newer};
 use crate::tree::NodeId;

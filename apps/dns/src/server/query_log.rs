@@ -1,8 +1,9 @@
 //! One line of the log for each of so many queries.
 
-use super::{Origin, Server, Transport};
+use super::Server;
 use crate::kind::Kind;
 use crate::labels::Labels;
+use crate::origin::{Origin, Transport};
 use crate::query::{Code, HEADER, u16_at};
 use crate::text::{Address, write_label};
 use core::fmt;

@@ -5,7 +5,7 @@
 
 use super::maintenance::Maintenance;
 use super::{Platform, SharedServer};
-use crate::server::Clock;
+use crate::origin::Clock;
 use crate::session::{MAX_ANSWER, Session, Step};
 use crate::text::End;
 use alloc::rc::Rc;

@@ -5,7 +5,8 @@
 
 use super::fetch::{self, Outcome};
 use super::{Platform, SharedServer};
-use crate::server::{Clock, Server};
+use crate::origin::Clock;
+use crate::server::Server;
 use crate::text::End;
 use crate::transfer::{Notices, Schedule, ask};
 use crate::tsig::Verifier;

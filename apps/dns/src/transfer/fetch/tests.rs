@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::configuration::Configuration;
-use crate::server::{Moment, Server};
+use crate::origin::Moment;
+use crate::server::Server;
 use crate::session::{MAX_ANSWER, Session};
 use std::format;
 use std::string::String;
