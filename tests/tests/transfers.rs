@@ -53,11 +53,11 @@ fn chain(primary: Kind, secondary: Kind) {
         vm.fail(&format!("the image has version {last:?} and not 2; the primary says:\n{}", primary.log()));
     }
     secondary.wait_for(2);
-    // Both times the whole zone was told first, and then what had changed.
-    for name in ["axfr_in", "ixfr_in", "axfr_out"] {
-        assert_eq!(vm.counter(&format!("dns.{name}")), 1, "{name}: {}", vm.look("log"));
+    // The whole zone was fetched once, and then what had changed; the other fetches as often as it likes.
+    for (name, count) in [("axfr_in", 1), ("ixfr_in", 1)] {
+        assert_eq!(vm.counter(&format!("dns.{name}")), count, "{name}: {}", vm.look("log"));
     }
-    assert!(vm.counter("dns.ixfr_out") >= 1);
+    assert!(vm.counter("dns.axfr_out") >= 1 && vm.counter("dns.ixfr_out") >= 1);
     let zones = vm.look("ask zones");
     assert!(zones.contains("example.org.  fetched       2     2005"), "{zones}");
     assert!(vm.look("ask reload example.org").contains("1 being asked for"));
