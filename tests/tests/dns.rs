@@ -10,7 +10,7 @@ use std::str::FromStr as _;
 use cargo_unik::options::{Machine, Protocol};
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
-use unik_tests::{Crowd, Image, Setup, Vm, Wire};
+use unik_tests::{Crowd, Image, PATIENCE, Setup, Vm, Wire};
 
 const DNS: &[(Protocol, u16)] = &[(Protocol::Udp, 53), (Protocol::Tcp, 53)];
 
@@ -243,6 +243,24 @@ fn the_command_line_says_what_the_server_tells_about_itself() {
     assert_eq!(answer.authorities.len(), 2, "the name servers of the zone: {answer:?}");
     let log = vm.log();
     assert_eq!(log.matches("nothing in this image knows").count(), 1, "{log}");
+}
+
+#[test]
+fn each_query_is_told_to_a_collector_where_that_is_wanted() {
+    let collector = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    collector.set_read_timeout(Some(PATIENCE)).unwrap();
+    // The guest reaches this computer by the address of its gateway.
+    let words = format!("dns.log-queries=1 log.syslog=10.0.2.2:{}", collector.local_addr().unwrap().port());
+    let mut vm = server().words(&words).boot();
+    vm.line("ready: dns");
+    over_udp(&mut vm, "mail.example.org.", RecordType::A);
+    let mut message = [0; 2048];
+    let told = (0..20).any(|_| {
+        let (length, _) = collector.recv_from(&mut message).unwrap();
+        let text = String::from_utf8_lossy(&message[..length]).into_owned();
+        text.contains("query of 10.0.2.2 over UDP: mail.example.org. A: NOERROR")
+    });
+    assert!(told, "twenty messages, and none is about the query");
 }
 
 /// An empty folder of this test program.

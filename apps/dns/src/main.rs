@@ -4,7 +4,7 @@
 
 use unik::net::Net;
 use unik::time::Time;
-use unik::{Clock, Commands, Config, Counters, Entropy, Files, Monitor, Shutdown, Spawner};
+use unik::{Clock, Commands, Config, Counters, Entropy, Files, Monitor, Shutdown, Spawner, Syslog};
 use unik_dns::service::{self, Error, Platform};
 
 #[unik::main]
@@ -19,9 +19,11 @@ async fn main(
     clock: Option<Clock>,
     entropy: Entropy,
     counters: Counters,
+    syslog: Syslog,
     commands: Commands,
     config: Config,
 ) -> Result<(), Error> {
+    syslog.follow(&net);
     let server = service::prepare(&files, &entropy, &|key| config.get(key))?;
     service::count(&server.borrow(), &counters);
     let commands = Some(commands);
