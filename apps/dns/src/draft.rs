@@ -1,8 +1,8 @@
-//! A zone in the making: names and records one by one, until [`Draft::freeze`] makes the tables of a [`Zone`] of them.
+//! A zone in the making: names and records one by one, until [`freeze`] makes the tables of a [`Zone`] of them.
 //!
 //! Master files, transfers and changes to a zone that is served all end here. A record comes from a message as
 //! [`wire::Record`], from a zone by [`Draft::copy_of`], or from the reader of master files, which fills the same lists
-//! itself. [`freeze`] refuses what makes no zone.
+//! itself. What makes no zone is refused at the end.
 
 mod changes;
 mod freeze;
@@ -84,16 +84,13 @@ impl Draft {
                 for data in zone.data(set) {
                     let at = self.entries.len() as u32; // a zone has fewer records
                     let start = self.begin(data.len())?;
-                    let shape = set.kind.shape();
-                    let (prefix, mut rest) = data.split_at_checked(shape.start(data))?;
-                    self.data.extend_from_slice(prefix);
-                    for _ in 0..shape.names {
-                        let (name, behind) = rest.split_first_chunk()?;
+                    let (before, named, behind) = set.kind.shape().split(data)?;
+                    self.data.extend_from_slice(before);
+                    for name in named {
                         let copy = names.copy(&mut self.tree, NodeId::from_bytes(*name))?;
                         self.data.extend_from_slice(&copy.to_bytes());
-                        rest = behind;
                     }
-                    self.data.extend_from_slice(rest);
+                    self.data.extend_from_slice(behind);
                     self.end(
                         start,
                         Entry { owner, kind: set.kind, time_to_live: set.time_to_live, data: 0, at },

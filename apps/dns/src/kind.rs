@@ -151,6 +151,9 @@ pub(crate) enum Purpose {
     Senseless,
 }
 
+/// Data of a record: octets, names, octets.
+pub(crate) type Parts<'d> = (&'d [u8], &'d [[u8; 4]], &'d [u8]);
+
 /// The layout of a type's data: bytes, names, bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Shape {
@@ -167,6 +170,13 @@ impl Shape {
     pub(crate) fn start(self, data: &[u8]) -> usize {
         // Behind texts a name is the last thing, wherever they end.
         self.prefix.min(data.len().saturating_sub(4 * self.names))
+    }
+
+    /// What stands in `data` before the names, the names, each a node in four octets, and what stands behind them.
+    pub(crate) fn split(self, data: &[u8]) -> Option<Parts<'_>> {
+        let (before, rest) = data.split_at_checked(self.start(data))?;
+        let (names, behind) = rest.split_at_checked(4 * self.names)?;
+        Some((before, names.as_chunks().0, behind))
     }
 }
 

@@ -46,6 +46,11 @@ pub trait Clock {
     /// The time since the Unix epoch; `None` where nobody knows it.
     fn since_epoch(&self) -> Option<Duration>;
 
+    /// Seconds since the Unix epoch, which signatures tell; `None` where nobody knows it.
+    fn date(&self) -> Option<u64> {
+        self.since_epoch().map(|since| since.as_secs())
+    }
+
     /// Seconds since the Unix epoch, or where nobody knows it since the start, which come round (RFC 9018, 4.3).
     fn seconds(&self) -> u32 {
         let since = self.since_epoch().unwrap_or(self.now().duration_since(Instant::ZERO));

@@ -47,6 +47,8 @@ impl core::error::Error for Duplicate {}
 
 /// A zone, or the want of one.
 pub(crate) struct Slot {
+    /// The name of the zone in [`Server::tree`].
+    node: NodeId,
     /// `None` where it could not be loaded, has not come yet, or has expired.
     zone: Option<Rc<Zone>>,
     /// What changed up to this version, for those who ask.
@@ -60,8 +62,9 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    fn new() -> Self {
+    fn new(node: NodeId) -> Self {
         Self {
+            node,
             zone: None,
             journal: Journal::default(),
             options: None,
@@ -172,10 +175,15 @@ impl Server {
     /// [`Duplicate`] if a zone of that name is served, which it goes on being, or fails already, or if `name` is no name.
     #[inline(never)]
     pub fn add_failed(&mut self, name: &[u8]) -> Result<(), Duplicate> {
-        let mut labels = name.rsplit(|&octet| octet == b'.').skip_while(|label| label.is_empty());
         let known = self.slots.len();
-        let place = self.place_of(&mut labels)?;
+        let place = self.place_called(name)?;
         if place < known { Err(Duplicate) } else { Ok(()) }
+    }
+
+    /// The place of the zone called `name`, such as `example.org`, made if there is none.
+    fn place_called(&mut self, name: &[u8]) -> Result<usize, Duplicate> {
+        let labels = name.rsplit(|&octet| octet == b'.');
+        self.place_of(&mut labels.skip_while(|label| label.is_empty()))
     }
 
     /// The place of the zone with these labels, the last first, made if there is none. [`Duplicate`] where they are no name.
@@ -190,7 +198,7 @@ impl Server {
         let place = self.places.get_mut(node.index()).ok_or(Duplicate)?;
         if *place == NO_ZONE {
             *place = self.slots.len() as u32; // fewer than nodes
-            self.slots.push(Slot::new());
+            self.slots.push(Slot::new(node));
         }
         Ok(*place as usize)
     }

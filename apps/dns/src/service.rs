@@ -156,7 +156,7 @@ pub fn count(server: &Server, registry: &unik::Counters) {
 /// [`Error::Net`] where the port cannot be opened, [`Error::TooManyTasks`].
 pub async fn serve(server: SharedServer, platform: Platform) -> Result<(), Error> {
     let platform = Rc::new(platform);
-    if server.borrow().has_keys() && platform.since_epoch().is_none() {
+    if server.borrow().has_keys() && platform.date().is_none() {
         log::warn!(
             "this machine does not know the date, which signatures need: the keys of dns.conf are of no use"
         );

@@ -187,9 +187,15 @@ impl Zone {
         self.serial
     }
 
+    /// Its SOA record: the set, and the data of its one record.
+    pub(crate) fn authority(&self) -> Option<(&Set, &[u8])> {
+        let set = self.set(self.apex, Kind::SOA)?;
+        Some((set, self.data(set).next()?))
+    }
+
     /// The times that its SOA tells.
     pub(crate) fn timers(&self) -> Timers {
-        let data = self.set(self.apex, Kind::SOA).and_then(|set| self.data(set).next()).unwrap_or(&[]);
+        let data = self.authority().map_or(&[][..], |(_, data)| data);
         let number = |at: usize| {
             data.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |octets| u32::from_be_bytes(*octets))
         };

@@ -95,7 +95,7 @@ impl Server {
         origin: &Origin<'_>,
         sender: &mut Sender,
     ) -> Result<Query, Code> {
-        match tsig::check(query, &self.keys, date(origin.clock)) {
+        match tsig::check(query, &self.keys, date_of(origin.clock)) {
             Request::Unsigned => {}
             Request::Malformed => return Err(Code::FormatError),
             Request::Signed(signer) => sender.identity = Identity::Signed(signer),
@@ -117,7 +117,7 @@ impl Server {
         origin: &Origin<'_>,
         message: &mut [u8],
     ) -> Option<usize> {
-        let now = date(origin.clock);
+        let now = date_of(origin.clock);
         if let Identity::Refused(refusal) = &sender.identity {
             if self.judge(sender, origin, Subject::ERROR) == Verdict::Drop {
                 return None;
@@ -174,13 +174,12 @@ impl Server {
     pub(crate) fn go_on(&self, transfer: &mut Transfer, clock: &dyn Clock, out: &mut [u8]) -> Option<usize> {
         let Some(signer) = &mut transfer.signer else { return transfer.outgoing.message(out, 0) };
         let length = transfer.outgoing.message(out, signer.room(&self.keys))?;
-        signer.sign(&self.keys, out, length, date(clock))
+        signer.sign(&self.keys, out, length, date_of(clock))
     }
 
     /// Whether whoever signed with `identity` at `client` may have the zone in `slot`.
     pub(crate) fn may_transfer(&self, slot: &Slot, identity: &Identity, client: IpAddr) -> bool {
-        let options = slot.options.and_then(|options| self.options.get(options));
-        options.is_some_and(|options| allows(options.provide(), client, identity.key()))
+        self.options_of(slot).is_some_and(|options| allows(options.provide(), client, identity.key()))
     }
 
     /// Takes notice that there may be a new version of the zone `name`, and says how that is answered (RFC 1996, 3.10 and 3.11).
@@ -192,10 +191,8 @@ impl Server {
         client: IpAddr,
     ) -> Code {
         let Some(slot) = self.exact(name, message) else { return Code::NotAuthoritative };
-        let options = slot.options.and_then(|options| self.options.get(options));
-        let is_welcome =
-            options.is_some_and(|options| allows(options.allow_notify(), client, identity.key()));
-        if !is_welcome {
+        let options = self.options_of(slot);
+        if !options.is_some_and(|options| allows(options.allow_notify(), client, identity.key())) {
             self.transfers.notices_refused.increment();
             return Code::Refused;
         }
@@ -215,6 +212,6 @@ impl Server {
 }
 
 /// Seconds since 1970; 0 where nobody knows the date, which no signature is good for.
-fn date(clock: &dyn Clock) -> u64 {
-    clock.since_epoch().map_or(0, |since| since.as_secs())
+fn date_of(clock: &dyn Clock) -> u64 {
+    clock.date().unwrap_or(0)
 }

@@ -3,7 +3,6 @@
 use super::{Duplicate, Server, Slot};
 use crate::configuration::{Configuration, ZoneOptions};
 use crate::transfer::Difference;
-use crate::tree::NodeId;
 use crate::tsig::Key;
 use crate::zone::{NameText, Zone};
 use alloc::rc::Rc;
@@ -18,15 +17,17 @@ const LEAST_DIFFERENCES: usize = 4096;
 impl Server {
     /// The places of zones of which the configuration says something, and what it says.
     pub(crate) fn with_options(&self) -> impl Iterator<Item = (usize, &ZoneOptions<'static>)> {
-        self.slots
-            .iter()
-            .enumerate()
-            .filter_map(|(place, slot)| Some((place, self.options.get(slot.options?)?)))
+        self.slots.iter().enumerate().filter_map(|(place, slot)| Some((place, self.options_of(slot)?)))
     }
 
     /// What is said of the zone at `place`.
     pub(crate) fn options(&self, place: usize) -> Option<&ZoneOptions<'static>> {
-        self.options.get(self.slots.get(place)?.options?)
+        self.options_of(self.slots.get(place)?)
+    }
+
+    /// What is said of the zone in `slot`.
+    pub(super) fn options_of(&self, slot: &Slot) -> Option<&ZoneOptions<'static>> {
+        self.options.get(slot.options?)
     }
 
     /// Whether there are keys.
@@ -53,8 +54,7 @@ impl Server {
         let (keys, zones) = configuration.into_parts();
         self.slots.iter_mut().for_each(|slot| slot.options = None);
         for (number, options) in zones.iter().enumerate() {
-            let labels = options.name().rsplit(|&octet| octet == b'.');
-            let place = self.place_of(&mut labels.skip_while(|label| label.is_empty()))?;
+            let place = self.place_called(options.name())?;
             if let Some(slot) = self.slots.get_mut(place) {
                 slot.options = Some(number);
             }
@@ -119,10 +119,7 @@ impl Server {
     /// The name of the zone at `place`, the zone if there is one now, and how many queries were for it.
     pub(crate) fn describe(&self, place: usize) -> Option<(impl fmt::Display, Option<Rc<Zone>>, u64)> {
         let slot = self.slots.get(place)?;
-        let node = NodeId::ROOT;
-        let at = self.places.iter().position(|own| *own as usize == place);
-        let node = at.and_then(|at| self.tree.node(at)).unwrap_or(node);
-        Some((NameText { tree: &self.tree, node }, slot.zone.clone(), slot.queries.get()))
+        Some((NameText { tree: &self.tree, node: slot.node }, slot.zone.clone(), slot.queries.get()))
     }
 
     /// Whether somebody told of a new version since [`Server::take_news`].

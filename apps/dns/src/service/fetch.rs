@@ -1,7 +1,7 @@
 //! The sockets of a conversation with a primary.
 
-use super::maintenance::date;
 use super::{Platform, SharedServer};
+use crate::origin::Clock;
 use crate::text::End;
 use crate::transfer::{Fetch, FetchError, Step, Wanted};
 use core::fmt;
@@ -126,7 +126,7 @@ async fn converse(
     let end = platform.time.now() + LONGEST;
     loop {
         let id = platform.entropy.next_u32() as u16;
-        let step = fetch.advance(server.borrow().key(key), date(platform), id)?;
+        let step = fetch.advance(server.borrow().key(key), platform.date(), id)?;
         if matches!(step, Step::Current | Step::Zone(_)) {
             return Ok((step, fetch.is_whole()));
         }

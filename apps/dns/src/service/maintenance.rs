@@ -284,7 +284,7 @@ impl Maintenance {
         let key = server.options(place)?.notify().get(target)?.key();
         match server.key(key) {
             None => Some(length),
-            Some(key) => Some(Verifier::sign(key, message, length, date(&*self.platform)?)?.0),
+            Some(key) => Some(Verifier::sign(key, message, length, self.platform.date()?)?.0),
         }
     }
 
@@ -306,11 +306,6 @@ fn timers(server: &Server, place: usize) -> Option<Timers> {
     let Timers { refresh, retry, expire } = server.zone_at(place)?.timers();
     let [refresh, retry, expire] = server.options(place)?.limit([refresh, retry, expire]);
     Some(Timers { refresh, retry, expire })
-}
-
-/// Seconds since 1970, if anybody knows the date.
-pub(super) fn date(clock: &dyn Clock) -> Option<u64> {
-    clock.since_epoch().map(|since| since.as_secs())
 }
 
 /// Looks at what is due until the appliance ends.

@@ -108,8 +108,7 @@ fn begin(out: &mut [u8], id: u16, flags: u16, name: &[u8], kind: Kind) -> Result
 
 /// Adds the SOA record of `zone`, whose name is that of the question, to the section that is counted at `count`.
 fn own_record(writer: &mut Writer<'_>, zone: &Zone, count: usize) -> Result<(), Full> {
-    let set = zone.set(zone.apex, Kind::SOA).ok_or(Full)?;
-    let data = zone.data(set).next().ok_or(Full)?;
+    let (set, data) = zone.authority().ok_or(Full)?;
     writer.record(&zone.tree, Owner::At(HEADER as u16), set, set.time_to_live, data)?;
     writer.patch(count, 1_u16.to_be_bytes());
     Ok(())

@@ -86,8 +86,8 @@ impl Journal {
 
 /// Adds the SOA record of `zone` and all records that `other` does not have. `None` beyond `limit` octets, or without memory.
 fn append_difference(octets: &mut Vec<u8>, zone: &Zone, other: &Zone, limit: usize) -> Option<()> {
-    let authority = zone.set(zone.apex, Kind::SOA)?;
-    append(octets, zone, zone.apex, authority, zone.data(authority).next()?)?;
+    let (authority, data) = zone.authority()?;
+    append(octets, zone, zone.apex, authority, data)?;
     let mut translated = Vec::new();
     let mut searched = 0;
     for node in zone.tree.nodes() {
@@ -143,15 +143,12 @@ fn translate_data(
 ) -> Option<()> {
     translated.clear();
     translated.try_reserve(data.len()).ok()?;
-    let shape = kind.shape();
-    let (prefix, mut rest) = data.split_at_checked(shape.start(data))?;
-    translated.extend_from_slice(prefix);
-    for _ in 0..shape.names {
-        let (name, behind) = rest.split_first_chunk()?;
+    let (before, names, behind) = kind.shape().split(data)?;
+    translated.extend_from_slice(before);
+    for name in names {
         translated.extend_from_slice(&translate(zone, other, NodeId::from_bytes(*name))?.to_bytes());
-        rest = behind;
     }
-    translated.extend_from_slice(rest);
+    translated.extend_from_slice(behind);
     Some(())
 }
 
@@ -164,16 +161,13 @@ fn append(octets: &mut Vec<u8>, zone: &Zone, node: NodeId, set: &Set, data: &[u8
     octets.extend_from_slice(&set.time_to_live_of(data).to_be_bytes());
     let length_at = octets.len();
     octets.extend_from_slice(&[0; 2]);
-    let shape = set.kind.shape();
-    let (prefix, mut rest) = data.split_at_checked(shape.start(data))?;
-    octets.extend_from_slice(prefix);
-    for _ in 0..shape.names {
-        let (name, behind) = rest.split_first_chunk()?;
+    let (before, names, behind) = set.kind.shape().split(data)?;
+    octets.extend_from_slice(before);
+    for name in names {
         append_name(octets, zone, NodeId::from_bytes(*name))?;
-        rest = behind;
     }
-    octets.try_reserve(rest.len()).ok()?;
-    octets.extend_from_slice(rest);
+    octets.try_reserve(behind.len()).ok()?;
+    octets.extend_from_slice(behind);
     let length = u16::try_from(octets.len() - length_at - 2).ok()?;
     *octets.get_mut(length_at..)?.first_chunk_mut()? = length.to_be_bytes();
     Some(())

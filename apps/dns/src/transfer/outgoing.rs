@@ -178,8 +178,8 @@ impl Outgoing {
     /// Writes the SOA record.
     fn authority(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         let zone = &*self.zone;
-        let set = zone.set(zone.apex, Kind::SOA).ok_or(Full)?;
-        write(writer, zone, zone.apex, set, zone.data(set).next().ok_or(Full)?)
+        let (set, data) = zone.authority().ok_or(Full)?;
+        write(writer, zone, zone.apex, set, data)
     }
 }
 
