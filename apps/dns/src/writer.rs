@@ -215,14 +215,12 @@ impl<'o> Writer<'o> {
     }
 
     fn data(&mut self, tree: &Tree, shape: Shape, data: &[u8]) -> Result<(), Full> {
-        let (prefix, mut rest) = data.split_at_checked(shape.start(data)).ok_or(Full)?;
-        self.bytes(prefix)?;
-        for _ in 0..shape.names {
-            let (node, behind) = rest.split_first_chunk().ok_or(Full)?;
-            self.name(tree, NodeId::from_bytes(*node), shape.compress)?;
-            rest = behind;
+        let (before, names, behind) = shape.split(data).ok_or(Full)?;
+        self.bytes(before)?;
+        for name in names {
+            self.name(tree, NodeId::from_bytes(*name), shape.compress)?;
         }
-        self.bytes(rest)
+        self.bytes(behind)
     }
 
     /// Writes the name of `node`; with `compress`, as few labels of it as a pointer allows.
