@@ -3,6 +3,8 @@
 //! - [`Disk`]: an async handle of a disk. Any number of operations are under way at the same time, up to what the device
 //!   takes; a future that is dropped leaves nothing behind.
 //! - [`BlockDevice`]: the seam below it. [`VirtioBlock`] is the driver of virtio-blk.
+//! - [`RamDisk`] is another: a disk in memory.
+//! - [`store`] keeps values under keys on a disk, through crashes.
 //! - [`archive`] reads the tree of files that is compiled into an image or handed over beside it. It is zero-copy and
 //!   allocates nothing: the archive stays where it lies, and files are slices of it.
 //!
@@ -18,9 +20,12 @@ pub mod archive;
 mod device;
 mod disk;
 mod error;
+mod ram;
+pub mod store;
 mod virtio;
 
 pub use device::{BlockDevice, Completion, Fault, HEADROOM, Operation, Properties, Request, SECTOR};
 pub use disk::{Disk, DiskCounters, DiskError, Driver};
 pub use error::Error;
+pub use ram::{RamDisk, RamDiskCounters};
 pub use virtio::{VirtioBlock, VirtioBlockCounters};
