@@ -10,7 +10,9 @@ use unik_block::SECTOR;
 use unik_block::store::{Flush, Store, StoreError};
 use unik_testkit::Random;
 
-use crate::world::{Contents, Hand, Note, SMALLEST, contents, formatted, mount, with_disk};
+use crate::world::{
+    Contents, Hand, Note, SMALLEST, contents, formatted, holding, mount, put, with_bytes, with_disk,
+};
 
 /// What a store held from a commit on: when that was begun and when it was done, in notes.
 struct State {
@@ -172,5 +174,61 @@ fn a_crash_while_a_disk_is_formatted_leaves_a_blank_one_or_a_store() {
             let found = mount(crashed(&vec![0; SMALLEST], &writes, &mut random));
             assert!(matches!(found, Err(StoreError::Blank)) || found == Ok(Contents::new()), "{found:?}");
         }
+    }
+}
+
+/// The transaction that the following tests are about, which takes more than is written at once.
+const LONG: [u8; 60_000] = [7; 60_000];
+
+#[test]
+fn pages_of_what_was_given_up_are_none_of_what_follows() {
+    let hand = Hand::over(formatted(2 * SMALLEST));
+    let before = hand.stored();
+    let work = async |disk, _| {
+        let mut store = Store::open(disk, Flush::Required).await?;
+        put(&mut store, &[("a", b"one")]).await?;
+        let mut given_up = store.begin(LONG.len() as u64).await?;
+        given_up.put(b"b").await?;
+        given_up.write(&LONG).await?;
+        let begun = hand.notes.borrow().len();
+        put(&mut store, &[("b", &[8; 60_000])]).await?;
+        Ok::<_, StoreError>(begun)
+    };
+    let begun = with_disk(&hand, work).expect("the disk does what it is told");
+    let notes = hand.notes.borrow();
+    let mut lost = 0;
+    for missing in begun..notes.len() {
+        let Note::Write(..) = notes[missing] else { continue };
+        let mut disk = before.clone();
+        for (_, note) in notes.iter().enumerate().filter(|(number, _)| *number != missing) {
+            if let Note::Write(at, bytes) = note {
+                disk[*at..at + bytes.len()].copy_from_slice(bytes);
+            }
+        }
+        assert_eq!(mount(disk), Ok(holding(&[("a", b"one")])), "without note {missing}");
+        lost += 1;
+    }
+    assert!(lost >= 15);
+}
+
+#[test]
+fn what_came_to_nothing_does_not_come_back_when_it_is_begun_once_more() {
+    let begin = async |disk, commits: bool| {
+        let mut store = Store::open(disk, Flush::Required).await?;
+        let mut transaction = store.begin(LONG.len() as u64).await?;
+        transaction.put(b"b").await?;
+        transaction.write(&LONG).await?;
+        if commits { transaction.commit().await } else { Ok(()) }
+    };
+    let blank = formatted(2 * SMALLEST);
+    let hand = Hand::over(blank.clone());
+    assert_eq!(with_disk(&hand, async |disk, _| begin(disk, true).await), Ok(()));
+    // Of all that was written the first page is lost, whichever that is.
+    for first in 2..5 {
+        let mut disk = hand.stored();
+        disk[first * 4096..][..4096].copy_from_slice(&blank[first * 4096..][..4096]);
+        assert_eq!(mount(disk.clone()), Ok(Contents::new()));
+        let (result, after) = with_bytes(disk, async |disk, _| begin(disk, false).await);
+        assert_eq!((result, mount(after)), (Ok(()), Ok(Contents::new())));
     }
 }

@@ -30,11 +30,10 @@ fn what_is_not_committed_is_not_there() {
     let work = async |disk, _| {
         let mut store = Store::open(disk, Flush::Required).await?;
         put(&mut store, &[("a", b"one")]).await?;
-        let mut transaction = store.begin(50_000).await?;
-        transaction.delete(b"a").await?;
-        transaction.put(b"b").await?;
-        transaction.write(&[7; 50_000]).await?;
-        drop(transaction);
+        let mut given_up = store.begin(50_000).await?;
+        given_up.delete(b"a").await?;
+        given_up.put(b"b").await?;
+        given_up.write(&[7; 50_000]).await?;
         let before = contents(&store).await?;
         put(&mut store, &[("c", b"three")]).await?;
         Ok::<_, StoreError>((before, contents(&store).await?))
@@ -137,7 +136,6 @@ fn keys_have_limits() {
         transaction.commit().await?;
         let mut transaction = store.begin(0).await?;
         assert_eq!(transaction.put(b"one more").await, Err(StoreError::TooManyKeys));
-        drop(transaction);
         store.compact().await?;
         Ok::<_, StoreError>(store.keys().count())
     };

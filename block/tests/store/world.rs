@@ -76,7 +76,7 @@ impl Noted {
             is_read_only: hand.is_read_only,
             ..*model.properties()
         };
-        let (counters, event) = (model.counters(), hand.event.clone().unwrap_or_else(Event::new));
+        let (counters, event) = (model.counters(), hand.event.clone().unwrap_or_default());
         Self { hand, properties, waiting: VecDeque::new(), late: Vec::new(), event, counters }
     }
 
