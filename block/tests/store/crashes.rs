@@ -178,7 +178,7 @@ fn a_crash_while_a_disk_is_formatted_leaves_a_blank_one_or_a_store() {
 }
 
 /// The transaction that the following tests are about, which takes more than is written at once.
-const LONG: [u8; 60_000] = [7; 60_000];
+static LONG: [u8; 60_000] = [7; 60_000];
 
 #[test]
 fn pages_of_what_was_given_up_are_none_of_what_follows() {
@@ -223,10 +223,10 @@ fn what_came_to_nothing_does_not_come_back_when_it_is_begun_once_more() {
     let blank = formatted(2 * SMALLEST);
     let hand = Hand::over(blank.clone());
     assert_eq!(with_disk(&hand, async |disk, _| begin(disk, true).await), Ok(()));
-    // Of all that was written the first page is lost, whichever that is.
-    for first in 2..5 {
+    // One of its pages is lost. The one before them all was durable when they were begun.
+    for lost in 3..6 {
         let mut disk = hand.stored();
-        disk[first * 4096..][..4096].copy_from_slice(&blank[first * 4096..][..4096]);
+        disk[lost * 4096..][..4096].copy_from_slice(&blank[lost * 4096..][..4096]);
         assert_eq!(mount(disk.clone()), Ok(Contents::new()));
         let (result, after) = with_bytes(disk, async |disk, _| begin(disk, false).await);
         assert_eq!((result, mount(after)), (Ok(()), Ok(Contents::new())));
