@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -329,6 +330,21 @@ impl Vm {
     pub fn is_reset(&mut self) {
         match self.running.end(PATIENCE) {
             Ok(Ending::PoweredOff) => {}
+            Ok(other) => panic!("{}", self.running.report(&other.to_string())),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Kills the machine, and returns everything on its console.
+    ///
+    /// # Panics
+    /// It has ended before.
+    #[track_caller]
+    pub fn kill(&mut self) -> String {
+        let killed = Command::new("kill").args(["-KILL", &self.process().to_string()]).status();
+        assert!(killed.is_ok_and(|killed| killed.success()), "kill failed");
+        match self.running.end(PATIENCE) {
+            Ok(Ending::Killed(_)) => self.log(),
             Ok(other) => panic!("{}", self.running.report(&other.to_string())),
             Err(error) => panic!("{error}"),
         }

@@ -69,6 +69,12 @@ pub mod command {
     pub use unik_monitor::{Command, Declined, Line};
 }
 
+pub mod store {
+    //! Values under keys on a [`Disk`](crate::Disk), kept through crashes.
+
+    pub use unik_block::store::{Flush, KEY, KEYS, Store, StoreError, Transaction, Value};
+}
+
 /// The name of the program being compiled, for the ready line.
 #[doc(hidden)]
 #[macro_export]
