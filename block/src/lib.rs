@@ -5,6 +5,8 @@
 //! - [`BlockDevice`]: the seam below it. [`VirtioBlock`] is the driver of virtio-blk.
 //! - [`RamDisk`] is another: a disk in memory.
 //! - [`store`] keeps values under keys on a disk, through crashes.
+//! - [`Cache`]: pages of a disk, read ahead, within a fixed budget; [`partitions`] finds the parts of a disk, and a [`Volume`] is one
+//!   of them, read byte by byte.
 //! - [`archive`] reads the tree of files that is compiled into an image or handed over beside it. It is zero-copy and
 //!   allocates nothing: the archive stays where it lies, and files are slices of it.
 //!
@@ -17,15 +19,22 @@ extern crate alloc;
 extern crate std;
 
 pub mod archive;
+mod cache;
+mod checksum;
 mod device;
 mod disk;
 mod error;
 mod ram;
 pub mod store;
+mod partition;
 mod virtio;
+mod volume;
 
+pub use cache::{Cache, CacheCounters, Page, Stream};
 pub use device::{BlockDevice, Completion, Fault, HEADROOM, Operation, Properties, Request, SECTOR};
 pub use disk::{Disk, DiskCounters, DiskError, Driver};
 pub use error::Error;
 pub use ram::{RamDisk, RamDiskCounters};
+pub use partition::{PARTITION_LIMIT, Partition, PartitionError, partitions};
 pub use virtio::{VirtioBlock, VirtioBlockCounters};
+pub use volume::{Piece, Volume};

@@ -145,6 +145,21 @@ impl Buffer {
         Ok(())
     }
 
+    /// Takes off what follows the first buffer, as a buffer of its own.
+    pub fn split_off(&mut self) -> Option<Buffer> {
+        if self.next == NO_SLOT {
+            return None;
+        }
+        let (slot, last) = (self.next, self.last());
+        let Follower { start, length, next } = self.pool.follower(slot);
+        if next != NO_SLOT {
+            self.pool.link(slot, last);
+        }
+        // The slot, and those behind it, belong to the new buffer now.
+        self.next = NO_SLOT;
+        Some(Self { pool: self.pool.clone(), base: self.pool.base(slot), start, length, slot, next })
+    }
+
     /// Ends this handle, but not its hold on the slot: only its hold on the pool.
     fn forget(self) {
         let this = ManuallyDrop::new(self);

@@ -62,7 +62,11 @@ impl Shared {
         if must_wait || !device.has_room(parts) || !self.requests.has_free() {
             return Ok(None);
         }
-        let Some(buffer) = self.allocate(parts, length, data, span) else { return Ok(None) };
+        let buffer = match data {
+            Data::Within(buffer) => buffer.take(),
+            _ => self.allocate(parts, length, data, span),
+        };
+        let Some(buffer) = buffer else { return Ok(None) };
         let Some(begun) = self.requests.begin(span.operation == Operation::Flush) else { return Ok(None) };
         let sector = if span.operation == Operation::Flush { 0 } else { span.sector() };
         let request =

@@ -14,6 +14,7 @@
 
 mod driver;
 mod error;
+mod fetch;
 mod flight;
 mod line;
 mod requests;
@@ -108,6 +109,8 @@ enum Data<'a> {
     None,
     Into(&'a mut [u8]),
     From(&'a [u8]),
+    /// It is to be read into these buffers, which are taken when the request is made.
+    Within(&'a Cell<Option<Buffer>>),
 }
 
 impl Disk {
