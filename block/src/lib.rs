@@ -7,6 +7,7 @@
 //! - [`store`] keeps values under keys on a disk, through crashes.
 //! - [`Cache`]: pages of a disk, read ahead, within a fixed budget; [`partitions`] finds the parts of a disk, and a [`Volume`] is one
 //!   of them, read byte by byte.
+//! - [`ext4`] reads the files of such a volume.
 //! - [`archive`] reads the tree of files that is compiled into an image or handed over beside it. It is zero-copy and
 //!   allocates nothing: the archive stays where it lies, and files are slices of it.
 //!
@@ -26,6 +27,7 @@ mod disk;
 mod error;
 mod ram;
 pub mod store;
+pub mod ext4;
 mod partition;
 mod virtio;
 mod volume;

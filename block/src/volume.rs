@@ -56,6 +56,24 @@ impl Volume {
         Ok(())
     }
 
+    /// Shows `length` bytes from `position` on to `see`, piece by piece.
+    pub(crate) async fn visit(
+        &self,
+        mut position: u64,
+        mut length: u64,
+        see: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), DiskError> {
+        while length > 0 {
+            let (page, within) = self.locate(position, usize::try_from(length).unwrap_or(usize::MAX))?;
+            let page = self.cache.page(page, 0).await?;
+            let piece = page.get(within).ok_or(self.outside(position))?;
+            see(piece);
+            position += piece.len() as u64;
+            length -= piece.len() as u64;
+        }
+        Ok(())
+    }
+
     /// Some of the bytes from `position` on, where they lie: at least one, and `most` at most. `end` is where those end that
     /// `stream` will ask for next, as far as that is known.
     ///

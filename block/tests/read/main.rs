@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cache;
 #[cfg(test)]
+mod ext4;
+#[cfg(test)]
 mod partitions;
 #[cfg(test)]
 mod world;
