@@ -25,6 +25,7 @@ pub mod dns;
 pub mod echo;
 pub mod first_frame;
 pub mod net;
+mod process;
 pub mod query;
 pub mod request;
 mod rows;

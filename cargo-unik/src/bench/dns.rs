@@ -12,6 +12,7 @@ use crate::bench::net::namespace::{self, Namespace};
 use crate::bench::net::side::{BUILD, RAM, Side};
 use crate::bench::net::statistics::Comparison;
 use crate::bench::net::{Options, ROUNDS, ROUNDS_QUICK};
+use crate::bench::process;
 use crate::bench::rows::{self, Row};
 use crate::bench::write;
 use crate::error::{Error, Result};
@@ -97,7 +98,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     let request = Request::new(workspace, Profile::Release);
     let request = Request { output: request.output.join("bench"), ..request };
     let dns = image::build(workspace, &app, &request)?;
-    host::build(workspace)?;
+    process::build(workspace, "dns")?;
     let namespace = Namespace::enter()?;
     namespace.lay(namespace::UNIK)?;
     let linux = (!options.no_peer).then_some(folder);

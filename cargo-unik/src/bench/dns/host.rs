@@ -2,11 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use std::process::{Command, Stdio};
 
 use super::Field;
 use super::guests::{DNS, first_answer};
@@ -15,53 +11,14 @@ use super::zone::Zone;
 use crate::bench::REPEAT;
 use crate::bench::net::namespace::Wire;
 use crate::bench::net::side::{Side, program};
+use crate::bench::process::Process;
 use crate::error::{Context, Error, Result};
-use crate::setup;
-use crate::workspace::Workspace;
 
 /// The wires of the two processes.
 const TAP: Wire = Wire::new("process", 92);
 const CABLE: Wire = Wire::new("cable", 93);
 /// The other end of [`CABLE`].
 const OTHER: &str = "nsd";
-
-/// How long a process may take to end, and how often that is looked for.
-const PATIENCE: Duration = Duration::from_secs(10);
-const TICK: Duration = Duration::from_millis(5);
-
-/// A process that ends with this value.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // NSD has children, which it ends itself when it is asked to end. It may have ended already.
-        if let Ok(id) = i32::try_from(self.0.id()) {
-            let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
-        }
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline && matches!(self.0.try_wait(), Ok(None)) {
-            std::thread::sleep(TICK);
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Builds the appliance for this computer: what `cargo unik run dns --host --release` starts.
-pub(super) fn build(workspace: &Workspace) -> Result<()> {
-    let mut command = Command::new(setup::cargo());
-    command.current_dir(&workspace.root).args([
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        "unik-dns",
-        "--bin",
-        "dns",
-    ]);
-    let status = command.status().or_cannot(|| "start cargo".to_owned())?;
-    if status.success() { Ok(()) } else { Err(Error::failed("dns was not built for this computer")) }
-}
 
 /// Both sides as processes.
 pub(super) fn row(field: &Field<'_>) -> Result<()> {
