@@ -24,6 +24,8 @@ use crate::workspace::Workspace;
 pub mod dns;
 pub mod echo;
 pub mod first_frame;
+mod http;
+pub mod httpd;
 pub mod net;
 mod process;
 pub mod query;
@@ -52,7 +54,7 @@ struct Images {
     zones: PathBuf,
 }
 
-/// Reads the name of a benchmark, and the options that `net` and `dns` have; `None` when help was asked for.
+/// Reads the name of a benchmark, and the options that `net`, `dns` and `httpd` have; `None` when help was asked for.
 ///
 /// # Errors
 /// A sentence about the first word that makes no sense.
@@ -74,20 +76,21 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Option<(Option<String>, net:
     Ok(Some((what, options)))
 }
 
-/// Runs a benchmark: `boot`, which is the one without a name, `query`, `request`, `echo`, `loss`, `net` or `dns`; the options are for the last two.
+/// Runs a benchmark: `boot`, which is the one without a name, `query`, `request`, `echo`, `loss`, `net`, `dns` or `httpd`; the options
+/// are for the last three.
 ///
 /// # Errors
 /// No such benchmark, or a guest that does not do its part.
 pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
     let what = what.unwrap_or("boot");
-    if !["boot", "query", "request", "echo", "loss", "net", "dns"].contains(&what) {
+    if !["boot", "query", "request", "echo", "loss", "net", "dns", "httpd"].contains(&what) {
         return Err(Error::usage(format!(
-            "there is no benchmark '{what}': choose boot, query, request, echo, loss, net or dns"
+            "there is no benchmark '{what}': choose boot, query, request, echo, loss, net, dns or httpd"
         )));
     }
-    if !["net", "dns"].contains(&what) && *options != net::Options::default() {
+    if !["net", "dns", "httpd"].contains(&what) && *options != net::Options::default() {
         return Err(Error::usage(format!(
-            "'cargo unik bench {what}' has no options: they are for net and dns"
+            "'cargo unik bench {what}' has no options: they are for net, dns and httpd"
         )));
     }
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
@@ -103,6 +106,7 @@ pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
         "echo" => echo(&workspace),
         "net" => net::run(&workspace, options),
         "dns" => dns::run(&workspace, options),
+        "httpd" => httpd::run(&workspace, options),
         _ => boot(&workspace),
     }
 }

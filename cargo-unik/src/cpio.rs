@@ -19,6 +19,7 @@ pub const MAX_ENTRIES: usize = 1 << 16;
 
 const MAGIC: &str = "070701";
 const REGULAR_FILE: u32 = 0o100_644;
+const FOLDER: u32 = 0o040_755;
 const TRAILER: &str = "TRAILER!!!";
 
 /// Packs the regular files below `folder` into an archive whose paths are relative to it.
@@ -71,6 +72,15 @@ impl Archive {
     pub fn file(&mut self, path: &str, contents: &[u8]) -> Result<()> {
         self.entries += 1;
         self.entry(path, REGULAR_FILE, self.entries, contents)
+    }
+
+    /// Adds one folder, which Linux wants to see before what lies in it.
+    ///
+    /// # Errors
+    /// A path longer than the format's 32 bits.
+    pub fn folder(&mut self, path: &str) -> Result<()> {
+        self.entries += 1;
+        self.entry(path, FOLDER, self.entries, &[])
     }
 
     /// Ends the archive and hands out its bytes.

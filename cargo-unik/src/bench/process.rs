@@ -1,12 +1,14 @@
 //! Processes that a bench starts on this computer: built, ended with their value, and what processor time they take.
 
 use std::fs;
-use std::process::{Child, Command};
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::bench::net::namespace::{Namespace, Wire};
 use crate::error::{Context, Error, Result};
 use crate::setup;
 use crate::workspace::Workspace;
@@ -48,6 +50,30 @@ pub(super) fn build(workspace: &Workspace, name: &str) -> Result<()> {
     } else {
         Err(Error::failed(format!("{name} was not built for this computer")))
     }
+}
+
+/// Starts a program in a network namespace of its own, which begins once the cable into it is there; `other` is the far end's name.
+///
+/// # Errors
+/// The cable cannot be laid, or nothing can be started.
+pub(super) fn behind_cable(
+    namespace: &Namespace,
+    cable: Wire,
+    other: &str,
+    words: impl Iterator<Item = String>,
+) -> Result<Process> {
+    let script = format!(
+        "read go && ip link set {other} txqueuelen 10000 up && ip address add {}/24 dev {other} && exec \"$@\"",
+        cable.guest()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--net", "sh", "-c", &script, "sh"]).args(words);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut process = Process(command.spawn().or_cannot(|| "start unshare".to_owned())?);
+    namespace.lay_pair(cable, other, process.0.id())?;
+    let mut input = process.0.stdin.take().ok_or_else(|| Error::failed("no way to have a program begin"))?;
+    writeln!(input, "go").or_cannot(|| "have a program begin".to_owned())?;
+    Ok(process)
 }
 
 /// The processor time so far of those of this process's children that have ended.

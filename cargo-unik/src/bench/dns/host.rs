@@ -1,6 +1,5 @@
 //! The row about queries a second without machines: the appliance as an ordinary process at a tap, and NSD at a virtual cable.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,8 +10,8 @@ use super::zone::Zone;
 use crate::bench::REPEAT;
 use crate::bench::net::namespace::Wire;
 use crate::bench::net::side::{Side, program};
-use crate::bench::process::Process;
-use crate::error::{Context, Error, Result};
+use crate::bench::process::{self, Process};
+use crate::error::{Context, Result};
 
 /// The wires of the two processes.
 const TAP: Wire = Wire::new("process", 92);
@@ -52,19 +51,9 @@ fn start_nsd(field: &Field<'_>, folder: &Path, zone: &Zone) -> Result<Process> {
     std::fs::write(home.join("example.org.zone"), zone.text()).or_cannot(|| "write a zone".to_owned())?;
     let file = home.join("nsd.conf");
     std::fs::write(&file, configuration(&home)).or_cannot(|| format!("write {}", file.display()))?;
-    let script = format!(
-        "read go && ip link set {OTHER} txqueuelen 10000 up && ip address add {}/24 dev {OTHER} && exec \"$@\"",
-        CABLE.guest()
-    );
-    let mut command = Command::new("unshare");
-    command.args(["--net", "sh", "-c", &script, "sh"]);
-    command.args(program(&folder.join("tree"), "usr/sbin/nsd")).arg("-d").arg("-c").arg(&file);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut process = Process(command.spawn().or_cannot(|| "start unshare".to_owned())?);
-    field.namespace.lay_pair(CABLE, OTHER, process.0.id())?;
-    let mut input = process.0.stdin.take().ok_or_else(|| Error::failed("no way to tell NSD to begin"))?;
-    writeln!(input, "go").or_cannot(|| "tell NSD to begin".to_owned())?;
-    Ok(process)
+    let options = ["-d".to_owned(), "-c".to_owned(), file.display().to_string()];
+    let words = program(&folder.join("tree"), "usr/sbin/nsd").into_iter().chain(options);
+    process::behind_cable(&field.namespace, CABLE, OTHER, words)
 }
 
 /// As in the Linux guest: one process that serves, nothing written, nothing limited.

@@ -7,17 +7,14 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::Field;
 use super::guests::{DNS, WWW, first_answer, question, socket};
 use super::zone::Zone;
 use crate::bench::REPEAT;
-use crate::bench::net::connections::asked;
+use crate::bench::net::connections::heap_used;
 use crate::bench::net::random::Random;
-use crate::bench::net::side::{Server, Side};
+use crate::bench::net::side::Side;
 use crate::error::{Context, Error, Result};
-use crate::monitor::facts;
 
 /// Datagrams, and messages in connections; the same when there is no time.
 const DATAGRAMS: u64 = 900_000;
@@ -42,11 +39,11 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
     // What is kept for the next of its kind, and connections that have ended and are remembered, are there after the first.
     datagrams(address, DATAGRAMS / less / FIRST, &mut random)?;
     messages(address, MESSAGES / less / FIRST, &mut random)?;
-    let before = used(&server)?;
+    let before = heap_used(&server.monitor)?;
     let answered = datagrams(address, DATAGRAMS / less, &mut random)?;
     let closed = messages(address, MESSAGES / less, &mut random)?;
     first_answer(address, REPEAT).map_err(|error| server.report(&error))?;
-    let after = used(&server)?;
+    let after = heap_used(&server.monitor)?;
     let sent = (DATAGRAMS + MESSAGES) / less;
     println!(
         "noise: {sent} messages, {answered} datagrams answered, {closed} connections ended by the image; heap {before} KiB before, {after} \
@@ -57,13 +54,6 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
         return Err(Error::failed(format!("the heap has grown from {before} to {after} KiB")));
     }
     Ok(())
-}
-
-/// Kibibytes of the heap in use.
-fn used(server: &Server) -> Result<u64> {
-    let facts = asked(&server.monitor, &mut |guest, view| facts::sysinfo(guest, view))?;
-    let used = facts.get("heap-used").and_then(Value::as_u64);
-    used.map(|octets| octets / 1024).ok_or_else(|| Error::failed("the image does not tell its heap"))
 }
 
 /// Sends datagrams, and says how many came back.

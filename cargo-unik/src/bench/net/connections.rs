@@ -147,7 +147,12 @@ fn memory(server: &Server) -> Result<u64> {
         std::io::Read::read_to_string(&mut stream, &mut text).or_cannot(|| "ask for memory".to_owned())?;
         return text.trim().parse().or_cannot(|| format!("read '{}'", text.trim()));
     }
-    let facts = asked(&server.monitor, &mut |guest, view| facts::sysinfo(guest, view))?;
+    heap_used(&server.monitor)
+}
+
+/// Kibibytes of the heap of an image in use.
+pub(in crate::bench) fn heap_used(monitor: &Path) -> Result<u64> {
+    let facts = asked(monitor, &mut |guest, view| facts::sysinfo(guest, view))?;
     let used = facts.get("heap-used").and_then(Value::as_u64);
     used.map(|bytes| bytes / 1024).ok_or_else(|| Error::failed("the image does not tell its heap"))
 }

@@ -58,6 +58,11 @@ impl Wire {
         Ipv4Addr::new(10, self.network, 0, 2)
     }
 
+    /// Our address as another client, once it has been added.
+    pub(crate) fn other_client(self) -> Ipv4Addr {
+        Ipv4Addr::new(10, self.network, 0, 3)
+    }
+
     /// A port of the guest.
     pub(crate) fn port(self, port: u16) -> SocketAddr {
         (self.guest(), port).into()
@@ -136,6 +141,14 @@ impl Namespace {
         }
         ip(&format!("link add {} type veth peer name {other} netns {process}", wire.tap))?;
         self.begin(wire)
+    }
+
+    /// Gives our end of a wire one more address: that of another client.
+    ///
+    /// # Errors
+    /// `ip` refuses.
+    pub(crate) fn add_client(&self, wire: Wire) -> Result<()> {
+        ip(&format!("address add {}/24 dev {}", wire.other_client(), wire.tap))
     }
 
     /// Gives our end of a wire its addresses and room.

@@ -67,6 +67,11 @@ impl Comparison {
         self.sides.iter().all(|outcome| outcome.samples.best().is_some())
     }
 
+    /// unik's best figure over the best one of Linux.
+    pub(crate) fn best_ratio(&self) -> Option<f64> {
+        self.ratio(Samples::best)
+    }
+
     fn of(&self, side: Side) -> Option<&Samples> {
         self.sides.iter().find(|outcome| outcome.side == side).map(|outcome| &outcome.samples)
     }
@@ -93,7 +98,7 @@ impl fmt::Display for Comparison {
                 writeln!(formatter, "  {side}: {} of {all} rounds failed: {first}", failures.len())?;
             }
         }
-        if let (Some(best), Some(median)) = (self.ratio(Samples::best), self.ratio(Samples::median)) {
+        if let (Some(best), Some(median)) = (self.best_ratio(), self.ratio(Samples::median)) {
             writeln!(formatter, "  {:54} {best:>9.2} {median:>9.2}", "unik over linux")?;
         }
         Ok(())
