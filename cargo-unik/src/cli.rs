@@ -53,8 +53,10 @@ cargo unik bench [boot | query | request | echo | loss]  what a boot, a DNS quer
                                                   costs; TCP where frames are lost
 cargo unik bench net [OPTIONS]                    the network against a Linux guest (root)
 cargo unik bench dns [OPTIONS]                    the name server against NSD in a Linux guest (root)
-    --only ROW,ROW             these rows: queries, host, start, instructions, memory, load; of net, bulk, iperf, udp-echo,
-                               tcp-rr, idle, connections, flood, loss, boot, soak
+cargo unik bench httpd [OPTIONS]                  the web server against nginx in a Linux guest (root)
+    --only ROW,ROW             these rows: of net, bulk, iperf, udp-echo, tcp-rr, idle, connections, flood, loss, boot, soak;
+                               of dns, queries, host, start, instructions, memory, load, noise; of httpd, requests, file,
+                               host, start, instructions, soak, slow
     --quick                    fewer and shorter rounds
     --no-peer                  without the Linux guest
 cargo unik new [FOLDER/]NAME                      begin a project of your own

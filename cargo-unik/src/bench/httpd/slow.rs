@@ -9,13 +9,17 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::Field;
 use super::guests::HTTP;
 use super::site::{self, LARGE_NAME, PAGE};
 use crate::bench::http::{Client, GET};
+use crate::bench::net::connections::asked;
 use crate::bench::net::side::{Server, Side};
 use crate::bench::process::Process;
 use crate::error::{Context, Error, Result};
+use crate::monitor::counters;
 
 /// Connections of an attack, and how many are opened in a second.
 const CONNECTIONS: &str = "1000";
@@ -50,7 +54,7 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
     for (side, what, words) in unik.into_iter().chain(linux) {
         let mut server = field.start(side, &field.guest(side, &site::of_both(), words)?)?;
         println!("a page while a thousand connections are slow, {side}, {what}");
-        let mut failures = 0;
+        let (mut failures, mut before) = (0, counted(&server)?);
         for (attack, words) in ATTACKS {
             let seen = attacked(&server, words, if field.quick { TIME_QUICK } else { TIME });
             let seen = seen.map_err(|error| server.report(&error))?;
@@ -64,6 +68,15 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
                 println!("    the first that failed: {first}");
             }
             failures += failed;
+            let after = counted(&server)?;
+            if let (Some(before), Some(after)) = (before, after) {
+                let [connections, refused, displaced] =
+                    [0, 1, 2].map(|index| after.get(index).unwrap_or(&0) - before.get(index).unwrap_or(&0));
+                println!(
+                    "    {connections} connections, {refused} of them refused, {displaced} closed for others"
+                );
+            }
+            before = after;
         }
         if side == Side::Unik {
             field.judge(&format!("every page within {PATIENCE:?}"), failures == 0);
@@ -90,6 +103,18 @@ fn attacked(server: &Server, words: &[&str], time: Duration) -> Result<Seen> {
         std::thread::sleep(PAUSE);
     }
     Ok(seen)
+}
+
+/// The connections of an image, those that it refused, and those that it closed for others, so far; nothing of Linux.
+fn counted(server: &Server) -> Result<Option<[u64; 3]>> {
+    if server.side == Side::Linux {
+        return Ok(None);
+    }
+    let options = counters::Options { all: true, ..counters::Options::default() };
+    let counted = asked(&server.monitor, &mut |guest, view| counters::run(guest, &options, view))?;
+    let value = |name: &str| counted.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let names = ["httpd.connections", "httpd.connections_refused", "httpd.connections_displaced"];
+    Ok(Some(names.map(value)))
 }
 
 /// One page over a connection of its own.

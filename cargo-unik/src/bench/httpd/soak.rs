@@ -215,7 +215,9 @@ fn exchange(known: &[Known], random: &mut Random) -> Option<Exchange> {
             };
             (ask(method, path, &range), 206, Some((Sha256::digest(part).into(), part.len())))
         }
-        5 => (ask(method, path, &format!("Range: bytes={}-\r\n", length + below(9))), 416, None),
+        5 if length > 0 => {
+            (ask(method, path, &format!("Range: bytes={}-\r\n", length + below(9))), 416, None)
+        }
         6 => {
             let page = known.iter().find(|known| known.path == "404.html")?;
             (
