@@ -21,6 +21,7 @@ use crate::options::{Accelerator, Forward, Network, Protocol};
 use crate::setup;
 use crate::workspace::Workspace;
 
+pub mod density;
 pub mod dns;
 pub mod echo;
 pub mod first_frame;
@@ -37,6 +38,8 @@ mod steps;
 pub const ROUNDS: usize = 7;
 /// What a guest without DHCP calls itself in QEMU's user network.
 pub const ADDRESS: &str = "net0.ip=10.0.2.15/24 net0.gateway=10.0.2.2";
+/// The most machines that are started at the same time: each has a port of this computer.
+const MOST_MACHINES: usize = 10_000;
 /// How long one guest may take for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long an answer is waited for before the question is repeated.
@@ -54,7 +57,7 @@ struct Images {
     zones: PathBuf,
 }
 
-/// Reads the name of a benchmark, and the options that `net`, `dns` and `httpd` have; `None` when help was asked for.
+/// Reads the name of a benchmark, and the options of all of them; `None` when help was asked for.
 ///
 /// # Errors
 /// A sentence about the first word that makes no sense.
@@ -69,6 +72,7 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Option<(Option<String>, net:
             }
             Long("quick") => options.quick = true,
             Long("no-peer") => options.no_peer = true,
+            Long("count") => options.count = Some(count(&parser.value()?.string()?)?),
             Value(word) if what.is_none() => what = Some(word.string()?),
             other => return Err(other.unexpected().into()),
         }
@@ -76,22 +80,39 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Option<(Option<String>, net:
     Ok(Some((what, options)))
 }
 
-/// Runs a benchmark: `boot`, which is the one without a name, `query`, `request`, `echo`, `loss`, `net`, `dns` or `httpd`; the options
-/// are for the last three.
+/// How many machines.
+fn count(word: &str) -> Result<usize> {
+    let count = word.parse().ok().filter(|count| (1..=MOST_MACHINES).contains(count));
+    count.ok_or_else(|| Error::usage(format!("'{word}' is no number of machines: 1 to {MOST_MACHINES}")))
+}
+
+/// The benchmarks, and the options that each has.
+const ALL: [(&str, &[&str]); 9] = [
+    ("boot", &[]),
+    ("query", &[]),
+    ("request", &[]),
+    ("echo", &[]),
+    ("loss", &[]),
+    ("net", &ROWS),
+    ("dns", &ROWS),
+    ("httpd", &ROWS),
+    ("density", &["--quick", "--count"]),
+];
+const ROWS: [&str; 3] = ["--only", "--quick", "--no-peer"];
+
+/// Runs a benchmark: `boot` is the one without a name.
 ///
 /// # Errors
-/// No such benchmark, or a guest that does not do its part.
+/// No such benchmark, an option that it does not have, or a guest that does not do its part.
 pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
     let what = what.unwrap_or("boot");
-    if !["boot", "query", "request", "echo", "loss", "net", "dns", "httpd"].contains(&what) {
-        return Err(Error::usage(format!(
-            "there is no benchmark '{what}': choose boot, query, request, echo, loss, net, dns or httpd"
-        )));
-    }
-    if !["net", "dns", "httpd"].contains(&what) && *options != net::Options::default() {
-        return Err(Error::usage(format!(
-            "'cargo unik bench {what}' has no options: they are for net, dns and httpd"
-        )));
+    let known = ALL.iter().find(|(name, _)| *name == what);
+    let (_, taken) = known.ok_or_else(|| {
+        let names = ALL.map(|(name, _)| name).join(", ");
+        Error::usage(format!("there is no benchmark '{what}': choose of {names}"))
+    })?;
+    if let Some(option) = options.given().find(|option| !taken.contains(option)) {
+        return Err(Error::usage(format!("'cargo unik bench {what}' has no option {option}")));
     }
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
@@ -107,6 +128,7 @@ pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
         "net" => net::run(&workspace, options),
         "dns" => dns::run(&workspace, options),
         "httpd" => httpd::run(&workspace, options),
+        "density" => density::run(&workspace, options),
         _ => boot(&workspace),
     }
 }
@@ -363,5 +385,21 @@ mod tests {
     #[test]
     fn the_small_zone_is_a_kibibyte() {
         assert!((980..=1024).contains(&small_zone().len()));
+    }
+
+    #[test]
+    fn an_option_that_a_benchmark_does_not_have_is_refused() {
+        let options = net::Options { count: Some(3), ..net::Options::default() };
+        let sentence = |what| run(Some(what), &options).unwrap_err().to_string();
+        assert_eq!(sentence("net"), "'cargo unik bench net' has no option --count");
+        assert!(sentence("tea").starts_with("there is no benchmark 'tea': choose of boot, query,"));
+    }
+
+    #[test]
+    fn machines_are_counted_from_one() {
+        assert_eq!(count("150"), Ok(150));
+        for word in ["0", "", "-1", "many", "100000"] {
+            assert!(count(word).is_err(), "{word}");
+        }
     }
 }

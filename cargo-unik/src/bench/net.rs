@@ -44,6 +44,21 @@ pub struct Options {
     pub quick: bool,
     /// The image alone.
     pub no_peer: bool,
+    /// How many machines, where a bench starts as many as are wanted.
+    pub count: Option<usize>,
+}
+
+impl Options {
+    /// The words of those that are given.
+    pub(super) fn given(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("--only", !self.only.is_empty()),
+            ("--quick", self.quick),
+            ("--no-peer", self.no_peer),
+            ("--count", self.count.is_some()),
+        ];
+        all.into_iter().filter(|(_, is_given)| *is_given).map(|(word, _)| word)
+    }
 }
 
 /// The rows; the last one is for nights.

@@ -98,6 +98,12 @@ pub(super) fn running(process: u32) -> Result<f64> {
     Ok(all.iter().filter(|((id, _), _)| own.contains(id)).map(|(_, ticks)| ticks).sum())
 }
 
+/// The processor time so far of a process alone.
+pub(super) fn own_ticks(process: u32) -> Result<f64> {
+    let stat = stat(&process.to_string())?;
+    read_ticks(&stat, false).ok_or_else(|| Error::failed(format!("no times in /proc/{process}/stat")))
+}
+
 /// A process and its parent.
 fn family(stat: &str) -> Option<(u32, u32)> {
     let (id, rest) = stat.split_once(' ')?;
