@@ -94,6 +94,14 @@ pub fn records(number: u64, visit: &mut dyn FnMut(&Entry<'_>) -> bool) -> Range<
     journal.numbers()
 }
 
+/// Writes a record of the moment `time` to the journal alone: the console does not show it, and nobody waits for that.
+pub fn note(time: u64, record: &log::Record<'_>) {
+    if let Some(mut journal) = JOURNAL.try_lock() {
+        journal.write(time, record);
+    }
+    Line::LOG.raise();
+}
+
 /// Lets `change` see the levels of the log and set them.
 pub fn levels(change: &mut dyn FnMut(&mut Levels)) {
     let mut levels = LEVELS.lock();

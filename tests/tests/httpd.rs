@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their verdict")]
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -232,7 +232,7 @@ fn who_does_not_take_what_it_asks_for_keeps_its_share_of_the_connections_and_no_
 
 #[test]
 fn each_response_is_a_line_of_the_log_where_that_is_wanted() {
-    let mut vm = server().words("httpd.log=combined httpd.lgo=combined").boot();
+    let mut vm = server().words("httpd.log=combined httpd.log_to=console httpd.lgo=combined").boot();
     vm.line("nothing in this image knows the configuration word httpd.lgo");
     vm.line("ready: httpd");
     assert!(!vm.log().contains("the configuration word httpd.log"), "it is known");
@@ -244,6 +244,41 @@ fn each_response_is_a_line_of_the_log_where_that_is_wanted() {
         file("style.css").len()
     );
     assert!(line.contains("10.0.2.2 - - [") && line.ends_with(&expected), "{line}");
+}
+
+#[test]
+fn the_access_log_goes_to_a_collector_and_the_journal_and_nobody_waits_for_it() {
+    let collector = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    collector.set_read_timeout(Some(PATIENCE)).expect("the patience is not zero");
+    let port = collector.local_addr().expect("it was bound").port();
+    let mut vm = server().words(&format!("httpd.log=json log.syslog=10.0.2.2:{port}")).monitor().boot();
+    vm.line("ready: httpd");
+    let mut stream = vm.connect(80);
+    for number in 0..200 {
+        assert_eq!(get(&mut stream, &format!("/{number}"), "User-Agent: \"a\"\r\n").code(), "404");
+    }
+    let mut bytes = [0; 2048];
+    let mut number = 0;
+    while number < 200 {
+        let length =
+            collector.recv(&mut bytes).unwrap_or_else(|error| vm.fail(&format!("no message: {error}")));
+        let message = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        let Some((header, object)) = message.split_once(" - access - ") else { continue };
+        assert!(header.starts_with("<30>1 2") && header.ends_with("Z 10.0.2.15 httpd"), "{message}");
+        let target =
+            format!("\"method\":\"GET\",\"target\":\"/{number}\",\"referer\":null,\"user_agent\":\"\\u0022a");
+        assert!(object.starts_with("{\"time\":\"2") && object.contains(&target), "{message}");
+        number += 1;
+    }
+    assert_eq!(
+        (vm.counter("access.written"), vm.counter("access.dropped"), vm.counter("access.cut")),
+        (200, 0, 0)
+    );
+    assert!(vm.look("log").contains("access: {\"time\":"), "the journal has the last of them");
+    assert!(!vm.log().contains("access: "), "the console shows none");
+    // What the journal has of them is not sent once more.
+    let sent = vm.counter("syslog.sent");
+    assert!((200..220).contains(&sent), "{sent} messages were sent");
 }
 
 #[test]

@@ -104,7 +104,7 @@ pub use outcome::{Failure, Outcome};
 pub use ports::Ports;
 pub use resource::Resource;
 pub use shutdown::{DEFAULT_BOUND, Ending, Shutdown};
-pub use syslog::Syslog;
+pub use syslog::{Destinations, Syslog};
 pub use system::System;
 pub use unik_macros::main;
 pub use unik_sched::counter::CounterSet;

@@ -17,6 +17,7 @@ const TO_EPOCH: u64 = 719_468;
 const ERA: u64 = 146_097;
 
 /// The date of a moment, in seconds since the Unix epoch; what lies behind the year 9999 is told as its end.
+#[inline(never)]
 pub(crate) fn write(seconds: u64) -> [u8; LENGTH] {
     let seconds = seconds.min(LAST);
     let (days, second) = (seconds / DAY, seconds % DAY);
@@ -35,6 +36,22 @@ pub(crate) fn write(seconds: u64) -> [u8; LENGTH] {
     put(17, &digits(second / 3600));
     put(20, &digits(second / 60 % 60));
     put(23, &digits(second % 60));
+    text
+}
+
+/// The same moment as RFC 3339 tells it: `1994-11-06T08:49:37Z`.
+#[inline(never)]
+pub(crate) fn write_rfc3339(seconds: u64) -> [u8; 20] {
+    let seconds = seconds.min(LAST);
+    let (year, month, day) = civil(seconds / DAY);
+    let second = seconds % DAY;
+    let pairs = [year / 100, year % 100, month + 1, day, second / 3600, second / 60 % 60, second % 60];
+    let mut text = *b"1970-01-01T00:00:00Z";
+    for (at, pair) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(pairs) {
+        if let Some(place) = text.get_mut(at..at + 2) {
+            place.copy_from_slice(&digits(pair));
+        }
+    }
     text
 }
 
@@ -83,6 +100,7 @@ pub(crate) fn parse(text: &[u8]) -> Option<u64> {
 }
 
 /// Year, month from 0 and day from 1 of a day since the Unix epoch.
+#[inline(never)]
 fn civil(days: u64) -> (u64, u64, u64) {
     let (era, day) = ((days + TO_EPOCH) / ERA, (days + TO_EPOCH) % ERA);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
@@ -143,6 +161,8 @@ mod tests {
         assert_eq!(&write(951_827_696), b"Tue, 29 Feb 2000 12:34:56 GMT");
         assert_eq!(&write(4_107_542_400), b"Mon, 01 Mar 2100 00:00:00 GMT");
         assert_eq!(&write(u64::MAX), b"Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(&write_rfc3339(951_827_696), b"2000-02-29T12:34:56Z");
+        assert_eq!(&write_rfc3339(u64::MAX), b"9999-12-31T23:59:59Z");
     }
 
     #[test]

@@ -61,6 +61,7 @@ mod site;
 mod status;
 mod text;
 
+pub use access::Format;
 pub use body::BODY_LIMIT;
 pub use counters::Counters;
 pub use server::Server;

@@ -4,7 +4,7 @@
 
 use unik::net::Net;
 use unik::time::Time;
-use unik::{Clock, Config, Counters, Files, Monitor, Shutdown, Spawner};
+use unik::{Clock, Config, Counters, Files, Monitor, Shutdown, Spawner, Syslog};
 use unik_httpd::service::{self, Error};
 
 #[unik::main]
@@ -18,9 +18,10 @@ async fn main(
     time: Time,
     clock: Clock,
     counters: Counters,
+    syslog: Syslog,
     config: Config,
 ) -> Result<(), Error> {
-    let server = service::prepare(&files, &|key| config.get(key))?;
+    let server = service::prepare(&files, &net, &syslog, &|key| config.get(key))?;
     counters.register("httpd", server.clone());
     service::serve(&net, server, &spawner, &time, clock, shutdown).await
 }

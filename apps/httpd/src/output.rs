@@ -47,6 +47,12 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// Octets in front of the contents, before any was sent.
+    pub(crate) fn heading(&self) -> usize {
+        let rest = if self.parts.is_some() { 0 } else { self.length };
+        (self.head.len() + self.body.len()).saturating_sub(rest)
+    }
+
     /// Takes notice that so many bytes of that were sent.
     #[inline]
     pub(crate) fn sent(&mut self, length: usize) {

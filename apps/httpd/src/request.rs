@@ -209,6 +209,25 @@ impl<'a> Request<'a> {
     }
 }
 
+/// The first values of fields behind the first line of what need not be a head, where they are there: for the log.
+#[inline(never)]
+pub(crate) fn fields<const N: usize>(head: &[u8], wanted: [Field; N]) -> [Option<&[u8]>; N] {
+    let mut found = [None; N];
+    let mut rest = split_line(head).map(|(_, rest)| rest).unwrap_or_default();
+    while let Some((line, behind)) = split_line(rest).filter(|(line, _)| !line.is_empty()) {
+        rest = behind;
+        let known = field(line).and_then(|(name, value)| Some((known(name)?, value)));
+        for (wanted, place) in wanted.iter().zip(&mut found) {
+            if let (Some((known, value)), None) = (known, *place)
+                && known == *wanted
+            {
+                *place = Some(value);
+            }
+        }
+    }
+    found
+}
+
 /// Goes through the values of a field.
 pub(crate) struct Values<'a> {
     lines: &'a [u8],

@@ -1,5 +1,6 @@
 //! A server: a site, how it is served, and what was counted. All connections share one.
 
+use crate::access::Log;
 use crate::counters::Counters;
 use crate::date;
 use crate::settings::Settings;
@@ -7,6 +8,7 @@ use crate::site::{File, NoMemory, Site};
 use crate::status::Status;
 use core::cell::Cell;
 use unik_sched::counter::CounterSet;
+use unik_sched::sync::Lines;
 
 /// How most responses begin: the status line and the date.
 const BEGINNING: &[u8; 23] = b"HTTP/1.1 200 OK\r\nDate: ";
@@ -26,6 +28,7 @@ pub struct Server<'a> {
     site: Site<'a>,
     settings: Settings,
     counters: Counters,
+    log: Option<Log>,
     /// How most responses begin, and the moment whose date it tells.
     beginning: Cell<(u64, Beginning)>,
 }
@@ -38,7 +41,8 @@ impl<'a> Server<'a> {
     #[inline(never)]
     pub fn load(files: &mut dyn Iterator<Item = File<'a>>, settings: Settings) -> Result<Self, NoMemory> {
         let site = Site::load(files)?;
-        Ok(Self { site, settings, counters: Counters::new(), beginning: Cell::new((0, begin(0))) })
+        let beginning = Cell::new((0, begin(0)));
+        Ok(Self { site, settings, counters: Counters::new(), log: None, beginning })
     }
 
     /// How many files it serves.
@@ -54,6 +58,16 @@ impl<'a> Server<'a> {
     /// What it has counted.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Writes the access log, where the settings want one, into `lines` from now on.
+    pub fn log_into(&mut self, lines: Lines) {
+        self.log = self.settings.log.map(|format| Log { lines, format });
+    }
+
+    #[inline]
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.log.as_ref()
     }
 
     pub(crate) fn site(&self) -> &Site<'a> {

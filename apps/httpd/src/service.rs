@@ -19,9 +19,9 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use unik::io::{Read, Write};
 use unik::net::{self, Listen, Net, TcpListener, TcpStream};
-use unik::sync::Event;
+use unik::sync::{Event, Lines};
 use unik::time::{Duration, Sleep, Time};
-use unik::{Clock, Files, Shutdown, Spawner, log, yield_now};
+use unik::{Clock, Destinations, Files, Shutdown, Spawner, Syslog, log, yield_now};
 use unik_sched::time::Instant;
 use unik_sched::{Pace, has_memory};
 
@@ -41,6 +41,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Turns of all tasks before the end, in which the network's takes what the card holds: one for that, and one for each task
 /// that is woken on the way.
 const LAST_TURNS: usize = 4;
+/// Octets of the lines of the access log that wait to be carried, and the target that they have.
+const LINES: usize = 64 * 1024;
+const ACCESS: &str = "access";
 /// The least time between two lines of the log about connections that are refused.
 const COMPLAINT: Duration = Duration::from_secs(1);
 
@@ -88,13 +91,16 @@ impl From<net::Error> for Error {
     }
 }
 
-/// A server of all `files` that serves as the configuration says, of which `get` gives the value of each word.
+/// A server of all `files` that serves as the configuration says, of which `get` gives the value of each word. Its access log, if it
+/// has one, is carried by `syslog`, through `net`.
 ///
 /// # Errors
 /// [`Error::Setting`] names the word that is wrong, [`Error::NoFiles`] where there is nothing to serve, [`Error::NoMemory`].
 #[inline(never)]
 pub fn prepare(
     files: &Files,
+    net: &Net,
+    syslog: &Syslog,
     get: &dyn Fn(&str) -> Option<&'static str>,
 ) -> Result<Rc<Server<'static>>, Error> {
     let settings = Settings::read(get)?;
@@ -103,11 +109,21 @@ pub fn prepare(
         contents: file.contents(),
         modified: file.modified(),
     });
-    let server = Server::load(&mut files, settings).map_err(|_| Error::NoMemory)?;
+    let mut server = Server::load(&mut files, settings).map_err(|_| Error::NoMemory)?;
     if server.files() == 0 {
         return Err(Error::NoFiles);
     }
     log::info!("serves {} files", server.files());
+    let key = "httpd.log_to";
+    let to = get(key).map_or(Some(Destinations::default()), Destinations::parse);
+    let to = to.ok_or(BadSetting::new(key, Destinations::EXPECTED))?;
+    if server.settings().log.is_some() {
+        let lines = Lines::try_new(LINES).ok_or(Error::NoMemory)?;
+        syslog.carry(net, &lines, ACCESS, to);
+        server.log_into(lines);
+    } else {
+        syslog.follow(net);
+    }
     if !has_memory(size_of::<Server<'_>>() + size_of::<Shared>(), 2) {
         return Err(Error::NoMemory);
     }
@@ -280,11 +296,14 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
 
 /// Serves one connection, and frees its place.
 async fn connection(mut stream: TcpStream, client: SocketAddr, shared: Rc<Shared>, place: usize) {
-    let session = Session::new(client.ip(), shared.server.settings(), shared.time.now());
+    let mut session = Session::new(client.ip(), shared.server.settings(), shared.time.now());
     let mut timer = shared.time.sleep_until(session.deadline());
-    if let Err(error) = converse(&mut stream, session, &shared, place, &mut timer).await {
+    if let Err(error) = converse(&mut stream, &mut session, &shared, place, &mut timer).await {
         log::debug!("connection of {}: {error}", Client(client.ip()));
     }
+    let now = shared.time.recent();
+    session.end(&shared.server, now, shared.wall(now));
+    drop(session);
     part(&mut stream, &shared, place, &mut timer).await;
     shared.leave(place);
 }
@@ -338,7 +357,7 @@ enum Wake {
 /// Serves one connection until either side has had enough.
 async fn converse(
     stream: &mut TcpStream,
-    mut session: Session<'static>,
+    session: &mut Session<'static>,
     shared: &Shared,
     place: usize,
     timer: &mut Sleep,
@@ -367,7 +386,7 @@ async fn converse(
             };
             match moved {
                 Poll::Ready(moved) => Poll::Ready(moved.map(Wake::Moved)),
-                Poll::Pending => wait(&session, shared, place, timer, context).map(Ok),
+                Poll::Pending => wait(session, shared, place, timer, context).map(Ok),
             }
         });
         match (event.await?, step) {

@@ -70,12 +70,17 @@ pub struct Session<'a> {
     has_skipped: bool,
     /// A request has begun to arrive.
     has_begun: bool,
+    /// When it did.
+    began: Instant,
     /// No request is answered behind the next one.
     is_last: bool,
     output: Output<'a>,
     /// When the response that is being sent was begun, and what of it was sent.
     response_began: Instant,
     response_sent: usize,
+    /// What the log is to tell when the response is sent: octets of the head of its request, at the start of the input, and of
+    /// its own.
+    untold: Option<(usize, usize)>,
     deadline: Instant,
     waits_since: Instant,
 }
@@ -92,10 +97,12 @@ impl<'a> Session<'a> {
             state: State::Head,
             has_skipped: false,
             has_begun: false,
+            began: now,
             is_last: false,
             output: Output::new(),
             response_began: now,
             response_sent: 0,
+            untold: None,
             deadline: now + settings.head_time,
             waits_since: now,
         }
@@ -194,6 +201,9 @@ impl<'a> Session<'a> {
                     continue;
                 }
             }
+            if self.untold.is_some() {
+                self.tell(server, now, wall, self.output.length);
+            }
             let step = match self.state {
                 State::Head => self.read_head(server, now, wall),
                 State::Body(head, body) => self.read_body(server, now, wall, head, body),
@@ -228,6 +238,7 @@ impl<'a> Session<'a> {
         }
         if !self.has_begun {
             self.has_begun = true;
+            self.began = now;
             self.deadline = now + settings.head_time;
         }
         let bytes = self.input.get(self.start..self.end).unwrap_or_default();
@@ -262,9 +273,6 @@ impl<'a> Session<'a> {
         };
         if request.framing == Framing::Length(0) && !request.expects_else {
             let written = write(server, wall, self.is_last, &request, &mut self.output);
-            if server.settings().has_log && written.is_some() {
-                self.log(wall, head, Some(&request));
-            }
             return self.answered(server, now, length, written);
         }
         let (method, expects_continue) = (request.method, request.expects_continue);
@@ -327,9 +335,6 @@ impl<'a> Session<'a> {
         // It was read before.
         let Ok(request) = Request::parse(head) else { return };
         let written = write(server, wall, self.is_last, &request, &mut self.output);
-        if server.settings().has_log && written.is_some() {
-            self.log(wall, head, Some(&request));
-        }
         self.answered(server, now, length, written);
     }
 
@@ -337,8 +342,10 @@ impl<'a> Session<'a> {
     fn answered(&mut self, server: &Server<'a>, now: Instant, length: usize, written: Option<Persistence>) {
         let Some(persistence) = written else { return self.starve(server) };
         server.count(self.output.status);
-        self.begin_response(server.settings(), now);
-        self.consume(length);
+        self.begin_response(server, now, length);
+        if self.untold.is_none() {
+            self.consume(length);
+        }
         self.has_skipped = false;
         if persistence == Persistence::Ends {
             self.state = State::Ending;
@@ -351,7 +358,7 @@ impl<'a> Session<'a> {
         let Ok(request) = Request::parse(head) else { return };
         let manner = self.manner(wall, Persistence::Ends, false);
         let written = Writer { server, manner, out: &mut self.output }.answer(&request);
-        self.end_refusal(server, now, wall, written, Some(length));
+        self.end_refusal(server, now, written, length);
     }
 
     /// Says why nothing more is heard on this connection.
@@ -361,46 +368,53 @@ impl<'a> Session<'a> {
         let is_head = self.input.get(self.start..self.end).unwrap_or_default().starts_with(b"HEAD ");
         let manner = self.manner(wall, Persistence::Ends, is_head);
         let written = Writer { server, manner, out: &mut self.output }.page(status, &[]);
-        self.end_refusal(server, now, wall, written, None);
+        self.end_refusal(server, now, written, self.end - self.start);
     }
 
-    fn end_refusal(
-        &mut self,
-        server: &Server<'a>,
-        now: Instant,
-        wall: Option<u64>,
-        written: Option<()>,
-        head: Option<usize>,
-    ) {
+    fn end_refusal(&mut self, server: &Server<'a>, now: Instant, written: Option<()>, length: usize) {
         if written.is_none() {
             return self.starve(server);
         }
-        if server.settings().has_log {
-            let end = head.map_or(self.end, |length| self.start + length);
-            let head = self.input.get(self.start..end).unwrap_or_default();
-            let request = Request::parse(head).ok();
-            self.log(wall, head, request.as_ref());
-        }
         server.count(self.output.status);
-        self.begin_response(server.settings(), now);
+        self.begin_response(server, now, length);
         self.state = State::Refusing;
     }
 
+    /// Writes the line of the log for the response that was sent, or given up, with so many octets of contents.
     #[inline(never)]
-    fn log(&self, wall: Option<u64>, head: &[u8], request: Option<&Request<'_>>) {
-        let line = head.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
-        let (status, length) = (self.output.status, self.output.length);
-        log::info!(target: "access", "{}", Access { client: self.client, wall, line, request, status, length });
+    fn tell(&mut self, server: &Server<'a>, now: Instant, wall: Option<u64>, octets: usize) {
+        let (Some((length, _)), Some(log)) = (self.untold.take(), server.log()) else { return };
+        let access = Access {
+            client: self.client,
+            wall,
+            head: self.input.get(self.start..self.start + length).unwrap_or_default(),
+            status: self.output.status,
+            octets,
+            duration: now.duration_since(self.began),
+        };
+        log.lines.write(now, &mut |line| access.write(log.format, line));
+        self.consume(length);
+    }
+
+    /// The connection has ended, in whatever way: the log tells what of a response was sent.
+    pub fn end(&mut self, server: &Server<'a>, now: Instant, wall: Option<u64>) {
+        if let Some((_, head)) = self.untold {
+            self.tell(server, now, wall, self.response_sent.saturating_sub(head));
+        }
     }
 
     fn manner(&self, wall: Option<u64>, persistence: Persistence, is_head: bool) -> Manner {
         Manner { wall, persistence, is_head, is_ending: self.is_last }
     }
 
-    fn begin_response(&mut self, settings: &Settings, now: Instant) {
+    /// The response to a request, whose head has so many octets, is about to be sent.
+    fn begin_response(&mut self, server: &Server<'a>, now: Instant, length: usize) {
         (self.response_began, self.response_sent) = (now, 0);
-        self.deadline = now + settings.idle_time;
+        self.deadline = now + server.settings().idle_time;
         self.waits_since = now;
+        if server.log().is_some() {
+            self.untold = Some((length, self.output.heading()));
+        }
     }
 
     /// The octets of a request are done with.

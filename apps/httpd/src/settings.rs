@@ -1,5 +1,6 @@
 //! What the operator chooses: the words of the configuration that begin with `httpd.`.
 
+use crate::access::Format;
 use crate::text::number;
 use core::fmt;
 use unik_sched::time::Duration;
@@ -19,8 +20,8 @@ pub struct Settings {
     pub idle_time: Duration,
     /// `httpd.rate`: octets a second that a client has to take of a response.
     pub rate: usize,
-    /// `httpd.log=combined`: each response is a line of the log.
-    pub has_log: bool,
+    /// `httpd.log=combined` or `json`: each response is a line of the access log.
+    pub log: Option<Format>,
     /// `httpd.health`: the path whose answer says whether the server is well, without its first slash.
     pub health: Option<&'static str>,
     /// `net0.nat=1`: all clients share one address, so no limit on the connections of one is of use.
@@ -36,7 +37,7 @@ impl Default for Settings {
             head_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(60),
             rate: 1024,
-            has_log: false,
+            log: None,
             health: Some("healthz"),
             is_shared: false,
         }
@@ -48,6 +49,12 @@ impl Default for Settings {
 pub struct BadSetting {
     key: &'static str,
     expected: &'static str,
+}
+
+impl BadSetting {
+    pub(crate) const fn new(key: &'static str, expected: &'static str) -> Self {
+        Self { key, expected }
+    }
 }
 
 impl fmt::Display for BadSetting {
@@ -91,10 +98,11 @@ impl Settings {
         };
         settings.head_time = seconds("httpd.head_time", head)?;
         settings.idle_time = seconds("httpd.idle_time", idle)?;
-        settings.has_log = match get("httpd.log") {
-            None | Some("off") => false,
-            Some("combined") => true,
-            Some(_) => return Err(BadSetting { key: "httpd.log", expected: "combined or off" }),
+        settings.log = match get("httpd.log") {
+            None | Some("off") => None,
+            Some("combined") => Some(Format::Combined),
+            Some("json") => Some(Format::Json),
+            Some(_) => return Err(BadSetting { key: "httpd.log", expected: "combined, json or off" }),
         };
         settings.health = match get("httpd.health") {
             None => settings.health,
@@ -152,7 +160,7 @@ mod tests {
             head_time: Duration::from_secs(5),
             idle_time: Duration::from_secs(3600),
             rate: 100,
-            has_log: true,
+            log: Some(Format::Combined),
             health: Some("up/"),
             is_shared: true,
         };
@@ -171,7 +179,7 @@ mod tests {
                 "httpd.head= needs a number of octets from 1024 to 65536",
             ),
             ("httpd.idle_time", "1h", "httpd.idle_time= needs a number of seconds from 1 to 3600"),
-            ("httpd.log", "json", "httpd.log= needs combined or off"),
+            ("httpd.log", "syslog", "httpd.log= needs combined, json or off"),
             ("httpd.health", "healthz", "httpd.health= needs a path that begins with a slash, or off"),
         ] {
             assert_eq!(read(&[(key, value)]).unwrap_err().to_string(), sentence);

@@ -8,6 +8,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt::{self, Write};
+use core::task::{Context, Poll};
 
 use super::Event;
 use crate::counter::CounterSet;
@@ -95,9 +96,10 @@ impl Lines {
         self.0.ring.try_borrow_mut().is_ok_and(|mut ring| ring.take(read).is_some())
     }
 
-    /// Waits until there is a line. One task waits at a time, and takes all lines before it waits again.
-    pub async fn wait(&self) {
-        self.0.news.wait().await;
+    /// Whether there may be a line; if not, the task of `cx` is woken when one is written. One task waits, and takes all lines before
+    /// it waits again.
+    pub fn poll_wait(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.news.poll_wait(cx)
     }
 
     /// What became of them, for a register.
@@ -170,6 +172,7 @@ pub struct Line<'a> {
 
 impl Line<'_> {
     /// Appends text.
+    #[inline(never)]
     pub fn push(&mut self, text: &[u8]) {
         let rest = self.place.get_mut(self.length..).unwrap_or_default();
         let length = text.len().min(rest.len());

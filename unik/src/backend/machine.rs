@@ -18,7 +18,7 @@ use core::hint::spin_loop;
 use core::mem::ManuallyDrop;
 use unik_block::{BlockDevice, Disk, VirtioBlock};
 use unik_kernel::bus::{self, DeviceType, KernelHal, MachineTransport};
-pub(crate) use unik_kernel::console::{levels, records};
+pub(crate) use unik_kernel::console::{levels, note, records};
 use unik_kernel::interrupt::{self, Line};
 use unik_kernel::power::{self, Exit};
 use unik_kernel::{Machine, button, clock, console, entropy, source};

@@ -7,8 +7,8 @@ pub use machine::run;
 #[cfg(target_os = "none")]
 pub(crate) use machine::{
     Backend, Button, Interrupts, NO_RANDOMNESS, RandomSources, archive, end, follow_log, has_channel,
-    has_disk, has_nic, heap_free, levels, memory, open_button, open_channel, open_disk, open_nic, open_nics,
-    print, records, reset_at_end, startup, wall_clock,
+    has_disk, has_nic, heap_free, levels, memory, note, open_button, open_channel, open_disk, open_nic,
+    open_nics, print, records, reset_at_end, startup, wall_clock,
 };
 
 #[cfg(not(target_os = "none"))]
@@ -18,8 +18,8 @@ pub use process::run;
 #[cfg(not(target_os = "none"))]
 pub(crate) use process::{
     Backend, Button, Interrupts, NO_RANDOMNESS, RandomSources, archive, end, follow_log, has_channel,
-    has_disk, has_nic, heap_free, levels, memory, open_button, open_channel, open_disk, open_nic, open_nics,
-    print, records, reset_at_end, startup, wall_clock,
+    has_disk, has_nic, heap_free, levels, memory, note, open_button, open_channel, open_disk, open_nic,
+    open_nics, print, records, reset_at_end, startup, wall_clock,
 };
 
 /// What a machine's memory holds, in bytes.

@@ -325,6 +325,12 @@ pub(crate) fn records(number: u64, visit: &mut dyn FnMut(&Entry<'_>) -> bool) ->
     log.journal.numbers()
 }
 
+/// Writes a record of the moment `time` to the journal alone.
+pub(crate) fn note(time: u64, record: &log::Record<'_>) {
+    Log::lock().journal.write(time, record);
+    NEWS.store(true, Ordering::Relaxed);
+}
+
 /// Lets `change` see the levels of the log and set them.
 pub(crate) fn levels(change: &mut dyn FnMut(&mut Levels)) {
     let mut log = Log::lock();

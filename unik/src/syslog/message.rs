@@ -40,6 +40,11 @@ impl Message {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
+    /// Forgets them.
+    pub(crate) fn clear(&mut self) {
+        self.length = 0;
+    }
+
     /// Writes a record of the moment `date` since the Unix epoch, where that is known.
     pub(crate) fn write(&mut self, origin: &Origin<'_>, date: Option<Duration>, entry: &Entry<'_>) {
         self.length = 0;

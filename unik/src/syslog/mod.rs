@@ -1,34 +1,33 @@
 //! The log to a collector in the network, where `log.syslog=ADDRESS` names one.
+//!
+//! One task follows the journal, in which the log is written, and carries the lines of an appliance's traffic, of which there may
+//! be so many that the log would hold nothing else.
 
 mod message;
+mod sender;
+mod traffic;
+
+pub use traffic::Destinations;
 
 use crate::backend;
 use crate::counters::Counters;
 use crate::outcome::Failure;
 use crate::resource::{Resource, at_once};
 use crate::system::System;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
 use core::cell::Cell;
 use core::net::SocketAddr;
-use message::{Message, Origin};
-use unik_kernel::journal::Entry;
-use unik_net::{Net, UdpSocket, parse_end};
+use traffic::Traffic;
+use unik_net::{Net, parse_end};
 use unik_sched::Spawner;
-use unik_sched::sync::Event;
-use unik_sched::time::{Duration, Time};
+use unik_sched::sync::{Event, Lines};
+use unik_sched::time::Time;
 
 const KEY: &str = "log.syslog";
 const NAME: &str = "syslog";
 /// The port of collectors (RFC 5426, 3.3).
 const PORT: u16 = 514;
-/// Messages that are sent in a row, and the pause behind them: until the collector's card is known, no more can wait.
-const BURST: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(10);
-/// Whose records of the levels debug and trace stay here: sending one would make others.
-const OWN: [&str; 3] = ["unik_net", "unik_virtio", "smoltcp"];
 
 unik_sched::counters! {
     /// What the sender of the log has counted.
@@ -69,7 +68,8 @@ struct Parts {
     news: Event,
     time: Time,
     spawner: Spawner,
-    counters: Counters,
+    registry: Counters,
+    counters: Rc<SyslogCounters>,
     is_followed: Cell<bool>,
 }
 
@@ -77,27 +77,35 @@ impl Syslog {
     /// Sends the log through `net` from now on. Does nothing where no collector is named, or a second time; where there is no
     /// room for the task, it says so in the log and may be called again.
     pub fn follow(&self, net: &Net) {
-        let parts = &*self.0;
-        let Some(collector) = parts.collector.filter(|_| !parts.is_followed.get()) else { return };
-        let host = match net.address_at(0) {
-            Some((address, _)) if parts.host.is_empty() => address.to_string(),
-            _ => parts.host.to_string(),
-        };
-        let counters = Rc::new(SyslogCounters::new());
-        let sender = Sender {
-            net: net.clone(),
-            collector,
-            host,
-            application: parts.application,
-            news: parts.news.clone(),
-            time: parts.time.clone(),
-            counters: counters.clone(),
-        };
-        if let Err(error) = parts.spawner.spawn(NAME, sender.run()) {
+        if self.0.collector.is_some() {
+            self.start(net, None);
+        }
+    }
+
+    /// The same, and carries `lines` of an appliance's traffic, as records of `target`, to where `to` says: to the collector,
+    /// where one is named, to the journal, and to the console. What becomes of them is counted as `target`.
+    ///
+    /// Whoever writes them waits for nobody; the task carries some in each of its turns, and what comes faster than that is lost
+    /// and counted.
+    pub fn carry(&self, net: &Net, lines: &Lines, target: &'static str, to: Destinations) {
+        self.start(net, Some(Traffic { lines: lines.clone(), target, to }));
+    }
+
+    #[inline(never)]
+    fn start(&self, net: &Net, traffic: Option<Traffic>) {
+        let parts = &self.0;
+        if parts.is_followed.get() {
+            return;
+        }
+        let lines = traffic.as_ref().map(|traffic| (traffic.target, traffic.lines.counters()));
+        if let Err(error) = parts.spawner.spawn(NAME, sender::run(parts.clone(), net.clone(), traffic)) {
             return log::error!("{NAME}: the log is not sent: {error}");
         }
-        parts.counters.register(NAME, counters);
         parts.is_followed.set(true);
+        parts.registry.register(NAME, parts.counters.clone());
+        if let Some((target, counters)) = lines {
+            parts.registry.register(target, counters);
+        }
     }
 }
 
@@ -135,75 +143,8 @@ fn take(system: &System) -> Result<Syslog, Failure> {
         news,
         time: system.time().clone(),
         spawner: system.spawner().clone(),
-        counters: system.counters().clone(),
+        registry: system.counters().clone(),
+        counters: Rc::new(SyslogCounters::new()),
         is_followed: Cell::new(false),
     })))
-}
-
-/// The task that sends.
-struct Sender {
-    net: Net,
-    collector: SocketAddr,
-    host: String,
-    application: &'static str,
-    news: Event,
-    time: Time,
-    counters: Rc<SyslogCounters>,
-}
-
-impl Sender {
-    async fn run(self) {
-        let mut socket = match self.net.udp(0).await {
-            Ok(socket) => socket,
-            Err(error) => return log::error!("{NAME}: the log is not sent: {error}"),
-        };
-        let (mut message, mut next) = (Box::new(Message::new()), 0);
-        loop {
-            self.news.wait().await;
-            let mut sent = 0;
-            while self.take_next(&mut next, &mut message) {
-                self.send(&mut socket, &message).await;
-                sent += 1;
-                if sent % BURST == 0 {
-                    self.time.sleep(PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// Writes the record at `next` or the first one behind it into `message`. False when there is none.
-    fn take_next(&self, next: &mut u64, message: &mut Message) -> bool {
-        let (wanted, mut is_there) = (*next, false);
-        let origin = Origin { host: &self.host, application: self.application };
-        backend::records(wanted, &mut |entry| {
-            self.counters.missed.add(entry.number.saturating_sub(*next));
-            *next = entry.number + 1;
-            is_there = !is_own(entry);
-            if !is_there {
-                self.counters.withheld.increment();
-                return true;
-            }
-            message.write(&origin, self.date(entry), entry);
-            false
-        });
-        is_there
-    }
-
-    /// When a record was written, where the date is known.
-    fn date(&self, entry: &Entry<'_>) -> Option<Duration> {
-        let age = self.time.now().as_nanos().saturating_sub(entry.time);
-        backend::wall_clock()?.checked_sub(Duration::from_nanos(age))
-    }
-
-    async fn send(&self, socket: &mut UdpSocket, message: &Message) {
-        match socket.send_to(message.as_bytes(), self.collector).await {
-            Ok(()) => self.counters.sent.increment(),
-            Err(_) => self.counters.failed.increment(),
-        }
-    }
-}
-
-/// Whether sending the record would make more of its kind.
-fn is_own(entry: &Entry<'_>) -> bool {
-    entry.level > log::Level::Info && OWN.iter().any(|own| entry.target.starts_with(own))
 }
