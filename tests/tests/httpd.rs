@@ -307,10 +307,16 @@ fn what_it_cannot_serve_is_a_sentence() {
     let image = Image::release("httpd");
     let mut vm = Vm::of(&image).network(HTTP).data(&folder("empty")).boot();
     vm.line("there is nothing to serve: the data needs a file, such as index.html");
-    assert_eq!(vm.exit_code(), 1);
+    assert_eq!(vm.exit_code(), 4);
     let mut vm = server().words("httpd.connections=many").boot();
     vm.line("httpd.connections= needs a number from 1 to 1000");
-    assert_eq!(vm.exit_code(), 1);
+    assert_eq!(vm.exit_code(), 4);
+    let wrong = folder("wrong");
+    std::fs::write(wrong.join("index.html"), "page").unwrap();
+    std::fs::write(wrong.join("httpd.toml"), "# here\nlisting = yes\n").unwrap();
+    let mut vm = Vm::of(&image).network(HTTP).data(&wrong).boot();
+    vm.line("error: httpd.toml:2: 'yes': expected true or false");
+    assert_eq!(vm.exit_code(), 4);
     let mut vm = Vm::of(&image).network(HTTP).boot();
     vm.line("this image needs data");
     assert_eq!(vm.exit_code(), 4);

@@ -33,6 +33,13 @@ impl Outcome for core::convert::Infallible {
     }
 }
 
+/// For an application that finds mistakes in its configuration itself, and says which of its errors are such.
+impl Outcome for Result<(), Failure> {
+    fn into_result(self) -> Result<(), Failure> {
+        self
+    }
+}
+
 impl<E: Display + 'static> Outcome for Result<(), E> {
     fn into_result(self) -> Result<(), Failure> {
         self.map_err(|error| Failure::Error(Box::new(error)))

@@ -1,6 +1,6 @@
 //! Which of a file's compressed forms a client gets (RFC 9110, 12.5.3).
 
-use crate::text::{elements, trim};
+use crate::text::{elements, is_like, trim};
 
 /// A form in which contents are stored and sent (RFC 9110, 8.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +15,9 @@ impl Coding {
     /// Those that are compressed; where a client takes several as gladly, the shortest contents are sent.
     pub(crate) const COMPRESSED: [Self; 3] = [Self::Brotli, Self::Zstandard, Self::Gzip];
 
+    /// All, in the order of their numbers.
+    pub(crate) const ALL: [Self; 4] = [Self::Identity, Self::Brotli, Self::Zstandard, Self::Gzip];
+
     /// What it is called in fields.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -23,6 +26,11 @@ impl Coding {
             Self::Zstandard => "zstd",
             Self::Gzip => "gzip",
         }
+    }
+
+    /// Its bit in a set of them.
+    pub(crate) fn bit(self) -> u8 {
+        1 << self as u8
     }
 
     /// What the name of a file ends with that holds another one's contents in this form.
@@ -61,8 +69,8 @@ impl Wishes {
 
     fn note(&mut self, name: &[u8], weight: u16) {
         // RFC 9110, 8.4.1.3
-        let name = if name.eq_ignore_ascii_case(b"x-gzip") { b"gzip" } else { name };
-        let is_it = |coding: &Coding| coding.name().as_bytes().eq_ignore_ascii_case(name);
+        let name = if is_like(name, b"x-gzip") { b"gzip" } else { name };
+        let is_it = |coding: &Coding| is_like(coding.name().as_bytes(), name);
         if name == b"*" {
             self.others = Some(weight);
         } else if let Some(coding) = [Coding::Identity].into_iter().chain(Coding::COMPRESSED).find(is_it)

@@ -4,8 +4,8 @@
 
 use unik::net::Net;
 use unik::time::Time;
-use unik::{Clock, Config, Counters, Files, Monitor, Shutdown, Spawner, Syslog};
-use unik_httpd::service::{self, Error};
+use unik::{Clock, Config, Counters, Failure, Files, Monitor, Shutdown, Spawner, Syslog};
+use unik_httpd::service;
 
 #[unik::main]
 #[expect(clippy::too_many_arguments, reason = "they say what the appliance is made of")]
@@ -20,8 +20,8 @@ async fn main(
     counters: Counters,
     syslog: Syslog,
     config: Config,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let server = service::prepare(&files, &net, &syslog, &|key| config.get(key))?;
     counters.register("httpd", server.clone());
-    service::serve(&net, server, &spawner, &time, clock, shutdown).await
+    service::serve(&net, server, &spawner, &time, clock, shutdown).await.map_err(Failure::from)
 }

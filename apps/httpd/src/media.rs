@@ -68,6 +68,23 @@ pub(crate) fn media_type(path: &str) -> &'static str {
     TYPES.lines().find(is_it).and_then(|line| line.rsplit(' ').next()).unwrap_or(OTHER)
 }
 
+/// Whether the contents of the file at `path` are of a type that gets shorter when they are compressed: text, by whatever name, and what
+/// is stored as it is used.
+pub fn compresses(path: &str) -> bool {
+    const OTHERS: [&str; 7] = [
+        "application/json",
+        "application/rtf",
+        "application/wasm",
+        "font/otf",
+        "font/ttf",
+        "image/bmp",
+        "image/x-icon",
+    ];
+    let media_type = media_type(path);
+    let is_text = is_text(media_type) || ["+xml", "+json"].iter().any(|end| media_type.ends_with(end));
+    is_text || OTHERS.contains(&media_type)
+}
+
 /// Whether a type has a character set to be told (RFC 2046, 4.1.2).
 pub(crate) fn is_text(media_type: &str) -> bool {
     media_type.starts_with("text/")

@@ -5,7 +5,7 @@
 //! a [`Request`] has one host, one framing, and fields whose names and values are what they seem.
 
 use crate::status::Status;
-use crate::text::{NAME, TARGET, TOKEN, elements, hexadecimal, number, run, trim};
+use crate::text::{NAME, TARGET, TOKEN, elements, hexadecimal, is_like, number, run, trim};
 
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,6 +82,8 @@ pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     /// As it came, with its query: `/a?b`, `*`, or an authority.
     pub(crate) target: &'a [u8],
+    /// The host that it is for, with or without a port; empty where it names none.
+    pub(crate) authority: &'a [u8],
     pub(crate) framing: Framing,
     pub(crate) persistence: Persistence,
     /// The body waits for an interim response (RFC 9110, 10.1.1).
@@ -109,6 +111,7 @@ impl<'a> Request<'a> {
         let request = Self {
             method: method(name),
             target,
+            authority: &[],
             framing: Framing::Length(0),
             persistence: Persistence::Ends,
             expects_continue: false,
@@ -116,11 +119,15 @@ impl<'a> Request<'a> {
             present: 0,
             lines,
         };
-        let (target, host) = origin_form(name, target)?;
+        let (target, authority, place) = origin_form(name, target)?;
         let mut request = Self { target, ..request };
         request.read_fields(minor)?;
+        // It goes before that of the field (RFC 9112, 3.2.2).
+        if !authority.is_empty() {
+            request.authority = authority;
+        }
         // Another scheme than that of this port (RFC 9110, 7.4).
-        if host == Target::OtherScheme {
+        if place == Target::OtherScheme {
             return Err(Status::MISDIRECTED_REQUEST);
         }
         Ok(request)
@@ -140,15 +147,16 @@ impl<'a> Request<'a> {
             match field {
                 // RFC 9112, 3.2
                 Field::Host if is_again || !is_authority(value) => return Err(Status::BAD_REQUEST),
+                Field::Host => self.authority = value,
                 // Several that agree may be taken for one (RFC 9110, 8.6), but need not be.
                 Field::ContentLength => length = Some(number(value).filter(|_| !is_again)),
                 Field::TransferEncoding => coding = Some(transfer_coding(value, coding)?),
                 Field::Connection => {
-                    closes |= elements(value).any(|word| word.eq_ignore_ascii_case(b"close"));
-                    keeps |= elements(value).any(|word| word.eq_ignore_ascii_case(b"keep-alive"));
+                    closes |= elements(value).any(|word| is_like(word, b"close"));
+                    keeps |= elements(value).any(|word| is_like(word, b"keep-alive"));
                 }
                 Field::Expect if minor > 0 => {
-                    let is_known = value.eq_ignore_ascii_case(b"100-continue");
+                    let is_known = is_like(value, b"100-continue");
                     (self.expects_continue, self.expects_else) = (is_known, self.expects_else || !is_known);
                 }
                 _ => {}
@@ -264,7 +272,7 @@ enum Coding {
 /// Adds the codings of a field to those of the fields before.
 fn transfer_coding(value: &[u8], mut before: Option<Coding>) -> Result<Coding, Status> {
     for name in elements(value) {
-        before = Some(match (name.eq_ignore_ascii_case(b"chunked"), before) {
+        before = Some(match (is_like(name, b"chunked"), before) {
             // Chunked is the last one, and comes once (RFC 9112, 6.1).
             (_, Some(Coding::Chunked { .. })) => return Err(Status::BAD_REQUEST),
             _ if name.is_empty() => return Err(Status::BAD_REQUEST),
@@ -282,20 +290,20 @@ enum Target {
     OtherScheme,
 }
 
-/// Path and query of a target (RFC 9112, 3.2). A host in it takes the place of that in the field, and means as little.
-fn origin_form<'a>(method: &[u8], target: &'a [u8]) -> Result<(&'a [u8], Target), Status> {
+/// Path and query of a target, and the authority in it, if there is one (RFC 9112, 3.2).
+fn origin_form<'a>(method: &[u8], target: &'a [u8]) -> Result<(&'a [u8], &'a [u8], Target), Status> {
     match target {
-        _ if method == b"CONNECT" => return Ok((target, Target::Here)),
-        [b'/', ..] => return Ok((target, Target::Here)),
-        b"*" if method == b"OPTIONS" => return Ok((target, Target::Here)),
+        _ if method == b"CONNECT" => return Ok((target, &[], Target::Here)),
+        [b'/', ..] => return Ok((target, &[], Target::Here)),
+        b"*" if method == b"OPTIONS" => return Ok((target, &[], Target::Here)),
         _ => {}
     }
     let colon = target.iter().position(|&byte| byte == b':').ok_or(Status::BAD_REQUEST)?;
     let (scheme, rest) = target.split_at(colon);
     let rest = rest.strip_prefix(b"://").ok_or(Status::BAD_REQUEST)?;
-    let place = if scheme.eq_ignore_ascii_case(b"http") {
+    let place = if is_like(scheme, b"http") {
         Target::Here
-    } else if scheme.eq_ignore_ascii_case(b"https") {
+    } else if is_like(scheme, b"https") {
         Target::OtherScheme
     } else {
         return Err(Status::BAD_REQUEST);
@@ -306,11 +314,11 @@ fn origin_form<'a>(method: &[u8], target: &'a [u8]) -> Result<(&'a [u8], Target)
         return Err(Status::BAD_REQUEST);
     }
     match path {
-        [b'/', ..] => Ok((path, place)),
+        [b'/', ..] => Ok((path, authority, place)),
         // RFC 9112, 3.2.4
-        [] if method == b"OPTIONS" => Ok((b"*", place)),
+        [] if method == b"OPTIONS" => Ok((b"*", authority, place)),
         // A query without a path would need one in front; nobody sends it.
-        [] => Ok((b"/", place)),
+        [] => Ok((b"/", authority, place)),
         _ => Err(Status::BAD_REQUEST),
     }
 }

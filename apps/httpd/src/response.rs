@@ -20,6 +20,25 @@ const ALLOW: &[u8] = b"Allow: GET, HEAD, OPTIONS\r\n";
 /// The end of a response in parts: two hyphens, the boundary, and two more, in a line of their own.
 const BOUNDARY: &[u8] = b"\r\n--";
 
+/// What a path has without escapes (RFC 3986, 3.3), without those that mean something elsewhere.
+const SEGMENTS: &[u8] = b"-._~!$&'()*+,;=:@/";
+
+/// What a request is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Route<'p> {
+    /// The number of its host.
+    pub(crate) number: usize,
+    /// Resolved, without a leading slash.
+    pub(crate) path: &'p [u8],
+}
+
+/// What becomes of a request before its path is looked up.
+enum Way {
+    /// It is for the host with this number.
+    Host(usize),
+    Answered,
+}
+
 /// How a response is to be.
 #[derive(Clone, Copy)]
 pub(crate) struct Manner {
@@ -44,11 +63,7 @@ impl<'a> Writer<'_, 'a> {
     pub(crate) fn answer(&mut self, request: &Request<'_>) -> Option<()> {
         match request.method {
             Method::Get | Method::Head => self.find(request),
-            // RFC 9110, 9.3.7
-            Method::Options => {
-                self.begin(Status::NO_CONTENT)?;
-                push_all(&mut self.out.head, &[ALLOW, b"\r\n"])
-            }
+            Method::Options => self.options(request),
             Method::NotAllowed => self.page(Status::METHOD_NOT_ALLOWED, &[ALLOW]),
             Method::Unknown => self.page(Status::NOT_IMPLEMENTED, &[]),
         }
@@ -61,21 +76,72 @@ impl<'a> Writer<'_, 'a> {
             Err(status) => return self.page(status, &[]),
         };
         let site = self.server.site();
-        match site.look_up(path) {
-            Found::Resource(index) => {
-                let wishes = request.has(Field::AcceptEncoding) && site.varies(index);
-                let wishes = wishes.then(|| Wishes::new(request.values(Field::AcceptEncoding)));
-                let form = *site.form(index, wishes.as_ref())?;
-                self.send(request, form)
+        let number = if site.is_plain {
+            0
+        } else {
+            match self.detour(request, path)? {
+                Way::Host(number) => number,
+                Way::Answered => return Some(()),
             }
-            Found::Directory => self.redirect(path, request),
+        };
+        let host = site.host(number)?;
+        let route = Route { number, path };
+        match site.look_up(host, path) {
+            Found::Resource(index) => self.send_resource(request, &route, index),
+            Found::Directory => self.lead(request, &route, Status::MOVED_PERMANENTLY, b"/", path, b"/"),
+            Found::Listing => self.list(&route, host),
             Found::Nothing if self.server.is_health(path) => self.health(),
-            Found::Nothing => self.page(Status::NOT_FOUND, &[]),
+            Found::Nothing => match site.fallback(host) {
+                Some(index) => self.send_resource(request, &route, index),
+                None => self.page_of(Some(&route), Status::NOT_FOUND, &[]),
+            },
         }
     }
 
+    /// Finds the host of a request, and answers it where the site leads elsewhere.
+    #[inline(never)]
+    fn detour(&mut self, request: &Request<'_>, path: &[u8]) -> Option<Way> {
+        let site = self.server.site();
+        let Some(number) = site.host_of(request.authority) else {
+            // Who watches this machine may know its address alone.
+            if self.server.is_health(path) {
+                self.health()?;
+            } else {
+                self.page(Status::MISDIRECTED_REQUEST, &[])?;
+            }
+            return Some(Way::Answered);
+        };
+        let Some((redirect, rest)) = site.redirect(number, path) else { return Some(Way::Host(number)) };
+        let route = Route { number, path };
+        self.lead(request, &route, redirect.status, redirect.to.as_bytes(), rest, b"")?;
+        Some(Way::Answered)
+    }
+
+    /// What can be done with a resource (RFC 9110, 9.3.7), and what other sites may do with it, where a rule says so: that is what
+    /// browsers ask for in advance.
+    #[inline(never)]
+    fn options(&mut self, request: &Request<'_>) -> Option<()> {
+        let mut space = Vec::new();
+        let number = self.server.site().host_of(request.authority);
+        self.begin(Status::NO_CONTENT)?;
+        if let (Ok(path), Some(number)) = (path::resolve(request.path(), &mut space), number) {
+            self.rules(&Route { number, path }, false)?;
+        }
+        push_all(&mut self.out.head, &[ALLOW, b"\r\n"])
+    }
+
+    /// Sends the form of a resource that is taken most gladly.
+    #[inline]
+    fn send_resource(&mut self, request: &Request<'_>, route: &Route<'_>, index: usize) -> Option<()> {
+        let site = self.server.site();
+        let wishes = request.has(Field::AcceptEncoding) && site.varies(index);
+        let wishes = wishes.then(|| Wishes::new(request.values(Field::AcceptEncoding)));
+        let form = *site.form(index, wishes.as_ref())?;
+        self.send(request, route, form)
+    }
+
     /// Sends a form of a resource, or what its conditions and ranges leave of it.
-    fn send(&mut self, request: &Request<'_>, form: Form<'a>) -> Option<()> {
+    fn send(&mut self, request: &Request<'_>, route: &Route<'_>, form: Form<'a>) -> Option<()> {
         let site = self.server.site();
         if request.is_conditional() {
             match condition::evaluate(request, site.validators(&form)) {
@@ -84,7 +150,7 @@ impl<'a> Writer<'_, 'a> {
                     self.begin(Status::NOT_MODIFIED)?;
                     return push(&mut self.out.head, site.validators_block(&form));
                 }
-                Outcome::Failed => return self.page(Status::PRECONDITION_FAILED, &[]),
+                Outcome::Failed => return self.page_of(Some(route), Status::PRECONDITION_FAILED, &[]),
             }
             // RFC 9110, 14.2: a range means something to GET alone.
             if let (Method::Get, Some(value)) = (request.method, request.value(Field::Range))
@@ -92,7 +158,7 @@ impl<'a> Writer<'_, 'a> {
                 && let Some(parts) = range::select(value, form.contents.len())
             {
                 return match parts.count() {
-                    0 => self.no_range(form.contents.len()),
+                    0 => self.no_range(route, form.contents.len()),
                     1 => self.send_part(form, &parts),
                     _ => self.send_parts(form, parts),
                 };
@@ -106,12 +172,12 @@ impl<'a> Writer<'_, 'a> {
 
     /// The range is behind the end (RFC 9110, 15.5.17).
     #[inline(never)]
-    fn no_range(&mut self, length: usize) -> Option<()> {
+    fn no_range(&mut self, route: &Route<'_>, length: usize) -> Option<()> {
         let mut field = Vec::new();
         push(&mut field, b"Content-Range: bytes */")?;
         push_number(&mut field, length)?;
         push(&mut field, b"\r\n")?;
-        self.page(Status::RANGE_NOT_SATISFIABLE, &[&field])
+        self.page_of(Some(route), Status::RANGE_NOT_SATISFIABLE, &[&field])
     }
 
     /// One part (RFC 9110, 15.3.7.1).
@@ -149,23 +215,25 @@ impl<'a> Writer<'_, 'a> {
         Some(())
     }
 
-    /// Leads to the directory, in which relative references of its page are right.
+    /// Leads to `to`, with `rest` of a path and `end` behind it: to the directory, in which relative references of its page are right,
+    /// or to where the site says.
     #[inline(never)]
-    fn redirect(&mut self, path: &[u8], request: &Request<'_>) -> Option<()> {
+    fn lead(
+        &mut self,
+        request: &Request<'_>,
+        route: &Route<'_>,
+        status: Status,
+        to: &[u8],
+        rest: &[u8],
+        end: &[u8],
+    ) -> Option<()> {
         let mut field = Vec::new();
-        push(&mut field, b"Location: /")?;
-        for byte in path {
-            // RFC 3986, 3.3, without those that mean something elsewhere.
-            if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(byte) {
-                push(&mut field, &[*byte])?;
-            } else {
-                let digits = [byte >> 4, byte & 0xf].map(|digit| b"0123456789ABCDEF".get(usize::from(digit)));
-                push_all(&mut field, &[b"%", &[*digits[0]?, *digits[1]?]])?;
-            }
-        }
+        push_all(&mut field, &[b"Location: ", to])?;
+        push_escaped(&mut field, rest, SEGMENTS)?;
         let query = request.target.get(request.path().len()..).unwrap_or_default();
-        push_all(&mut field, &[b"/", query, b"\r\n"])?;
-        self.page(Status::MOVED_PERMANENTLY, &[&field])
+        let query = if to.contains(&b'?') { b"" } else { query };
+        push_all(&mut field, &[end, query, b"\r\n"])?;
+        self.page_of(Some(route), status, &[&field])
     }
 
     /// Whether the server is well: it is until it is about to end.
@@ -175,14 +243,23 @@ impl<'a> Writer<'_, 'a> {
         self.page(status, &[b"Cache-Control: no-store\r\n"])
     }
 
-    /// A response that tells its status, with these fields, on a page of the site where there is one.
-    #[inline(never)]
+    /// A response that tells its status, whatever it is about.
     pub(crate) fn page(&mut self, status: Status, fields: &[&[u8]]) -> Option<()> {
+        self.page_of(None, status, fields)
+    }
+
+    /// A response that tells its status, with these fields, on a page of the host where there is one.
+    #[inline(never)]
+    fn page_of(&mut self, route: Option<&Route<'_>>, status: Status, fields: &[&[u8]]) -> Option<()> {
         self.begin(status)?;
         let site = self.server.site();
+        if let Some(route) = route {
+            self.rules(route, status.is_error())?;
+        }
         let out = &mut self.out.head;
         push_all(out, fields)?;
-        if let Some(form) = site.page(status.code()).filter(|_| status != Status::OK) {
+        let host = site.host(route.map_or(0, |route| route.number))?;
+        if let Some(form) = site.page(host, status.code()).filter(|_| status != Status::OK) {
             let contents = form.contents;
             push_all(out, &[site.length_and_type(form), b"\r\n"])?;
             self.body(contents);
@@ -198,6 +275,15 @@ impl<'a> Writer<'_, 'a> {
         push_all(out, &[text, b"\n"])
     }
 
+    /// The fields that the site says, for a response that no file has a block for.
+    pub(crate) fn rules(&mut self, route: &Route<'_>, is_error: bool) -> Option<()> {
+        let (configuration, head) = (&self.server.site().configuration, &mut self.out.head);
+        configuration.fields((route.number, route.path), is_error, &mut |field| match field.is_type() {
+            true => Some(()),
+            false => push_all(head, &field.line()),
+        })
+    }
+
     /// An interim response (RFC 9110, 15.2.1).
     pub(crate) fn interim(&mut self) -> Option<()> {
         self.out.clear();
@@ -205,7 +291,7 @@ impl<'a> Writer<'_, 'a> {
     }
 
     /// The first lines of a response.
-    fn begin(&mut self, status: Status) -> Option<()> {
+    pub(crate) fn begin(&mut self, status: Status) -> Option<()> {
         self.out.clear();
         self.out.status = status;
         self.out.length = 0;
@@ -280,7 +366,7 @@ fn boundary<'s>(server: &'s Server<'_>, form: &Form<'_>) -> &'s [u8] {
     }
 }
 
-fn push_length(out: &mut Vec<u8>, length: usize) -> Option<()> {
+pub(crate) fn push_length(out: &mut Vec<u8>, length: usize) -> Option<()> {
     push(out, b"Content-Length: ")?;
     push_number(out, length)?;
     push(out, b"\r\n")
@@ -295,4 +381,18 @@ fn push_range(out: &mut Vec<u8>, part: &core::ops::Range<usize>, length: usize) 
     push(out, b"/")?;
     push_number(out, length)?;
     push(out, b"\r\n")
+}
+
+/// Appends `text` with escapes for all but letters, digits and `plain` (RFC 3986, 2.1).
+#[inline(never)]
+pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &[u8], plain: &[u8]) -> Option<()> {
+    for byte in text {
+        if byte.is_ascii_alphanumeric() || plain.contains(byte) {
+            push_all(out, &[&[*byte]])?;
+        } else {
+            let digits = [byte >> 4, byte & 0xf].map(|digit| b"0123456789ABCDEF".get(usize::from(digit)));
+            push_all(out, &[b"%", &[*digits[0]?, *digits[1]?]])?;
+        }
+    }
+    Some(())
 }

@@ -4,8 +4,9 @@ use crate::access::Log;
 use crate::counters::Counters;
 use crate::date;
 use crate::settings::Settings;
-use crate::site::{File, NoMemory, Site};
+use crate::site::{File, LoadError, Site};
 use crate::status::Status;
+use alloc::vec::Vec;
 use core::cell::Cell;
 use unik_sched::counter::CounterSet;
 use unik_sched::sync::Lines;
@@ -34,12 +35,16 @@ pub struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    /// A server of these files. Their types, hashes and fields are found now, so that a request need not.
+    /// A server of these files. Their types, hashes and fields are found now, so that a request need not, or read from an index
+    /// that was made when they were packed.
     ///
     /// # Errors
-    /// [`NoMemory`].
+    /// [`LoadError`].
     #[inline(never)]
-    pub fn load(files: &mut dyn Iterator<Item = File<'a>>, settings: Settings) -> Result<Self, NoMemory> {
+    pub fn load(
+        files: &mut dyn Iterator<Item = File<'a>>,
+        settings: Settings,
+    ) -> Result<Self, LoadError<'a>> {
         let site = Site::load(files)?;
         let beginning = Cell::new((0, begin(0)));
         Ok(Self { site, settings, counters: Counters::new(), log: None, beginning })
@@ -48,6 +53,14 @@ impl<'a> Server<'a> {
     /// How many files it serves.
     pub fn files(&self) -> usize {
         self.site.len()
+    }
+
+    /// The index of its files: what it would find out of them at each start. `None` where there is no memory, or a path or the fields of
+    /// a file are longer than 64 KiB.
+    pub fn index(&self) -> Option<Vec<u8>> {
+        let mut index = Vec::new();
+        self.site.write_index(&mut index)?;
+        Some(index)
     }
 
     /// How it serves them.

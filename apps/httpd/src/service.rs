@@ -5,12 +5,15 @@
 //! is accepted, and connections close behind the responses to the requests that have begun to arrive.
 
 use crate::access::Client;
+use crate::configuration::ConfigurationError;
 use crate::seats::{Admitted, Seats};
 use crate::server::Server;
 use crate::session::{LINGER, Session, Step};
 use crate::settings::{BadSetting, Settings};
-use crate::site::File;
+use crate::site::{File, LoadError};
+use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::string::ToString;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::poll_fn;
@@ -21,7 +24,7 @@ use unik::io::{Read, Write};
 use unik::net::{self, Listen, Net, TcpListener, TcpStream};
 use unik::sync::{Event, Lines};
 use unik::time::{Duration, Sleep, Time};
-use unik::{Clock, Destinations, Files, Shutdown, Spawner, Syslog, log, yield_now};
+use unik::{Clock, Destinations, Failure, Files, Shutdown, Spawner, Syslog, log, yield_now};
 use unik_sched::time::Instant;
 use unik_sched::{Pace, has_memory};
 
@@ -57,6 +60,8 @@ pub enum Error {
     NoMemory,
     /// A word of the configuration is wrong.
     Setting(BadSetting),
+    /// The file `httpd.toml` of the data is wrong.
+    Configuration(ConfigurationError<'static>),
     /// A socket failed.
     Net(net::Error),
     /// The task that accepts cannot be started.
@@ -71,6 +76,7 @@ impl fmt::Display for Error {
             }
             Self::NoMemory => f.write_str("there is no memory to serve this data: give the machine more"),
             Self::Setting(error) => error.fmt(f),
+            Self::Configuration(error) => error.fmt(f),
             Self::Net(error) => error.fmt(f),
             Self::TooManyTasks => f.write_str("the limit on tasks is reached"),
         }
@@ -85,6 +91,27 @@ impl From<BadSetting> for Error {
     }
 }
 
+impl From<LoadError<'static>> for Error {
+    fn from(error: LoadError<'static>) -> Self {
+        match error {
+            LoadError::NoMemory => Self::NoMemory,
+            LoadError::Configuration(error) => Self::Configuration(error),
+        }
+    }
+}
+
+/// What the configuration is to blame for ends the appliance as a mistake in a resource does.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NoFiles | Error::Setting(_) | Error::Configuration(_) => {
+                Self::Configuration(error.to_string())
+            }
+            error => Self::Error(Box::new(error)),
+        }
+    }
+}
+
 impl From<net::Error> for Error {
     fn from(error: net::Error) -> Self {
         Self::Net(error)
@@ -95,7 +122,7 @@ impl From<net::Error> for Error {
 /// has one, is carried by `syslog`, through `net`.
 ///
 /// # Errors
-/// [`Error::Setting`] names the word that is wrong, [`Error::NoFiles`] where there is nothing to serve, [`Error::NoMemory`].
+/// [`Error::Setting`] and [`Error::Configuration`] name the word that is wrong, [`Error::NoFiles`] where there is nothing to serve, [`Error::NoMemory`].
 #[inline(never)]
 pub fn prepare(
     files: &Files,
@@ -109,7 +136,7 @@ pub fn prepare(
         contents: file.contents(),
         modified: file.modified(),
     });
-    let mut server = Server::load(&mut files, settings).map_err(|_| Error::NoMemory)?;
+    let mut server = Server::load(&mut files, settings)?;
     if server.files() == 0 {
         return Err(Error::NoFiles);
     }

@@ -1,11 +1,19 @@
-//! The site: what can be asked for, each with the fields that tell of it, made once when the files are loaded.
+//! The site: what can be asked for, each with the fields that tell of it, made once when the files are loaded, or when they were packed.
 //!
-//! A [`Resource`] is a file and has one [`Form`] or several: its contents as they are, and compressed ones that lie beside
-//! it (`a.css`, `a.css.br`). Each form has a block of fields in the bytes that all share. Neighbour: `response.rs`, for which a
-//! request is a search here, a block to copy, and contents to send from where they lie.
+//! A [`Resource`] is a file of a host and has one [`Form`] or several: its contents as they are, and compressed ones that lie beside
+//! it (`a.css`, `a.css.br`) or were made when the files were packed. Each form has a block of fields in the bytes that all share.
+//! Neighbours: `response.rs`, for which a request is a search here, a block to copy, and contents to send from where they lie;
+//! `place.rs` says which host a file belongs to, `index.rs` reads and writes what was prepared.
+
+mod index;
+mod place;
+
+pub use index::INDEX;
+pub use place::{FORMS, is_hidden};
 
 use crate::coding::{Coding, Wishes};
 use crate::condition::Validators;
+use crate::configuration::{CONFIGURATION, Configuration, ConfigurationError, Field, Host};
 use crate::date;
 use crate::hash;
 use crate::media;
@@ -14,8 +22,8 @@ use alloc::vec::Vec;
 use core::cmp::min;
 
 /// What a directory is answered with.
-const INDEX: &[u8] = b"index.html";
-const SLASH_INDEX: &[u8] = b"/index.html";
+const PAGE: &[u8] = b"index.html";
+const SLASH_PAGE: &[u8] = b"/index.html";
 /// The digits of an entity tag, which are also the boundary of parts.
 pub(crate) const TAG_LENGTH: usize = 32;
 /// Behind an entity tag in its block: the quote, the end of its line, and an empty line.
@@ -32,16 +40,28 @@ pub struct File<'a> {
     pub modified: Option<u32>,
 }
 
-/// There is no memory for the site.
+/// Why files cannot be served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoMemory;
+pub enum LoadError<'a> {
+    /// There is no memory for the site.
+    NoMemory,
+    /// Their configuration has a mistake.
+    Configuration(ConfigurationError<'a>),
+}
 
 /// All resources.
 pub(crate) struct Site<'a> {
-    /// In the order of their paths.
+    pub(crate) configuration: Configuration<'a>,
+    /// Whether every request is for the one host that there is, and none is led elsewhere.
+    pub(crate) is_plain: bool,
+    /// In the order of their places, and in each of their paths.
     resources: Vec<Resource<'a>>,
+    /// How many of them can be asked for; those behind are compressed forms.
+    count: usize,
     forms: Vec<Form<'a>>,
     blocks: Vec<u8>,
+    /// In place of the blocks, where they were prepared.
+    prepared: &'a [u8],
 }
 
 /// What a path leads to.
@@ -51,14 +71,19 @@ pub(crate) enum Found {
     Resource(usize),
     /// A directory, which is called with a slash at the end.
     Directory,
+    /// A directory that has no page and is listed.
+    Listing,
     /// Nothing.
     Nothing,
 }
 
-/// A file that can be asked for.
+/// A file that can be asked for, or a form of one.
 #[derive(Clone, Copy)]
 struct Resource<'a> {
+    /// Its path is that in its host.
     file: File<'a>,
+    /// The number of its host; behind all hosts, again for each, the places of forms.
+    place: usize,
     hash: u128,
     /// Its forms, of which the first is the file itself.
     forms: (usize, usize),
@@ -82,38 +107,57 @@ impl<'a> Site<'a> {
     /// Takes notice of all files, and of nothing else that `files` may hold later.
     ///
     /// # Errors
-    /// [`NoMemory`].
-    pub(crate) fn load(files: &mut dyn Iterator<Item = File<'a>>) -> Result<Self, NoMemory> {
-        let mut site = Self { resources: Vec::new(), forms: Vec::new(), blocks: Vec::new() };
-        let mut is_sorted = true;
-        let mut last = "";
+    /// [`LoadError`].
+    pub(crate) fn load(files: &mut dyn Iterator<Item = File<'a>>) -> Result<Self, LoadError<'a>> {
+        let mut resources = Vec::new();
+        let (mut text, mut prepared): (&[u8], &[u8]) = (&[], &[]);
         for file in files {
-            is_sorted &= last <= file.path;
-            last = file.path;
-            site.resources.try_reserve(1).map_err(|_| NoMemory)?;
-            site.resources.push(Resource { file, hash: hash::of(file.contents), forms: (0, 0) });
+            if file.path == CONFIGURATION {
+                text = file.contents;
+            } else if file.path == INDEX {
+                prepared = file.contents;
+            } else {
+                resources.try_reserve(1).map_err(|_| LoadError::NoMemory)?;
+                resources.push(Resource { file, place: 0, hash: 0, forms: (0, 0) });
+            }
         }
-        if !is_sorted {
-            site.resources.sort_unstable_by(|one, other| one.file.path.cmp(other.file.path));
-        }
-        for index in 0..site.resources.len() {
-            site.describe(index).ok_or(NoMemory)?;
+        let configuration = Configuration::parse(text).map_err(LoadError::Configuration)?;
+        let is_plain = configuration.hosts.len() == 1 && configuration.redirects.is_empty();
+        let is_plain = is_plain && !configuration.refuses_unknown;
+        let (forms, blocks) = (Vec::new(), Vec::new());
+        let mut site = Self { configuration, is_plain, resources, count: 0, forms, blocks, prepared: &[] };
+        site.assign()?;
+        if !site.take_index(prepared).ok_or(LoadError::NoMemory)? {
+            site.describe_all().ok_or(LoadError::NoMemory)?;
         }
         Ok(site)
+    }
+
+    #[inline(never)]
+    fn describe_all(&mut self) -> Option<()> {
+        for resource in &mut self.resources {
+            resource.hash = hash::of(resource.file.contents);
+        }
+        (0..self.count).try_for_each(|index| self.describe(index))
     }
 
     /// Makes the forms of a resource.
     fn describe(&mut self, index: usize) -> Option<()> {
         let resource = *self.resources.get(index)?;
+        let path = resource.file.path.as_bytes();
+        let places =
+            [resource.place, resource.place + self.configuration.hosts.len()].map(|place| self.at(place));
         let compressed = Coding::COMPRESSED.map(|coding| {
-            let neighbour = self.find(resource.file.path.as_bytes(), coding.suffix().as_bytes())?;
+            // What the owner has put beside it goes before what was made of it.
+            let neighbour =
+                places.iter().find_map(|place| self.find(*place, path, coding.suffix().as_bytes()))?;
             self.resources.get(neighbour).map(|neighbour| (coding, *neighbour))
         });
         let own = (Coding::Identity, resource);
         let varies = compressed.iter().any(Option::is_some);
         let first = self.forms.len();
         for (coding, contents) in [Some(own)].into_iter().chain(compressed).flatten() {
-            let form = self.write_block(&resource.file, coding, &contents, varies)?;
+            let form = self.write_block(&resource, coding, &contents, varies)?;
             self.forms.try_reserve(1).ok()?;
             self.forms.push(form);
         }
@@ -121,25 +165,31 @@ impl<'a> Site<'a> {
         Some(())
     }
 
-    /// Writes the fields of one form of `file`, of which `holder` has the contents.
+    /// Writes the fields of one form of `resource`, of which `holder` has the contents.
     fn write_block(
         &mut self,
-        file: &File<'a>,
+        resource: &Resource<'a>,
         coding: Coding,
         holder: &Resource<'a>,
         varies: bool,
     ) -> Option<Form<'a>> {
-        let out = &mut self.blocks;
+        let (out, file) = (&mut self.blocks, &resource.file);
+        let fields = |take: &mut dyn FnMut(&Field<'a>) -> Option<()>| {
+            self.configuration.fields((resource.place, file.path.as_bytes()), false, take)
+        };
         let contents = holder.file.contents;
         let start = out.len();
         push(out, b"Content-Length: ")?;
         push_number(out, contents.len())?;
         push(out, b"\r\n")?;
         let media_type = out.len();
-        let name = media::media_type(file.path);
-        let is_utf8 = media::is_text(name) && core::str::from_utf8(file.contents).is_ok();
-        let charset: &[u8] = if is_utf8 { b"; charset=utf-8\r\n" } else { b"\r\n" };
-        push_all(out, &[b"Content-Type: ", name.as_bytes(), charset])?;
+        fields(&mut |field| if field.is_type() { push_all(out, &field.line()) } else { Some(()) })?;
+        if out.len() == media_type {
+            let name = media::media_type(file.path);
+            let is_utf8 = media::is_text(name) && core::str::from_utf8(file.contents).is_ok();
+            let charset: &[u8] = if is_utf8 { b"; charset=utf-8\r\n" } else { b"\r\n" };
+            push_all(out, &[b"Content-Type: ", name.as_bytes(), charset])?;
+        }
         let rest = out.len();
         if coding != Coding::Identity {
             push_all(out, &[b"Content-Encoding: ", coding.name().as_bytes(), b"\r\n"])?;
@@ -152,6 +202,7 @@ impl<'a> Site<'a> {
         if varies {
             push(out, b"Vary: Accept-Encoding\r\n")?;
         }
+        fields(&mut |field| if field.is_type() { Some(()) } else { push_all(out, &field.line()) })?;
         let mut tag = [0; TAG_LENGTH];
         for (place, digit) in tag.iter_mut().zip((0..32).rev()) {
             *place = *b"0123456789abcdef".get((holder.hash >> (4 * digit)) as usize & 0xf)?;
@@ -163,23 +214,72 @@ impl<'a> Site<'a> {
 
     /// How many files there are.
     pub(crate) fn len(&self) -> usize {
-        self.resources.len()
+        self.count
     }
 
-    /// What `path` leads to: resolved, without a leading slash.
-    pub(crate) fn look_up(&self, path: &[u8]) -> Found {
+    /// The host with this number, of which there is always the first.
+    pub(crate) fn host(&self, number: usize) -> Option<&Host<'a>> {
+        self.configuration.hosts.get(number)
+    }
+
+    /// What `path` leads to in a host: resolved, without a leading slash.
+    pub(crate) fn look_up(&self, host: &Host<'a>, path: &[u8]) -> Found {
         let is_directory = matches!(path, [] | [.., b'/']);
-        let end: &[u8] = if is_directory { INDEX } else { b"" };
-        match self.find(path, end) {
+        let end: &[u8] = if is_directory { PAGE } else { b"" };
+        match self.find(host.resources, path, end) {
             Some(index) => Found::Resource(index),
-            None if !is_directory && self.find(path, SLASH_INDEX).is_some() => Found::Directory,
+            None if !is_directory && self.find(host.resources, path, SLASH_PAGE).is_some() => {
+                Found::Directory
+            }
+            None if host.has_listing => self.look_up_folder(host, path, is_directory),
             None => Found::Nothing,
         }
     }
 
-    /// The page for a status, where the site has one: `404.html`.
-    pub(crate) fn page(&self, code: &str) -> Option<&Form<'a>> {
-        self.form(self.find(code.as_bytes(), b".html")?, None)
+    /// The same for a folder without a page.
+    #[inline(never)]
+    fn look_up_folder(&self, host: &Host<'a>, path: &[u8], is_directory: bool) -> Found {
+        let slash: &[u8] = if is_directory { b"" } else { b"/" };
+        let index = self.seek(host.resources, path, slash).unwrap_or_else(|index| index);
+        let there = self.resources.get(index).filter(|_| index < host.resources.1);
+        let path_there = there.map_or(&b""[..], |resource| resource.file.path.as_bytes());
+        match path_there.strip_prefix(path) {
+            Some(_) if is_directory && there.is_some() => Found::Listing,
+            Some([b'/', ..]) => Found::Directory,
+            _ => Found::Nothing,
+        }
+    }
+
+    /// What is in a folder of a host, which is empty or ends with a slash: names, and their lengths, or `None` for folders.
+    pub(crate) fn list<'s>(
+        &'s self,
+        host: &Host<'a>,
+        folder: &'s [u8],
+    ) -> impl Iterator<Item = (&'a [u8], Option<usize>)> + 's {
+        let range = host.resources;
+        let mut at = self.seek(range, folder, b"").unwrap_or_else(|at| at);
+        core::iter::from_fn(move || {
+            let resource = self.resources.get(at).filter(|_| at < range.1)?;
+            let name = resource.file.path.as_bytes().strip_prefix(folder)?;
+            let Some(slash) = name.iter().position(|&byte| byte == b'/') else {
+                at += 1;
+                return Some((name, Some(resource.file.contents.len())));
+            };
+            // Behind all that is in this folder: a slash is followed by a zero.
+            let inner = resource.file.path.as_bytes().get(..folder.len() + slash)?;
+            at = self.seek(range, inner, b"0").unwrap_or_else(|at| at);
+            Some((name.get(..slash + 1)?, None))
+        })
+    }
+
+    /// The file that a host sends for what is not there.
+    pub(crate) fn fallback(&self, host: &Host<'a>) -> Option<usize> {
+        self.find(host.resources, host.fallback?.as_bytes(), b"")
+    }
+
+    /// The page for a status, where the host has one: `404.html`.
+    pub(crate) fn page(&self, host: &Host<'a>, code: &str) -> Option<&Form<'a>> {
+        self.form(self.find(host.resources, code.as_bytes(), b".html")?, None)
     }
 
     /// The form of a resource that a client takes most gladly; without wishes, its contents as they are.
@@ -198,48 +298,63 @@ impl<'a> Site<'a> {
 
     /// The fields of a form, from its length on, and the end of the head.
     pub(crate) fn block(&self, form: &Form<'_>) -> &[u8] {
-        self.blocks.get(form.start..form.end).unwrap_or_default()
+        self.bytes().get(form.start..form.end).unwrap_or_default()
     }
 
     /// The same without the length.
     pub(crate) fn block_of_part(&self, form: &Form<'_>) -> &[u8] {
-        self.blocks.get(form.media_type..form.end).unwrap_or_default()
+        self.bytes().get(form.media_type..form.end).unwrap_or_default()
     }
 
     /// The same without the type.
     pub(crate) fn block_of_parts(&self, form: &Form<'_>) -> &[u8] {
-        self.blocks.get(form.rest..form.end).unwrap_or_default()
+        self.bytes().get(form.rest..form.end).unwrap_or_default()
     }
 
     /// The line with the type.
     pub(crate) fn type_line(&self, form: &Form<'_>) -> &[u8] {
-        self.blocks.get(form.media_type..form.rest).unwrap_or_default()
+        self.bytes().get(form.media_type..form.rest).unwrap_or_default()
     }
 
     /// The lines with length and type.
     pub(crate) fn length_and_type(&self, form: &Form<'_>) -> &[u8] {
-        self.blocks.get(form.start..form.rest).unwrap_or_default()
+        self.bytes().get(form.start..form.rest).unwrap_or_default()
     }
 
     /// What a client is told that has the contents already, and the end of the head (RFC 9110, 15.4.5).
     pub(crate) fn validators_block(&self, form: &Form<'_>) -> &[u8] {
-        self.blocks.get(form.validators..form.end).unwrap_or_default()
+        self.bytes().get(form.validators..form.end).unwrap_or_default()
     }
 
     /// What tells this state of a form from others.
     pub(crate) fn validators(&self, form: &Form<'_>) -> Validators<'_> {
         let end = form.end.saturating_sub(BEHIND_TAG - 1);
-        let etag = self.blocks.get(end.saturating_sub(TAG_LENGTH + 2)..end).unwrap_or_default();
+        let etag = self.bytes().get(end.saturating_sub(TAG_LENGTH + 2)..end).unwrap_or_default();
         Validators { etag, modified: form.modified }
     }
 
-    /// The resource whose path is `path` with `suffix` behind it.
-    fn find(&self, path: &[u8], suffix: &[u8]) -> Option<usize> {
-        let compare = |resource: &Resource<'_>| {
+    /// The blocks of all forms.
+    fn bytes(&self) -> &[u8] {
+        if self.prepared.is_empty() { &self.blocks } else { self.prepared }
+    }
+
+    /// The resource among these whose path is `path` with `suffix` behind it.
+    fn find(&self, range: (usize, usize), path: &[u8], suffix: &[u8]) -> Option<usize> {
+        self.seek(range, path, suffix).ok()
+    }
+
+    /// The same, or the place that it would have.
+    #[inline(never)]
+    fn seek(&self, (start, end): (usize, usize), path: &[u8], suffix: &[u8]) -> Result<usize, usize> {
+        let resources = self.resources.get(start..end).unwrap_or_default();
+        let found = resources.binary_search_by(|resource| {
             let known = resource.file.path.as_bytes();
             let (start, end) = known.split_at(min(known.len(), path.len()));
             start.cmp(path).then_with(|| end.cmp(suffix))
-        };
-        self.resources.binary_search_by(compare).ok()
+        });
+        match found {
+            Ok(index) => Ok(start + index),
+            Err(index) => Err(start + index),
+        }
     }
 }

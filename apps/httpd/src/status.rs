@@ -10,7 +10,10 @@ impl Status {
     pub(crate) const NO_CONTENT: Self = Self("204 No Content");
     pub(crate) const PARTIAL_CONTENT: Self = Self("206 Partial Content");
     pub(crate) const MOVED_PERMANENTLY: Self = Self("301 Moved Permanently");
+    pub(crate) const FOUND: Self = Self("302 Found");
     pub(crate) const NOT_MODIFIED: Self = Self("304 Not Modified");
+    pub(crate) const TEMPORARY_REDIRECT: Self = Self("307 Temporary Redirect");
+    pub(crate) const PERMANENT_REDIRECT: Self = Self("308 Permanent Redirect");
     pub(crate) const BAD_REQUEST: Self = Self("400 Bad Request");
     pub(crate) const NOT_FOUND: Self = Self("404 Not Found");
     pub(crate) const METHOD_NOT_ALLOWED: Self = Self("405 Method Not Allowed");
@@ -39,5 +42,10 @@ impl Status {
     /// The first digit, which tells the class (RFC 9110, 15).
     pub(crate) fn class(self) -> u8 {
         self.0.bytes().next().unwrap_or_default()
+    }
+
+    /// Whether it tells that a request is not served.
+    pub(crate) fn is_error(self) -> bool {
+        matches!(self.class(), b'4' | b'5')
     }
 }

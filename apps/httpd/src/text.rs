@@ -80,6 +80,12 @@ pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     Some(digits.iter().fold(0, add))
 }
 
+/// Whether two texts are the same but for the case of their letters. Here once, since it is larger than it looks.
+#[inline(never)]
+pub(crate) fn is_like(one: &[u8], other: &[u8]) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
 /// The value of a hexadecimal digit.
 pub(crate) fn hexadecimal(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|value| value as u8)

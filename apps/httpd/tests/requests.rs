@@ -129,11 +129,17 @@ fn a_directory_is_answered_with_its_index_and_led_to_where_its_slash_lacks() {
 
 #[test]
 fn no_spelling_leads_out_of_the_tree_or_into_a_name() {
-    let server =
-        server_of(&[("etc/passwd", b"ours"), ("..a", b"dots"), ("%2e", b"percent"), ("a\\b", b"other")]);
+    let server = server_of(&[
+        ("etc/passwd", b"ours"),
+        ("..a", b"dots"),
+        ("b..a", b"more dots"),
+        ("%2e", b"percent"),
+        ("a\\b", b"other"),
+    ]);
     for (target, code) in [
         ("/etc/passwd", 200),
-        ("/..a", 200),
+        ("/..a", 404),
+        ("/b..a", 200),
         ("/%252e", 200),
         ("/a%5cb", 200),
         ("/../etc/passwd", 400),
