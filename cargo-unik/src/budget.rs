@@ -2,7 +2,7 @@
 //!
 //! `budget.toml` stands beside the manifest; `image` is the number of bytes of the stripped release image, compiled-in files not
 //! counted, and `memory` the least memory that the application is tested with. The budgets of examples are tables:
-//! `[examples.hello]`.
+//! `[examples.hello]`. So are those of a program with features, named as behind its name: `[features.disk]`.
 
 use std::fs;
 use std::path::Path;
@@ -36,8 +36,12 @@ pub fn of(app: &App) -> Result<Budget> {
     }
     let text = fs::read_to_string(&path).or_cannot(|| format!("read {}", path.display()))?;
     let table: Table = text.parse().or_cannot(|| format!("read {}", path.display()))?;
-    let example = (app.kind == Kind::Example).then_some(app.name.as_str());
-    read(&table, example).map_err(|error| Error::failed(format!("{}: {error}", path.display())))
+    let (name, features) = app.name.split_once('+').unwrap_or((&app.name, ""));
+    let row = match app.kind {
+        Kind::Example => Some(("examples", name)),
+        Kind::Program => Some(("features", features)).filter(|row| !row.1.is_empty()),
+    };
+    read(&table, row).map_err(|error| Error::failed(format!("{}: {error}", path.display())))
 }
 
 /// Compares the size of a release image with its budget.
@@ -56,17 +60,17 @@ pub fn check(app: &App, size: u64) -> Result<()> {
     }
 }
 
-fn read(table: &Table, example: Option<&str>) -> Result<Budget> {
-    let table = match example {
+fn read(table: &Table, row: Option<(&str, &str)>) -> Result<Budget> {
+    let table = match row {
         None => Some(table),
-        Some(name) => table.get("examples").and_then(|examples| examples.get(name)).and_then(Value::as_table),
+        Some((kind, name)) => table.get(kind).and_then(|rows| rows.get(name)).and_then(Value::as_table),
     };
     let mut budget = Budget::default();
     for (key, value) in table.into_iter().flatten() {
         match (key.as_str(), value) {
             ("image", Value::Integer(bytes)) if *bytes > 0 => budget.image = Some(bytes.unsigned_abs()),
             ("memory", Value::String(word)) => budget.memory = Some(word.parse()?),
-            ("examples", Value::Table(_)) => {}
+            ("examples" | "features", Value::Table(_)) => {}
             _ => {
                 return Err(Error::failed(format!(
                     "{key} is no budget: set image = BYTES or memory = \"8M\""
@@ -115,6 +119,16 @@ mod tests {
         scratch.write(FILE, b"image = 1\n[examples.hello]\nimage = 2\n");
         assert_eq!(of(&app(&scratch, Kind::Example)).unwrap().image, Some(2));
         assert_eq!(of(&app(&scratch, Kind::Program)).unwrap().image, Some(1));
+    }
+
+    #[test]
+    fn a_program_with_features_has_one_too() {
+        let scratch = Scratch::new();
+        scratch.write(FILE, b"image = 1\n[features.disk]\nimage = 2\n");
+        let program = app(&scratch, Kind::Program);
+        assert_eq!(of(&program).unwrap().image, Some(1));
+        assert_eq!(of(&program.clone().with_features(["disk"])).unwrap().image, Some(2));
+        assert_eq!(of(&program.with_features(["tls", "disk"])).unwrap().image, None);
     }
 
     #[test]

@@ -24,6 +24,7 @@ Builds, boots, tests and measures unik images.
 
 cargo unik build APP [--release] [--embed DIR]    build target/unik/APP.elf and APP.debug
     --base ADDRESS             load it at 0x345000, or random: another one in each build
+    --features LIST            with features of its package: httpd --features disk is httpd+disk
 cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
     --release                  the image that ships
     --base ADDRESS             load it at 0x345000, or random: another one at each start
@@ -258,6 +259,7 @@ impl Command {
 fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Result<Command> {
     let mut options = RunOptions { extra, ..RunOptions::default() };
     let (starts, running) = (verb == "run" || verb == "gdb", verb == "run");
+    let mut features = Vec::new();
     while let Some(word) = parser.next()? {
         match word {
             Short('h') | Long("help") => return Ok(Command::Help),
@@ -265,6 +267,7 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
             Long("release") if verb != "pack" => options.profile = Profile::Release,
             Long("base") if verb != "pack" => options.base = parser.value()?.string()?.parse()?,
             Long("embed") if verb != "pack" => options.embed = Some(parser.value()?.into()),
+            Long("features") => features.extend(options::features(&parser.value()?.string()?)),
             Long("data") if verb != "build" => options.data = Some(parser.value()?.into()),
             Long("host") if running => options.host = true,
             Long("disk") if starts => options.disks.push(Disk::parse(&parser.value()?)?),
@@ -290,6 +293,11 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
             }
             other => return Err(other.unexpected().into()),
         }
+    }
+    if !features.is_empty() {
+        let app =
+            options.app.ok_or_else(|| Error::usage("--features goes with the name of an application"))?;
+        options.app = Some(format!("{app}+{}", features.join("+")));
     }
     if options.name.is_some() && options.monitor != Channel::Usual {
         return Err(Error::usage("--name goes with a socket in the usual place: leave --monitor out"));
@@ -413,6 +421,12 @@ mod tests {
         let Ok(Command::Gdb(options)) = parse("gdb hello --core x") else { panic!("no gdb") };
         assert_eq!(options.core, Some("x".into()));
         assert!(parse("gdb hello --types").is_err());
+    }
+
+    #[test]
+    fn features_become_part_of_the_name() {
+        assert_eq!(run_options("run httpd --features disk,tls").app.as_deref(), Some("httpd+disk+tls"));
+        assert!(parse("run --features disk").is_err());
     }
 
     #[test]

@@ -192,12 +192,14 @@ impl RunOptions {
         }
     }
 
-    /// The folder whose files the guest receives; compiled-in files take the place of the manifest's.
+    /// The folder whose files the guest receives; compiled-in files take the place of the manifest's, and so do those on a disk.
     ///
     /// # Errors
     /// There is no such folder.
     pub fn data_folder(&self, app: &App) -> Result<Option<PathBuf>> {
-        let default = app.defaults.data.clone().filter(|_| self.embed.is_none());
+        let is_on_disk = !self.disks.is_empty()
+            && app.defaults.disk_features.iter().any(|feature| app.defaults.features.contains(feature));
+        let default = app.defaults.data.clone().filter(|_| self.embed.is_none() && !is_on_disk);
         match self.data.clone().or(default) {
             Some(folder) if !folder.is_dir() => {
                 Err(Error::usage(format!("there is no folder {}", folder.display())))
@@ -229,7 +231,11 @@ pub(crate) fn split(words: &str) -> Vec<&str> {
 pub fn run(options: &RunOptions) -> Result<u8> {
     let here = std::env::current_dir().or_cannot(|| "find the current folder".to_owned())?;
     let workspace = Workspace::load(&here)?;
-    let app = workspace.app(options.app.as_deref(), &here)?;
+    let mut app = workspace.app(options.app.as_deref(), &here)?;
+    if !options.disks.is_empty() {
+        let features = app.defaults.disk_features.clone();
+        app = app.with_features(features.iter().map(String::as_str));
+    }
     if options.host {
         return host::run(options, &app, &workspace);
     }

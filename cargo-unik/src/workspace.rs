@@ -102,6 +102,22 @@ pub struct Defaults {
     pub cmdline: Option<String>,
     /// Features of its package that it is built with.
     pub features: Vec<String>,
+    /// Features that it is built with as well where `run` gives it a disk: then its files are there.
+    pub disk_features: Vec<String>,
+}
+
+impl App {
+    /// The same with more features of its package, under a name that tells them: `httpd+disk`.
+    #[must_use]
+    pub fn with_features<'f>(mut self, features: impl IntoIterator<Item = &'f str>) -> App {
+        for feature in features {
+            if !self.defaults.features.iter().any(|known| known == feature) {
+                self.name = format!("{}+{feature}", self.name);
+                self.defaults.features.push(feature.to_owned());
+            }
+        }
+        self
+    }
 }
 
 impl Workspace {
@@ -127,7 +143,8 @@ impl Workspace {
         })
     }
 
-    /// Finds an application; without a name, the one whose package `folder` lies in.
+    /// Finds an application; without a name, the one whose package `folder` lies in. Features may stand behind a name:
+    /// `httpd+disk`.
     ///
     /// # Errors
     /// There is none; the sentence lists those that there are.
@@ -140,6 +157,9 @@ impl Workspace {
                 _ => Err(Error::usage(format!("name an application: {}", self.apps().join(", ")))),
             };
         };
+        if let Some((name, features)) = name.split_once('+') {
+            return Ok(self.app(Some(name), folder)?.with_features(features.split('+')));
+        }
         let named = |package: &&Package| package.name == format!("unik-{name}") || package.name == name;
         if let Some(package) = self.packages.iter().filter(named).find(|package| !package.programs.is_empty())
         {
@@ -288,9 +308,13 @@ impl Defaults {
                     defaults.networks = Some(networks.into_iter().flatten().collect());
                 }
                 "features" => defaults.features = several()?.into_iter().map(str::to_owned).collect(),
+                "disk-features" => {
+                    defaults.disk_features = several()?.into_iter().map(str::to_owned).collect();
+                }
                 "examples" => {}
                 _ => {
-                    let known = "data, check, memory, machine, cmdline, forward, net, features";
+                    let known =
+                        "data, check, memory, machine, cmdline, forward, net, features, disk-features";
                     return Err(Error::usage(format!("there is no wish '{key}': choose {known}")));
                 }
             }

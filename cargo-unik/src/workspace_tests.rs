@@ -94,10 +94,19 @@ fn a_mistake_in_the_manifest_names_the_manifest_and_the_key() {
         (json!({ "machine": "vax" }), "there is no machine 'vax': choose microvm, q35 or pc"),
         (
             json!({ "memmory": "8M" }),
-            "there is no wish 'memmory': choose data, check, memory, machine, cmdline, forward, net, features",
+            "there is no wish 'memmory': choose data, check, memory, machine, cmdline, forward, net, features, disk-features",
         ),
     ] {
         let error = dns(&wishes).unwrap_err().to_string();
         assert_eq!(error, format!("/w/apps/dns/Cargo.toml, [package.metadata.unik]: {expected}"));
     }
+}
+
+#[test]
+fn features_stand_behind_the_name_and_in_it() {
+    let app = workspace(&Value::Null).app(Some("dns+tls+disk"), Path::new("/w")).unwrap();
+    assert_eq!((app.name.as_str(), app.target.as_str()), ("dns+tls+disk", "unik-dns"));
+    assert_eq!(app.defaults.features, ["tls", "disk"]);
+    let again = app.with_features(["disk"]);
+    assert_eq!(again.name, "dns+tls+disk");
 }
