@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::{IntoIter, Vec};
 use core::fmt::Display;
 pub use unik_block::{Disk, DiskError, Properties, SECTOR};
+use unik_virtio::Pool;
 
 /// What disks are called, in the order of the devices.
 const NAMES: [&str; 8] = ["disk0", "disk1", "disk2", "disk3", "disk4", "disk5", "disk6", "disk7"];
@@ -105,12 +106,17 @@ pub(crate) fn unusable(name: &str, why: &dyn Display) -> String {
 }
 
 /// Opens the next device and starts its driver.
-#[inline(never)]
 fn open(system: &System) -> Result<Disk, String> {
+    Ok(open_with(system, false)?.1)
+}
+
+/// The same, with the disk's name and buffers, which are many more if it `is_cached`.
+#[inline(never)]
+pub(crate) fn open_with(system: &System, is_cached: bool) -> Result<(&'static str, Disk, Pool), String> {
     let name = next_name(system).ok_or("there are not so many disks as this image asks for")?;
-    let (device, pool) = backend::open_disk(system.backend(), name)?;
+    let (device, pool) = backend::open_disk(system.backend(), name, is_cached)?;
     let (disk, driver) =
-        Disk::try_new(device, pool, system.time().clone()).map_err(|error| unusable(name, &error))?;
+        Disk::try_new(device, pool.clone(), system.time().clone()).map_err(|error| unusable(name, &error))?;
     system.counters().register(name, disk.counters());
     system.counters().register(name, disk.device_counters());
     system.spawner().spawn(name, driver.run()).map_err(|error| unusable(name, &error))?;
@@ -120,5 +126,5 @@ fn open(system: &System) -> Result<Disk, String> {
         log::warn!("{name}: nothing says when what is written is durable, and flushing is an error");
     }
     system.note_ready(format_args!("{name} {} KiB{can_write}", properties.sectors / 2));
-    Ok(disk)
+    Ok((name, disk, pool))
 }

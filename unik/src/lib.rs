@@ -38,7 +38,7 @@ mod config;
 mod counters;
 pub mod disk;
 mod entropy;
-mod files;
+pub mod files;
 mod monitor;
 mod named_net;
 pub mod net;

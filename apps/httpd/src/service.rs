@@ -133,7 +133,7 @@ pub fn prepare(
     let settings = Settings::read(get)?;
     let mut files = files.files().map(|file| File {
         path: file.path(),
-        contents: file.contents(),
+        contents: file.contents().unwrap_or_default(),
         modified: file.modified(),
     });
     let mut server = Server::load(&mut files, settings)?;

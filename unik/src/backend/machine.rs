@@ -46,6 +46,10 @@ const RECEIVE_BUFFERS: usize = 32;
 const DISK_BUFFERS: usize = 80;
 const DISK_SHARE: usize = 8;
 const DISK_BUFFERS_LEAST: usize = 8;
+/// Those of a disk with a cache, which is what they are for.
+const CACHE_BUFFERS: usize = 8192;
+const CACHE_SHARE: usize = 4;
+const CACHE_BUFFERS_LEAST: usize = 32;
 /// What is said where no card is left for ports.
 const NO_PORTS: &str = "this image needs network devices of its own: start it with --net, once for each";
 /// How long a random number device may take for the first seed, in nanoseconds. It takes microseconds, unless the host is
@@ -328,11 +332,12 @@ pub(crate) fn has_disk(backend: &Backend) -> bool {
     backend.has_device(DeviceType::Block)
 }
 
-/// Opens the next disk, with buffers for what is under way.
+/// Opens the next disk, with buffers for what is under way, and if it `is_cached`, for what is kept.
 #[inline(never)]
 pub(crate) fn open_disk(
     backend: &Backend,
     name: &'static str,
+    is_cached: bool,
 ) -> Result<(Box<dyn BlockDevice>, Pool), String> {
     let device = backend.take_device(DeviceType::Block).ok_or(
         "this image needs a disk: start it with --disk FILE (-drive, and -device virtio-blk-device on microvm or \
@@ -341,8 +346,12 @@ pub(crate) fn open_disk(
     let opened = device.open().map_err(|error| unusable(name, &error))?;
     let event = Event::new();
     backend.connect(opened.line, &event);
-    let buffers =
-        (heap_free().unwrap_or_default() / DISK_SHARE / Disk::BUFFER).clamp(DISK_BUFFERS_LEAST, DISK_BUFFERS);
+    let (share, least, most) = if is_cached {
+        (CACHE_SHARE, CACHE_BUFFERS_LEAST, CACHE_BUFFERS)
+    } else {
+        (DISK_SHARE, DISK_BUFFERS_LEAST, DISK_BUFFERS)
+    };
+    let buffers = (heap_free().unwrap_or_default() / share / Disk::BUFFER).clamp(least, most);
     let pool = Pool::try_sized::<KernelHal>(buffers, Disk::BUFFER).map_err(|error| unusable(name, &error))?;
     let device = VirtioBlock::<KernelHal, MachineTransport>::try_new(name, opened.transport, event)
         .map_err(|error| unusable(name, &error))?;

@@ -35,6 +35,8 @@ use unik_virtio::Pool;
 const NIC_BUFFERS: usize = 512;
 /// Buffers of a disk: four of its longest requests, and some of a page.
 const DISK_BUFFERS: usize = 160;
+/// Those of a disk with a cache.
+const CACHE_BUFFERS: usize = 8192;
 /// Exit codes, as an image has them.
 const ERROR: u8 = 1;
 const CONFIGURATION: u8 = 4;
@@ -220,16 +222,18 @@ pub(crate) fn has_disk(backend: &Backend) -> bool {
     !backend.disks.borrow().as_slice().is_empty()
 }
 
-/// Opens the next disk, with buffers for what is under way.
+/// Opens the next disk, with buffers for what is under way, and if it `is_cached`, for what is kept.
 pub(crate) fn open_disk(
     backend: &Backend,
     name: &'static str,
+    is_cached: bool,
 ) -> Result<(Box<dyn BlockDevice>, Pool), String> {
     let file =
         backend.disks.borrow_mut().next().ok_or("this program needs a disk: start it with --disk FILE")?;
     let device = FileDisk::try_new(&file.path, file.is_read_only)
         .map_err(|error| format!("{name}, {}, cannot be used: {error}", file.path.display()))?;
-    Ok((Box::new(device), Pool::heap_sized(DISK_BUFFERS, Disk::BUFFER)))
+    let buffers = if is_cached { CACHE_BUFFERS } else { DISK_BUFFERS };
+    Ok((Box::new(device), Pool::heap_sized(buffers, Disk::BUFFER)))
 }
 
 /// A process has no interrupts to count.
