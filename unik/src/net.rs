@@ -4,7 +4,7 @@ use crate::backend;
 use crate::entropy::Entropy;
 use crate::monitor::Watched;
 use crate::outcome::Failure;
-use crate::resource::Resource;
+use crate::resource::{Resource, at_once};
 use crate::system::System;
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -38,6 +38,37 @@ impl Resource for Net {
 
     fn is_present(system: &System) -> bool {
         backend::has_nic(system.backend())
+    }
+}
+
+/// A [`Net`] that `main` does not wait for: it starts although there is no address yet, and perhaps never is.
+///
+/// ```no_run
+/// use unik::net::EarlyNet;
+///
+/// #[unik::main]
+/// async fn main(EarlyNet(net): EarlyNet) {
+///     unik::log::info!("the address is not known yet");
+///     net.configured().await;
+///     unik::log::info!("it is {:?}", net.address());
+/// }
+/// ```
+pub struct EarlyNet(pub Net);
+
+impl Resource for EarlyNet {
+    fn take<const LOOKED: bool>(system: &System) -> impl Future<Output = Result<Self, Failure>> {
+        at_once(|| {
+            let net = start_first(system)?;
+            if LOOKED {
+                watch(system, &net);
+            }
+            note(system, FIRST, &net);
+            Ok(Self(net))
+        })
+    }
+
+    fn is_present(system: &System) -> bool {
+        Net::is_present(system)
     }
 }
 

@@ -9,12 +9,17 @@ use alloc::vec::{IntoIter, Vec};
 pub use unik_net::{Cable, CableCounters, Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind};
 pub use unik_virtio::Buffer;
 
-/// What ports are called, in the order of the devices.
-const NAMES: [&str; 8] = ["port0", "port1", "port2", "port3", "port4", "port5", "port6", "port7"];
+/// The most cards that are used.
+const LIMIT: usize = 8;
+/// What ports are called, in the order of the devices: counted from 1 where the first device is a network.
+const NAMES: [&str; LIMIT + 1] =
+    ["port0", "port1", "port2", "port3", "port4", "port5", "port6", "port7", "port8"];
+/// What the network is called that the first device may be.
+const NETWORK: &str = "net0";
 
 /// The network cards of the machine, at most eight, as they are: whole frames come and go, in buffers that pass from one
 /// card to another. Beside a [`Net`](crate::net::Net), which then stands before it among the parameters of `main`, they are
-/// those that are left.
+/// those that are left, and the first is `port1`.
 ///
 /// All cards of a machine have one pool of buffers, as many as all their queues hold: however long a card keeps what it is to
 /// send, no other one is left without. (A process has a pool for each card.)
@@ -50,6 +55,11 @@ impl Ports {
         self.0.is_empty()
     }
 
+    /// Each of them, in the order of the devices.
+    pub fn iter(&self) -> core::slice::Iter<'_, Port> {
+        self.0.iter()
+    }
+
     /// The first `N`, where there are so many.
     pub fn into_array<const N: usize>(self) -> [Option<Port>; N] {
         let mut ports = self.0.into_iter();
@@ -79,9 +89,10 @@ impl Resource for Ports {
 /// Opens the cards.
 #[inline(never)]
 fn open(system: &System) -> Result<Ports, Failure> {
-    let nics = backend::open_nics(system.backend(), NAMES.len()).map_err(Failure::Configuration)?;
+    let nics = backend::open_nics(system.backend(), LIMIT).map_err(Failure::Configuration)?;
     let mut ports = Vec::with_capacity(nics.len());
-    for (nic, name) in nics.into_iter().zip(NAMES) {
+    let first = usize::from(system.counters().has(NETWORK));
+    for (nic, name) in nics.into_iter().zip(NAMES.into_iter().skip(first)) {
         system.counters().register(name, nic.counters());
         if !nic.is_link_up() {
             log::warn!("{name}: the link is down");
@@ -89,7 +100,7 @@ fn open(system: &System) -> Result<Ports, Failure> {
         ports.push(Port { name, nic });
     }
     if backend::has_nic(system.backend()) {
-        log::warn!("there are more network cards than the {} that are used", NAMES.len());
+        log::warn!("there are more network cards than the {LIMIT} that are used");
     }
     system.note_ready(format_args!("{} ports", ports.len()));
     Ok(Ports(ports))

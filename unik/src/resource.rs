@@ -10,7 +10,7 @@ use core::task::Poll;
 /// An image contains the code of those resources whose `take` it calls, and of no others.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource that `main` can ask for",
-    note = "resources are Net, Nets, NamedNet, Ports, Files, Disk, Disks, Spawner, Time, Clock, NetClock, Entropy, Config, Counters, \
+    note = "resources are Net, Nets, EarlyNet, NamedNet, Ports, Files, Disk, Disks, Spawner, Time, Clock, NetClock, Entropy, Config, Counters, \
             Monitor, Commands, Syslog, Shutdown, and \
             Option<T> of them"
 )]

@@ -1,0 +1,100 @@
+//! The service: a switch between the cards of a machine.
+//!
+//! One task, the caller's, has all cards and the [`Switch`] ([`plane`]). When the appliance is asked to end, it ends at once: what is
+//! on its way is not worth a wait.
+
+mod plane;
+
+use crate::NoMemory;
+use crate::settings::{BadSetting, Settings};
+use crate::switch::Switch;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::ToString as _;
+use core::cell::RefCell;
+use core::fmt;
+pub use plane::Plane;
+use unik::ports::Port;
+use unik::time::Time;
+use unik::{Counters, Failure, Ports, Shutdown, select};
+
+/// The switch, which is looked at between two turns of the plane.
+pub type SharedSwitch = Rc<RefCell<Switch>>;
+
+/// Why the service never began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is nothing to switch between.
+    NoPort,
+    /// A word of the configuration is wrong.
+    Setting(BadSetting),
+    /// There is no memory for the tables.
+    NoMemory,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPort => f.write_str(
+                "the switch has no port: the first network card is for management, give it one more --net for each port",
+            ),
+            Self::Setting(error) => error.fmt(f),
+            Self::NoMemory => f.write_str("there is no memory for the tables of the switch: switch.table= makes them smaller"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<BadSetting> for Error {
+    fn from(error: BadSetting) -> Self {
+        Self::Setting(error)
+    }
+}
+
+impl From<NoMemory> for Error {
+    fn from(_: NoMemory) -> Self {
+        Self::NoMemory
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NoMemory => Self::Error(Box::new(error)),
+            _ => Self::Configuration(error.to_string()),
+        }
+    }
+}
+
+/// A switch for these ports, by the words of the configuration. Nobody outside may know `seed`.
+///
+/// # Errors
+/// There is no port, a word makes no sense, or memory is lacking.
+pub fn prepare(
+    ports: Option<&Ports>,
+    seed: u64,
+    get: &dyn Fn(&str) -> Option<&'static str>,
+) -> Result<SharedSwitch, Error> {
+    let ports = ports.ok_or(Error::NoPort)?;
+    let mut settings = Settings::try_new(ports.len())?;
+    settings.read(get)?;
+    Ok(Rc::new(RefCell::new(Switch::try_new(&settings, seed)?)))
+}
+
+/// Lets the registry tell what the switch has counted: each port beside its card.
+pub fn count(switch: &Switch, ports: &Ports, counters: &Counters) {
+    for (index, port) in ports.iter().enumerate() {
+        if let Some(set) = switch.port_counters(index) {
+            counters.register(port.name, set);
+        }
+    }
+    counters.register("switch", switch.counters());
+}
+
+/// Switches until it is asked to end.
+pub async fn serve(switch: SharedSwitch, ports: impl Iterator<Item = Port>, time: Time, shutdown: Shutdown) {
+    let plane = Plane::new(switch, ports);
+    select(plane.run(&time), shutdown.requested()).await;
+}

@@ -1,0 +1,268 @@
+//! The data plane: frames from card to card, in the buffers that they came in.
+//!
+//! The task takes up to [`BUDGET`] frames of each card in turn, has the [`Switch`] say where each goes, and tells each card
+//! once of all that it got. A frame that goes to one port is never copied; one that goes to several is for all but one. Frames wait
+//! nowhere but in the queues of cards: where one is full, they are lost, and counted. Invariant: the task sleeps only after all
+//! cards have been asked to tell of news.
+
+use super::SharedSwitch;
+use crate::counters::PortCounters;
+use crate::switch::{HEADER, Route, Switch, TAG};
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use unik::ports::{Checksum, Frame, Nic, Offload, Port};
+use unik::sync::Event;
+use unik::time::{Sleep, Time};
+use unik::yield_now;
+use unik_sched::time::Instant;
+
+/// Frames taken from one card before the next one's turn.
+const BUDGET: usize = 64;
+/// Where the addresses of a frame end, and a tag begins.
+const ADDRESSES: usize = 12;
+
+/// A card, and what is to be known of its port.
+struct Card {
+    nic: Box<dyn Nic>,
+    event: Event,
+    counters: Rc<PortCounters>,
+    /// The type of its tags.
+    tag: u16,
+    /// The longest frame that it takes, with a tag, unless it cuts it.
+    longest: usize,
+}
+
+/// All cards and the switch between them.
+pub struct Plane {
+    cards: Vec<Card>,
+    switch: SharedSwitch,
+    /// The card whose turn is the first.
+    first: usize,
+}
+
+impl Plane {
+    /// Puts cards to the ports of a switch. Nothing moves until [`Plane::run`].
+    pub fn new(switch: SharedSwitch, ports: impl Iterator<Item = Port>) -> Self {
+        let known = switch.borrow();
+        let cards = ports.enumerate().filter_map(|(index, port)| {
+            let counters = known.port_counters(index)?;
+            let (event, longest) = (port.nic.event(), HEADER + TAG + port.nic.mtu());
+            Some(Card { nic: port.nic, event, counters, tag: known.tag(index), longest })
+        });
+        let cards = cards.collect();
+        drop(known);
+        Self { cards, switch, first: 0 }
+    }
+
+    /// Forwards, for ever.
+    pub async fn run(mut self, time: &Time) {
+        let mut timer = time.sleep_until(time.now());
+        loop {
+            let has_more = self.turn(time.now());
+            if has_more || self.arm() {
+                yield_now().await;
+                continue;
+            }
+            let due = self.switch.borrow().deadline();
+            if timer.deadline() != due {
+                timer.reset(due);
+            }
+            poll_fn(|context| self.wait(&mut timer, context)).await;
+        }
+    }
+
+    /// Forwards what there is, up to the budgets, and does what is due. True if there may be more.
+    pub fn turn(&mut self, now: Instant) -> bool {
+        let shared = self.switch.clone();
+        let switch = &mut *shared.borrow_mut();
+        switch.poll(now);
+        for (index, card) in self.cards.iter_mut().enumerate() {
+            card.nic.disarm();
+            card.event.try_take();
+            switch.set_link(index, card.nic.is_link_up());
+        }
+        let count = self.cards.len();
+        let mut has_more = false;
+        for step in 0..count {
+            has_more |= self.carry((self.first + step) % count, switch);
+        }
+        self.first = if self.first + 1 < count { self.first + 1 } else { 0 };
+        for card in &mut self.cards {
+            card.nic.flush();
+        }
+        has_more
+    }
+
+    /// Asks all cards to tell of news. True if there is some already.
+    fn arm(&mut self) -> bool {
+        self.cards.iter_mut().fold(false, |news, card| card.nic.arm() | news)
+    }
+
+    /// Waits for news of a card, or for the time.
+    fn wait(&self, timer: &mut Sleep, context: &mut Context<'_>) -> Poll<()> {
+        let mut has_news = Pin::new(timer).poll(context).is_ready();
+        // All are asked: what woke the task says nothing about the others.
+        for card in &self.cards {
+            if card.event.poll_wait(context).is_ready() {
+                // The turn takes it: the card wants to see it.
+                card.event.set();
+                has_news = true;
+            }
+        }
+        if has_news { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Forwards what came in by one port. True if its budget is spent.
+    fn carry(&mut self, ingress: usize, switch: &mut Switch) -> bool {
+        for _ in 0..BUDGET {
+            let Some(frame) = self.cards.get_mut(ingress).and_then(|card| card.nic.receive()) else {
+                return false;
+            };
+            let length = frame.buffer.total_len();
+            let route = switch.forward(ingress, &frame.buffer, length);
+            if route.is_mirrored
+                && let Some(mirror) = switch.mirror()
+            {
+                self.mirror(mirror, &frame, switch);
+            }
+            if route.ports & route.ports.wrapping_sub(1) == 0 {
+                if route.ports != 0 {
+                    self.send(route.ports.trailing_zeros() as usize, frame, route, length);
+                }
+            } else {
+                self.flood(frame, route, length);
+            }
+        }
+        true
+    }
+
+    /// Sends a frame by one port.
+    #[inline]
+    fn send(&mut self, egress: usize, mut frame: Frame, route: Route, mut length: usize) {
+        let Some(card) = self.cards.get_mut(egress) else { return };
+        let has_tag = route.plain & 1 << (egress & 7) == 0;
+        if has_tag || route.is_tagged {
+            match reshape(&mut frame, route, has_tag.then_some(card.tag)) {
+                Some(reshaped) => length = reshaped,
+                None => return card.counters.out_unfit.increment(),
+            }
+        }
+        card.transmit(frame, length);
+    }
+
+    /// Sends a frame by several ports: itself by the last, a copy by each other one.
+    #[inline(never)]
+    fn flood(&mut self, frame: Frame, route: Route, length: usize) {
+        let mut ports = route.ports;
+        while ports & ports.wrapping_sub(1) != 0 {
+            let egress = ports.trailing_zeros() as usize;
+            ports &= ports - 1;
+            match copy(&frame) {
+                Some(copy) => self.send(egress, copy, route, length),
+                None => {
+                    self.cards.get(egress).iter().for_each(|card| card.counters.out_no_buffer.increment())
+                }
+            }
+        }
+        self.send(ports.trailing_zeros() as usize, frame, route, length);
+    }
+
+    /// Sends a copy of a frame, as it came, to the port that mirrors.
+    #[inline(never)]
+    fn mirror(&mut self, mirror: usize, frame: &Frame, switch: &Switch) {
+        let Some(card) = self.cards.get_mut(mirror) else { return };
+        match copy(frame) {
+            Some(copy) => {
+                let length = copy.buffer.total_len();
+                card.transmit(copy, length);
+                switch.counters().mirrored.increment();
+            }
+            None => card.counters.out_no_buffer.increment(),
+        }
+    }
+}
+
+impl Card {
+    /// Hands a frame to the card.
+    #[inline]
+    fn transmit(&mut self, mut frame: Frame, length: usize) {
+        if length > self.longest && frame.offload.segment.is_none() {
+            return self.counters.out_unfit.increment();
+        }
+        if frame.offload.checksum == Checksum::Verified {
+            // For the card that sends it: it is complete.
+            frame.offload.checksum = Checksum::Unverified;
+        }
+        if let Err(frame) = self.nic.transmit(frame)
+            && self.retry(frame).is_err()
+        {
+            return self.counters.out_no_room.increment();
+        }
+        self.counters.out_frames.increment();
+        self.counters.out_octets.add(length as u64);
+    }
+
+    /// Once more after the card was told of what it has: it may be done with that.
+    #[cold]
+    fn retry(&mut self, frame: Frame) -> Result<(), Frame> {
+        self.nic.flush();
+        self.nic.transmit(frame)
+    }
+}
+
+/// A copy of a frame, in buffers of the same pool.
+fn copy(frame: &Frame) -> Option<Frame> {
+    let mut parts = frame.buffer.parts().map(|part| {
+        let mut buffer = frame.buffer.pool().allocate()?;
+        buffer.copy_from(part).ok()?;
+        Some(buffer)
+    });
+    let mut first = parts.next()??;
+    for part in parts {
+        first.append(part?).ok()?;
+    }
+    Some(Frame { buffer: first, offload: frame.offload })
+}
+
+/// Gives a frame the tag that it leaves with, of this type, or takes away the one that it came with; its length then. `None`
+/// where there is no room.
+#[inline(never)]
+fn reshape(frame: &mut Frame, route: Route, tag: Option<u16>) -> Option<usize> {
+    let buffer = &mut frame.buffer;
+    match (route.is_tagged, tag) {
+        (true, Some(_)) => {}
+        (true, None) => {
+            // The addresses move over the tag.
+            buffer.get_mut(..ADDRESSES + TAG)?.copy_within(..ADDRESSES, TAG);
+            buffer.trim_front(TAG)?;
+            shift(&mut frame.offload, -(TAG as i16));
+        }
+        (false, Some(_)) => {
+            buffer.grow_front(TAG)?;
+            buffer.get_mut(..TAG + ADDRESSES)?.copy_within(TAG.., 0);
+            shift(&mut frame.offload, TAG as i16);
+        }
+        (false, None) => {}
+    }
+    if let Some(kind) = tag {
+        let place = frame.buffer.get_mut(ADDRESSES..ADDRESSES + TAG)?;
+        let [a, b] = kind.to_be_bytes();
+        let [c, d] = route.tag.to_be_bytes();
+        place.copy_from_slice(&[a, b, c, d]);
+    }
+    Some(frame.buffer.total_len())
+}
+
+/// Moves what is said of the bytes of a frame.
+fn shift(offload: &mut Offload, by: i16) {
+    if let Checksum::Partial { start, .. } = &mut offload.checksum {
+        *start = start.saturating_add_signed(by);
+    }
+    if let Some(segment) = &mut offload.segment {
+        segment.headers = segment.headers.saturating_add_signed(by);
+    }
+}
