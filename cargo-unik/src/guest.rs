@@ -187,7 +187,7 @@ impl Guest {
     fn network_arguments(&self, arguments: &mut Arguments) -> Result<()> {
         let mut forwards = Some(&self.forwards).filter(|forwards| !forwards.is_empty());
         for (index, network) in self.networks.iter().enumerate() {
-            let mut side = 0x34;
+            let (mut side, mut cable) = (0x34, [0x00, 0x12]);
             let back_end: OsString = match network {
                 Network::User => {
                     let mut back_end = format!("user,id=net{index}");
@@ -203,8 +203,9 @@ impl Guest {
                     let path = std::path::absolute(path).or_cannot(|| format!("find {}", path.display()))?;
                     // The first guest waits at the socket, the second one finds it waiting.
                     let server = if listens(&path) { "off" } else { "on" };
-                    // Their cards have different addresses.
+                    // Their cards have different addresses, and so have those at other links: a switch may join them.
                     side += usize::from(server == "on");
+                    cable = hash(path.as_os_str().as_encoded_bytes());
                     escaped(&format!("stream,id=net{index},server={server},addr.type=unix,addr.path="), &path)
                 }
             };
@@ -212,10 +213,12 @@ impl Guest {
             // Without its ROM the device costs no time in the firmware.
             let rom = if self.machine == Machine::Microvm { "" } else { ",romfile=" };
             let device = self.device("virtio-net");
-            let address = 0x56 + index;
+            let ([high, low], address) = (cable, 0x56 + index);
             arguments.option(
                 "-device",
-                format!("{device},netdev=net{index},mac=52:54:00:12:{side:02x}:{address:02x}{rom}"),
+                format!(
+                    "{device},netdev=net{index},mac=52:54:{high:02x}:{low:02x}:{side:02x}:{address:02x}{rom}"
+                ),
             );
         }
         match forwards {
@@ -223,6 +226,13 @@ impl Guest {
             None => Ok(()),
         }
     }
+}
+
+/// Two bytes that differ for most texts, and are the same for one on every computer (FNV-1a of 32 bits, folded).
+fn hash(text: &[u8]) -> [u8; 2] {
+    let hash =
+        text.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    ((hash >> 16) as u16 ^ hash as u16).to_be_bytes()
 }
 
 impl Command {
@@ -430,10 +440,15 @@ mod tests {
         let path = scratch.path().join("wire");
         let guest = Guest { networks: vec![Network::Link(path.clone())], ..tcg(Machine::Microvm) };
         let first = line(&guest);
-        assert!(first.contains("server=on") && first.contains("mac=52:54:00:12:35:56"), "{first}");
+        let address = |line: &str| line.split_once("mac=").map(|found| found.1[..17].to_owned()).unwrap();
+        assert!(first.contains("server=on") && address(&first).ends_with(":35:56"), "{first}");
         let _waiting = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let second = line(&guest);
-        assert!(second.contains("server=off") && second.contains("mac=52:54:00:12:34:56"), "{second}");
+        assert!(second.contains("server=off") && address(&second).ends_with(":34:56"), "{second}");
+        assert_eq!(address(&first)[..11], address(&second)[..11]);
+        let other = Network::Link(scratch.path().join("other"));
+        let elsewhere = line(&Guest { networks: vec![other], ..tcg(Machine::Microvm) });
+        assert_ne!(address(&first), address(&elsewhere));
     }
 
     #[test]

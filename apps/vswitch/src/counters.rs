@@ -61,9 +61,13 @@ unik_sched::counters! {
         aged,
         /// Addresses that were forgotten since a port or the tree had changed.
         flushed,
+        /// Messages of other bridges.
+        bpdus,
+        /// Messages for bridges that are none, or came from here.
+        bad_bpdus,
         /// Copies of frames for the port that mirrors.
         mirrored,
-        /// Turns of the task that forwards.
-        turns,
+        /// Frames of the switch's own for which there was no buffer.
+        no_buffer,
     }
 }

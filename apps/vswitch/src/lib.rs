@@ -1,6 +1,6 @@
 //! A virtual switch, without its cards.
 //!
-//! [`Switch`] says where each frame goes: it learns addresses, keeps VLANs apart and storms down. [`Settings`] is what the operator chooses.
+//! [`Switch`] says where each frame goes: it learns addresses, keeps VLANs apart and storms down, speaks RSTP and LLDP. [`Settings`] is what the operator chooses.
 //! All of it is sans-IO: the heads of frames in, routes out, no clock but the times handed in, so the same code runs in an
 //! image, in a Linux process, in tests and under a fuzzer.
 //!
@@ -8,10 +8,10 @@
 //! and what is kept of others is bounded.
 //!
 //! ```
-//! use unik_vswitch::{Settings, Switch};
+//! use unik_vswitch::{Mac, Settings, Switch};
 //! use unik_sched::time::Instant;
 //!
-//! let mut switch = Switch::try_new(&Settings::try_new(3)?, 1)?;
+//! let mut switch = Switch::try_new(&Settings::try_new(3)?, &[Mac::default(); 3], 1)?;
 //! for port in 0..3 {
 //!     switch.set_link(port, true);
 //! }
@@ -33,6 +33,8 @@ extern crate std;
 
 mod address;
 mod counters;
+mod lldp;
+mod rstp;
 pub mod service;
 mod settings;
 mod storm;
@@ -42,10 +44,12 @@ mod vlan;
 
 pub use address::{Key, Mac};
 pub use counters::{PortCounters, SwitchCounters};
+pub use lldp::{Id, LldpCounters, Neighbor, Text};
+pub use rstp::Role;
 pub use settings::{
     BadSetting, CUSTOMER_TAG, Edge, Flood, Mode, Name, PORTS, PortSettings, SERVICE_TAG, STATIC_LIMIT,
     Settings,
 };
-pub use switch::{HEADER, Route, Switch, TAG};
+pub use switch::{HEADER, OWN_FRAME, Route, Switch, TAG, TreeState};
 pub use table::{Kind, Known, Learned, NoMemory, Table};
 pub use vlan::Vlan;

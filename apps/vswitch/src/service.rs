@@ -6,7 +6,8 @@
 mod plane;
 
 use crate::NoMemory;
-use crate::settings::{BadSetting, Settings};
+use crate::address::Mac;
+use crate::settings::{BadSetting, PORTS, Settings};
 use crate::switch::Switch;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -80,7 +81,12 @@ pub fn prepare(
     let ports = ports.ok_or(Error::NoPort)?;
     let mut settings = Settings::try_new(ports.len())?;
     settings.read(get)?;
-    Ok(Rc::new(RefCell::new(Switch::try_new(&settings, seed)?)))
+    let mut addresses = [Mac::default(); PORTS];
+    for (address, port) in addresses.iter_mut().zip(ports.iter()) {
+        *address = Mac::new(port.nic.hardware_address());
+    }
+    let addresses = addresses.get(..ports.len()).unwrap_or_default();
+    Ok(Rc::new(RefCell::new(Switch::try_new(&settings, addresses, seed)?)))
 }
 
 /// Lets the registry tell what the switch has counted: each port beside its card.
@@ -91,6 +97,7 @@ pub fn count(switch: &Switch, ports: &Ports, counters: &Counters) {
         }
     }
     counters.register("switch", switch.counters());
+    counters.register("lldp", switch.lldp_counters());
 }
 
 /// Switches until it is asked to end.

@@ -8,6 +8,8 @@
 use crate::NoMemory;
 use crate::address::{Key, Mac};
 use crate::counters::{PortCounters, SwitchCounters};
+use crate::lldp::{self, Lldp, LldpCounters, Neighbor};
+use crate::rstp::{self, Role, Tree};
 use crate::settings::{Flood, Mode, PORTS, Settings};
 use crate::storm::Allowance;
 use crate::table::{Known, Learned, Table};
@@ -74,15 +76,35 @@ pub struct Switch {
     /// Ports of which what goes out is copied, and the port that copies go to.
     mirrored_out: u8,
     mirror: Option<usize>,
+    tree: Option<Tree>,
+    lldp: Lldp,
     counters: Rc<SwitchCounters>,
+    lldp_counters: Rc<LldpCounters>,
+}
+
+/// Octets of the longest frame that the switch sends of its own accord.
+pub const OWN_FRAME: usize = lldp::FRAME;
+
+/// The spanning tree, as it is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TreeState {
+    /// This bridge and the root: the priority of each, then its address.
+    pub bridge: u64,
+    /// The root.
+    pub root: u64,
+    /// What the way to it costs.
+    pub cost: u32,
+    /// The port that it leads through, if this is not the root.
+    pub port: Option<usize>,
 }
 
 impl Switch {
-    /// A switch with all its ports down. Nobody can choose addresses that get in each other's way who does not know `seed`.
+    /// A switch with all its ports down, whose cards have these addresses. Nobody can choose addresses that get in each other's
+    /// way who does not know `seed`.
     ///
     /// # Errors
     /// There is no memory for its tables.
-    pub fn try_new(settings: &Settings, seed: u64) -> Result<Self, NoMemory> {
+    pub fn try_new(settings: &Settings, addresses: &[Mac], seed: u64) -> Result<Self, NoMemory> {
         let mut table = Table::try_new(settings.table, settings.ageing, seed)?;
         for (key, port) in &settings.statics {
             if !table.fix(*key, *port) {
@@ -106,6 +128,10 @@ impl Switch {
                 counters: Rc::default(),
             });
         }
+        let tree = if settings.has_rstp { Some(Tree::try_new(settings, addresses)?) } else { None };
+        let used = settings.ports.iter().enumerate();
+        let used = used.map(|(index, port)| port.has_lldp && settings.mirror != Some(index));
+        let lldp = Lldp::try_new(used, addresses)?;
         let mirrored_out = if settings.mirror.is_some() { mirrored_out } else { 0 };
         Ok(Self {
             ports,
@@ -120,7 +146,10 @@ impl Switch {
             isolated,
             mirrored_out,
             mirror: settings.mirror,
+            tree,
+            lldp,
             counters: Rc::default(),
+            lldp_counters: Rc::default(),
         })
     }
 
@@ -200,6 +229,46 @@ impl Switch {
         route
     }
 
+    /// Takes a frame whose [`Route`] says that it is for the switch itself.
+    #[cold]
+    #[inline(never)]
+    pub fn control(&mut self, ingress: usize, frame: &[u8]) {
+        let Some((port, head)) = self.ports.get(ingress).zip(frame.first_chunk::<HEADER>()) else { return };
+        let ((destination, _), [.., high, low]) = (Mac::pair(head), *head);
+        if destination == rstp::BRIDGES
+            && let Some(tree) = &mut self.tree
+        {
+            if tree.receive(ingress, frame) {
+                self.counters.bpdus.increment();
+            } else {
+                self.counters.bad_bpdus.increment();
+            }
+            self.follow_tree();
+        } else if u16::from_be_bytes([high, low]) == lldp::TYPE {
+            // Any of the three addresses of LLDP will do (IEEE 802.1AB, 7.1).
+            self.lldp.receive(ingress, frame, self.now, &self.lldp_counters);
+        } else {
+            port.counters.drop_reserved.increment();
+        }
+    }
+
+    /// Writes the next frame that the switch has to send of its own accord, if there is one: its port and its length.
+    pub fn next_own(&mut self, frame: &mut [u8; OWN_FRAME]) -> Option<(usize, usize)> {
+        if let Some(tree) = &mut self.tree
+            && let Some(space) = frame.first_chunk_mut::<{ rstp::FRAME }>()
+            && let Some(port) = tree.next(space)
+        {
+            return Some((port, rstp::FRAME));
+        }
+        if self.lldp.deadline() > self.now {
+            return None;
+        }
+        frame.fill(0);
+        let next = self.lldp.next(self.now, frame);
+        self.lldp_counters.out_frames.add(next.is_some().into());
+        next
+    }
+
     /// Does what is due.
     pub fn poll(&mut self, now: Instant) {
         self.begin(now);
@@ -207,11 +276,23 @@ impl Switch {
             self.next_sweep = now + SWEEP;
             self.counters.aged.add(self.table.sweep(self.second) as u64);
         }
+        if now >= self.lldp.deadline() {
+            self.lldp.poll(now, &self.lldp_counters);
+        }
+        if let Some(tree) = &mut self.tree
+            && now >= tree.deadline()
+        {
+            tree.poll(now);
+            self.follow_tree();
+        }
     }
 
-    /// When [`Self::poll`] is to be called again.
+    /// When [`Self::poll`] and [`Self::next_own`] are to be called again. What is only to be forgotten waits for company, so that
+    /// a switch that nobody uses sleeps.
     pub fn deadline(&self) -> Instant {
-        self.next_sweep
+        let sweep = if self.table.is_empty() { Instant::MAX } else { self.next_sweep };
+        let tree = self.tree.as_ref().map_or(Instant::MAX, Tree::deadline);
+        sweep.min(tree).min(self.lldp.deadline())
     }
 
     /// Says that the link of a port is up, or down. What was heard at a port that goes down is forgotten.
@@ -224,7 +305,27 @@ impl Switch {
         if !is_up {
             self.flush(bit);
         }
-        self.arrange(self.up, self.up);
+        let is_mirror = self.mirror == Some(port);
+        self.lldp.set_link(port, is_up, self.now);
+        match &mut self.tree {
+            Some(tree) => {
+                tree.set_enabled(port, is_up && !is_mirror);
+                self.follow_tree();
+            }
+            None => self.arrange(self.up, self.up),
+        }
+    }
+
+    /// Does what the tree says.
+    fn follow_tree(&mut self) {
+        let Some(tree) = &mut self.tree else { return };
+        let ((learning, forwarding), flush) = (tree.active(), tree.take_flush());
+        if flush != 0 {
+            self.flush(flush);
+        }
+        if (learning, forwarding) != (self.learning, self.forwarding) {
+            self.arrange(learning, forwarding);
+        }
     }
 
     /// Says which ports learn and which forward, of those that are up.
@@ -277,6 +378,33 @@ impl Switch {
     /// The VLANs, in their order.
     pub fn vlans(&self) -> &[Vlan] {
         self.vlans.all()
+    }
+
+    /// What is counted of LLDP.
+    pub fn lldp_counters(&self) -> Rc<LldpCounters> {
+        self.lldp_counters.clone()
+    }
+
+    /// The neighbours that LLDP has told of.
+    pub fn neighbors(&self) -> &[Neighbor] {
+        self.lldp.neighbors()
+    }
+
+    /// The time of the turn.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The spanning tree, where there is one.
+    pub fn tree(&self) -> Option<TreeState> {
+        let tree = self.tree.as_ref()?;
+        let (root, cost, port) = tree.root();
+        Some(TreeState { bridge: tree.bridge(), root, cost, port })
+    }
+
+    /// What a port is for in the spanning tree, and whether it leads to hosts alone.
+    pub fn role(&self, port: usize) -> Option<(Role, bool)> {
+        self.tree.as_ref()?.role(port)
     }
 
     /// How a port is: its link is up, it learns, it forwards.

@@ -32,7 +32,7 @@ fn switch(ports: usize, words: &[(&str, &str)]) -> Switch {
         let name = Name::find(group, word).expect("a word that is known");
         settings.set(name, value).unwrap_or_else(|error| panic!("{error}"));
     }
-    let mut switch = Switch::try_new(&settings, 42).expect("there is memory");
+    let mut switch = Switch::try_new(&settings, &vec![host(0xff); ports], 42).expect("there is memory");
     for port in 0..ports {
         switch.set_link(port, true);
     }

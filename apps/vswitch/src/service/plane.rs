@@ -7,7 +7,7 @@
 
 use super::SharedSwitch;
 use crate::counters::PortCounters;
-use crate::switch::{HEADER, Route, Switch, TAG};
+use crate::switch::{HEADER, OWN_FRAME, Route, Switch, TAG};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -90,6 +90,7 @@ impl Plane {
         for step in 0..count {
             has_more |= self.carry((self.first + step) % count, switch);
         }
+        self.send_own(switch);
         self.first = if self.first + 1 < count { self.first + 1 } else { 0 };
         for card in &mut self.cards {
             card.nic.flush();
@@ -124,10 +125,8 @@ impl Plane {
             };
             let length = frame.buffer.total_len();
             let route = switch.forward(ingress, &frame.buffer, length);
-            if route.is_mirrored
-                && let Some(mirror) = switch.mirror()
-            {
-                self.mirror(mirror, &frame, switch);
+            if route.is_mirrored || route.is_control {
+                self.attend(ingress, &frame, route, switch);
             }
             if route.ports & route.ports.wrapping_sub(1) == 0 {
                 if route.ports != 0 {
@@ -171,10 +170,16 @@ impl Plane {
         self.send(ports.trailing_zeros() as usize, frame, route, length);
     }
 
-    /// Sends a copy of a frame, as it came, to the port that mirrors.
+    /// Does what else is to be done about a frame: it is for the switch itself, or to be copied, as it came, to the port that
+    /// mirrors.
+    #[cold]
     #[inline(never)]
-    fn mirror(&mut self, mirror: usize, frame: &Frame, switch: &Switch) {
-        let Some(card) = self.cards.get_mut(mirror) else { return };
+    fn attend(&mut self, ingress: usize, frame: &Frame, route: Route, switch: &mut Switch) {
+        if route.is_control {
+            switch.control(ingress, &frame.buffer);
+        }
+        let mirror = switch.mirror().filter(|_| route.is_mirrored);
+        let Some(card) = mirror.and_then(|mirror| self.cards.get_mut(mirror)) else { return };
         match copy(frame) {
             Some(copy) => {
                 let length = copy.buffer.total_len();
@@ -182,6 +187,23 @@ impl Plane {
                 switch.counters().mirrored.increment();
             }
             None => card.counters.out_no_buffer.increment(),
+        }
+    }
+
+    /// Sends what the switch has to say for itself.
+    fn send_own(&mut self, switch: &mut Switch) {
+        let mut space = [0; OWN_FRAME];
+        while let Some((port, length)) = switch.next_own(&mut space) {
+            let Some(card) = self.cards.get_mut(port) else { continue };
+            let frame = space.get(..length).unwrap_or_default();
+            let filled = card.nic.allocate(length).and_then(|mut buffer| {
+                buffer.copy_from(frame).ok()?;
+                Some(buffer)
+            });
+            match filled {
+                Some(buffer) => card.transmit(buffer.into(), length),
+                None => switch.counters().no_buffer.increment(),
+            }
         }
     }
 }
