@@ -4,6 +4,9 @@
 //! All of it is sans-IO: the heads of frames in, routes out, no clock but the times handed in, so the same code runs in an
 //! image, in a Linux process, in tests and under a fuzzer.
 //!
+//! [`openflow`] is the protocol by which a controller programs it, [`pipeline`] decides what then becomes of each frame, and [`frame`] reads
+//! and rewrites Ethernet frames.
+//!
 //! Neighbours: `service.rs` gives it cards, `main.rs` a machine. Invariant: no frame makes it panic, nothing is allocated for one,
 //! and what is kept of others is bounded.
 //!
@@ -33,7 +36,10 @@ extern crate std;
 
 mod address;
 mod counters;
+pub mod frame;
 mod lldp;
+pub mod openflow;
+pub mod pipeline;
 mod rstp;
 pub mod service;
 mod settings;

@@ -1,0 +1,292 @@
+//! Reads a frame: its fields, and where they stand.
+//!
+//! A header that is cut short or contradicts itself has no fields, nor has what follows it: they read as zero.
+
+use crate::pipeline::fields::{
+    ADVERTISEMENT, ARP, Field, Fields, ICMP, ICMPV6, IPV4, IPV6, MPLS, MPLS_MULTICAST, PBB, SCTP,
+    SERVICE_VLAN, SOLICITATION, TAGGED, TCP, UDP, VLAN,
+};
+
+/// Tags that are read before the rest is taken for an unknown payload.
+const MOST_TAGS: usize = 4;
+/// Extension headers of one packet, and options of one message, that are read.
+const MOST_HEADERS: usize = 12;
+const MOST_OPTIONS: usize = 8;
+
+/// Where the headers of a frame are. Zero is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The EtherType behind all tags.
+    pub ethertype: u16,
+    /// The header behind that, if there is a whole one of a kind that is known.
+    pub network: u16,
+    /// The octet that names the protocol of an IP packet.
+    pub protocol: u16,
+    /// The header behind those of IP.
+    pub transport: u16,
+    /// Where the IP packet ends.
+    pub end: u16,
+    /// The link-layer address in an option of neighbour discovery.
+    pub link_layer: u16,
+    /// The IP packet is a piece of another one.
+    pub is_fragment: bool,
+}
+
+/// What a frame is read as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// Its fields.
+    pub fields: Fields,
+    /// Where they are.
+    pub layout: Layout,
+}
+
+#[inline]
+pub(crate) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|octets| u16::from_be_bytes(*octets))
+}
+
+#[inline]
+pub(crate) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|octets| u32::from_be_bytes(*octets))
+}
+
+#[inline]
+fn be48(bytes: &[u8], at: usize) -> Option<u64> {
+    let [a, b, c, d, e, f] = *bytes.get(at..)?.first_chunk()?;
+    Some(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+}
+
+#[inline]
+fn be128(bytes: &[u8], at: usize) -> Option<u128> {
+    bytes.get(at..)?.first_chunk().map(|octets| u128::from_be_bytes(*octets))
+}
+
+/// Reads a frame. The fields that do not stand in it are zero.
+#[inline]
+pub fn parse(frame: &[u8]) -> Parsed {
+    let mut parsed = Parsed::default();
+    let head = frame.get(..super::HEAD).unwrap_or(frame);
+    // What could not be read stays as it is.
+    let _ = ethernet(head, frame.len(), &mut parsed);
+    parsed
+}
+
+#[inline]
+fn ethernet(head: &[u8], total: usize, parsed: &mut Parsed) -> Option<()> {
+    let Parsed { fields, layout } = parsed;
+    fields.0[1] = be48(head, 0)? << 16;
+    fields.0[2] = be48(head, 6)? << 16;
+    let mut at = 12;
+    let mut kind = be16(head, at)?;
+    if matches!(kind, VLAN | SERVICE_VLAN) {
+        // The outermost tag is the one that has fields; DEI is no part of them.
+        let control = be16(head, at + 2)?;
+        fields.0[0] = u64::from(control & 0xe000 | TAGGED | control & 0x0fff);
+        for _ in 0..MOST_TAGS {
+            if !matches!(kind, VLAN | SERVICE_VLAN) {
+                break;
+            }
+            at += 4;
+            kind = be16(head, at)?;
+        }
+    }
+    layout.ethertype = at as u16;
+    fields.0[0] |= u64::from(kind) << 16;
+    at += 2;
+    match kind {
+        IPV4 => ipv4(head, at, total, parsed),
+        IPV6 => ipv6(head, at, total, parsed),
+        ARP => arp(head, at, parsed),
+        MPLS | MPLS_MULTICAST => {
+            fields.0[3] = u64::from(be32(head, at)? >> 8) << 24;
+            layout.network = at as u16;
+            Some(())
+        }
+        PBB => {
+            // Flags and the identifier of the service, then the inner header.
+            be16(head, at + 16)?;
+            fields.0[3] = u64::from(be32(head, at)? & 0x00ff_ffff);
+            layout.network = at as u16;
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+fn arp(head: &[u8], at: usize, parsed: &mut Parsed) -> Option<()> {
+    let Parsed { fields, layout } = parsed;
+    // RFC 826, for Ethernet and IPv4.
+    if be32(head, at)? != 0x0001_0800 || be16(head, at + 4)? != 0x0604 {
+        return None;
+    }
+    let target = be32(head, at + 24)?;
+    layout.network = at as u16;
+    fields.0[1] |= u64::from(be16(head, at + 6)?);
+    fields.0[4] = u64::from(be32(head, at + 14)?) << 32 | u64::from(target);
+    fields.0[11] = be48(head, at + 8)? << 16;
+    fields.0[12] = be48(head, at + 18)? << 16;
+    Some(())
+}
+
+#[inline]
+fn ipv4(head: &[u8], at: usize, total: usize, parsed: &mut Parsed) -> Option<()> {
+    let Parsed { fields, layout } = parsed;
+    let header = head.get(at..)?.first_chunk::<20>()?;
+    let length = usize::from(header[0] & 0xf) * 4;
+    // RFC 791, 3.1.
+    if header[0] >> 4 != 4 || length < 20 || at + length > head.len() {
+        return None;
+    }
+    layout.network = at as u16;
+    layout.protocol = (at + 9) as u16;
+    fields.0[1] |= u64::from(header[9]) << 8 | u64::from(header[1]);
+    let [.., a, b, c, d, e, f, g, h] = *header;
+    fields.0[4] = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let end = at + usize::from(u16::from_be_bytes([header[2], header[3]]));
+    layout.end = end.min(total).min(usize::from(u16::MAX)) as u16;
+    let fragment = u16::from_be_bytes([header[6], header[7]]);
+    layout.is_fragment = fragment & 0x3fff != 0;
+    if fragment & 0x1fff != 0 {
+        return None;
+    }
+    transport(head, at + length, header[9], parsed)
+}
+
+fn ipv6(head: &[u8], at: usize, total: usize, parsed: &mut Parsed) -> Option<()> {
+    let Parsed { fields, layout } = parsed;
+    let first = be32(head, at)?;
+    let destination = be128(head, at + 24)?;
+    if first >> 28 != 6 {
+        return None;
+    }
+    layout.network = at as u16;
+    let end = at + 40 + usize::from(be16(head, at + 4)?);
+    layout.end = end.min(total).min(usize::from(u16::MAX)) as u16;
+    fields.0[1] |= u64::from(first >> 20 & 0xff);
+    fields.0[13] = u64::from(first & 0x000f_ffff);
+    fields.set(Field::IPV6_SRC, be128(head, at + 8)?);
+    fields.set(Field::IPV6_DST, destination);
+    extensions(head, at, parsed)
+}
+
+/// The bits of IPV6_EXTHDR (OpenFlow 1.3.5, 7.2.3.8), and their place in the order that RFC 8200, 4.1 recommends.
+const NO_NEXT: u16 = 1;
+const ESP: u16 = 1 << 1;
+const AUTHENTICATION: u16 = 1 << 2;
+const DESTINATION: u16 = 1 << 3;
+const FRAGMENT: u16 = 1 << 4;
+const ROUTING: u16 = 1 << 5;
+const HOP: u16 = 1 << 6;
+const REPEATED: u16 = 1 << 7;
+const OUT_OF_ORDER: u16 = 1 << 8;
+
+/// Follows the extension headers to what an IPv6 packet carries.
+fn extensions(head: &[u8], network: usize, parsed: &mut Parsed) -> Option<()> {
+    let mut name = network + 6;
+    let mut at = network + 40;
+    let mut seen = 0u16;
+    let mut last_rank = 0;
+    let mut is_later = false;
+    for _ in 0..MOST_HEADERS {
+        let next = *head.get(name)?;
+        // Twice is once too often for all but the options for the destination, which may also stand before a routing header.
+        let (bit, rank) = match next {
+            0 => (HOP, 1),
+            60 if seen & (ROUTING | FRAGMENT | AUTHENTICATION | ESP | DESTINATION) == 0 => (DESTINATION, 2),
+            43 => (ROUTING, 3),
+            44 => (FRAGMENT, 4),
+            51 => (AUTHENTICATION, 5),
+            50 => (ESP, 6),
+            60 => (DESTINATION, 7),
+            59 => (NO_NEXT, 8),
+            _ => (0, 8),
+        };
+        if seen & bit != 0 && !(rank == 7 && last_rank < 7) {
+            seen |= REPEATED;
+        }
+        if rank < last_rank {
+            seen |= OUT_OF_ORDER;
+        }
+        last_rank = rank;
+        seen |= bit;
+        parsed.fields.0[11] = u64::from(seen);
+        parsed.layout.protocol = name as u16;
+        parsed.fields.0[1] = parsed.fields.0[1] & !0xff00 | u64::from(next) << 8;
+        let length = match bit {
+            0 | NO_NEXT | ESP => break,
+            FRAGMENT => {
+                parsed.layout.is_fragment = true;
+                is_later |= be16(head, at + 2)? & 0xfff8 != 0;
+                8
+            }
+            // RFC 4302, 2.2: in units of four octets, less two.
+            AUTHENTICATION => (usize::from(*head.get(at + 1)?) + 2) * 4,
+            _ => (usize::from(*head.get(at + 1)?) + 1) * 8,
+        };
+        name = at;
+        at += length;
+    }
+    if is_later {
+        return None;
+    }
+    transport(head, at, parsed.fields.protocol(), parsed)
+}
+
+#[inline]
+fn transport(head: &[u8], at: usize, protocol: u8, parsed: &mut Parsed) -> Option<()> {
+    let ports = be32(head, at)?;
+    let Parsed { fields, layout } = parsed;
+    match protocol {
+        TCP | UDP | SCTP => {
+            let whole = match protocol {
+                TCP => 20,
+                UDP => 8,
+                _ => 12,
+            };
+            head.get(at..at + whole)?;
+            fields.0[3] = u64::from(ports >> 16) << 48;
+            fields.0[2] |= u64::from(ports & 0xffff);
+        }
+        ICMP if fields.ethertype() == IPV4 => icmp(ports, fields),
+        ICMPV6 if fields.ethertype() == IPV6 => {
+            icmp(ports, fields);
+            layout.transport = at as u16;
+            return neighbor(head, at, parsed);
+        }
+        _ => return None,
+    }
+    layout.transport = at as u16;
+    Some(())
+}
+
+fn icmp(first: u32, fields: &mut Fields) {
+    fields.0[3] = u64::from(first >> 24) << 48;
+    fields.0[2] |= u64::from(first >> 16 & 0xff);
+}
+
+/// RFC 4861, 4.3 and 4.4: the target, and the address in an option.
+fn neighbor(head: &[u8], at: usize, parsed: &mut Parsed) -> Option<()> {
+    let wanted = match *head.get(at)? {
+        SOLICITATION => 1,
+        ADVERTISEMENT => 2,
+        _ => return None,
+    };
+    parsed.fields.set(Field::IPV6_ND_TARGET, be128(head, at + 8)?);
+    let mut option = at + 24;
+    for _ in 0..MOST_OPTIONS {
+        let [kind, units] = *head.get(option..)?.first_chunk()?;
+        if kind == wanted && units == 1 {
+            let address = be48(head, option + 2)?;
+            parsed.layout.link_layer = (option + 2) as u16;
+            let field = if wanted == 1 { Field::IPV6_ND_SLL } else { Field::IPV6_ND_TLL };
+            parsed.fields.set(field, address.into());
+            return Some(());
+        }
+        if units == 0 {
+            return None;
+        }
+        option += usize::from(units) * 8;
+    }
+    None
+}

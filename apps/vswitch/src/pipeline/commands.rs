@@ -1,0 +1,510 @@
+//! How a controller changes the data plane, and how time does: entries, groups, meters and ports.
+
+use super::{
+    Datapath,
+    action::{Action, Program, Step},
+    fields::Match,
+    flows::{Flow, NewFlow},
+    groups::{Bucket, DEPTH, GROUP_ALL, GROUP_ANY, Group, Kind, MOST_BUCKETS},
+    meters::{Band, METER_ALL, METER_CONTROLLER, METER_MAX, METER_SLOWPATH, MOST_BANDS},
+    ports::{self, Port},
+};
+use crate::openflow::error::Refusal;
+use alloc::vec::Vec;
+use core::time::Duration;
+use unik_sched::time::Instant;
+
+/// OFPFF_.
+pub const SEND_REMOVED: u16 = 1;
+pub const CHECK_OVERLAP: u16 = 1 << 1;
+pub const RESET_COUNTS: u16 = 1 << 2;
+/// All flags that there are.
+pub const FLOW_FLAGS: u16 = 0x1f;
+/// OFPTT_ALL.
+pub const ALL_TABLES: u8 = 0xff;
+/// How often entries are looked through for those whose time is over.
+const EXPIRY: Duration = Duration::from_millis(200);
+
+/// What is done to entries, groups or meters (OFPFC_, in their order).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowCommand {
+    /// A new entry, or one in place of its like.
+    Add,
+    /// Another program for all that are covered.
+    Modify,
+    /// Another program for the one with this match and priority.
+    ModifyStrict,
+    /// All that are covered go.
+    Delete,
+    /// The one with this match and priority goes.
+    DeleteStrict,
+}
+
+/// A command about entries.
+pub struct FlowMod {
+    /// What is done.
+    pub command: FlowCommand,
+    /// A table, or all.
+    pub table: u8,
+    /// The number of the new entry, or of those that are meant.
+    pub cookie: u64,
+    /// The bits of it by which entries are chosen.
+    pub cookie_mask: u64,
+    /// Seconds, or zero.
+    pub idle: u16,
+    /// Seconds, or zero.
+    pub hard: u16,
+    /// That of the new entry.
+    pub priority: u16,
+    /// Only entries that send there go.
+    pub out_port: u32,
+    /// Only entries that use it go.
+    pub out_group: u32,
+    /// OFPFF_.
+    pub flags: u16,
+    /// What is wanted.
+    pub matching: Match,
+    /// What is done.
+    pub program: Program,
+    /// It came in OpenFlow 1.0: a modification of nothing adds, and gives another cookie.
+    pub is_1_0: bool,
+}
+
+/// Which entries a request is about.
+pub struct Filter {
+    /// A table, or all.
+    pub table: u8,
+    /// Those that are covered.
+    pub matching: Match,
+    /// Those whose number has these bits.
+    pub cookie: u64,
+    /// Which bits these are.
+    pub cookie_mask: u64,
+    /// Those that send there.
+    pub out_port: u32,
+    /// Those that use it.
+    pub out_group: u32,
+}
+
+/// Why an entry is gone (OFPRR_).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// There was no frame for too long.
+    Idle = 0,
+    /// Its time was over.
+    Hard = 1,
+    /// A controller said so.
+    Deleted = 2,
+    /// A group that it named is gone.
+    Group = 3,
+}
+
+/// Who is told of entries that are gone, if these ask for it.
+pub type OnRemoved<'a> = &'a mut dyn FnMut(&Flow, &Match, Gone);
+
+/// The groups and the meter that a program names.
+fn groups_of(program: &Program) -> impl Iterator<Item = u32> {
+    program.iter().filter_map(|step| match step {
+        Step::Action(Action::Group(id)) => Some(*id),
+        _ => None,
+    })
+}
+
+fn meters_of(program: &Program) -> impl Iterator<Item = u32> {
+    program.iter().filter_map(|step| match step {
+        Step::Meter(id) => Some(*id),
+        _ => None,
+    })
+}
+
+fn sends_to(program: &Program, wanted: u32) -> bool {
+    program.iter().any(|step| match step {
+        Step::Action(Action::Output { port, .. } | Action::Enqueue { port, .. }) => *port == wanted,
+        _ => false,
+    })
+}
+
+impl Filter {
+    /// Whether it is about an entry.
+    pub(crate) fn takes(&self, datapath: &Datapath, flow: &Flow) -> bool {
+        (self.table == ALL_TABLES || self.table == flow.table)
+            && flow.cookie & self.cookie_mask == self.cookie & self.cookie_mask
+            && (self.out_port == ports::ANY || sends_to(&flow.program, self.out_port))
+            && (self.out_group == GROUP_ANY || groups_of(&flow.program).any(|id| id == self.out_group))
+            && self.matching.covers(&datapath.flows.matching(flow))
+    }
+}
+
+impl Datapath {
+    /// Does a command about entries.
+    ///
+    /// # Errors
+    /// What the controller is told; nothing has changed.
+    pub fn flow_mod(&mut self, change: FlowMod, now: Instant, removed: OnRemoved<'_>) -> Result<(), Refusal> {
+        let is_delete = matches!(change.command, FlowCommand::Delete | FlowCommand::DeleteStrict);
+        if change.table >= super::flows::TABLES && !(is_delete && change.table == ALL_TABLES) {
+            return Err(Refusal::FLOW_TABLE);
+        }
+        if !is_delete {
+            self.check_references(&change.program)?;
+        }
+        match change.command {
+            FlowCommand::Add => self.add(change, now),
+            FlowCommand::Modify | FlowCommand::ModifyStrict => self.modify(change, now),
+            FlowCommand::Delete | FlowCommand::DeleteStrict => {
+                self.delete(&change, removed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether all that a program names is there.
+    fn check_references(&self, program: &Program) -> Result<(), Refusal> {
+        if groups_of(program).any(|id| self.groups.get(id).is_none()) {
+            return Err(Refusal::ACTION_OUT_GROUP);
+        }
+        if meters_of(program).any(|id| self.meters.get(id).is_none()) {
+            return Err(Refusal::UNKNOWN_METER);
+        }
+        Ok(())
+    }
+
+    fn refer(&mut self, program: &Program, is_more: bool) {
+        groups_of(program).for_each(|id| self.groups.refer_to(id, is_more));
+        for id in meters_of(program) {
+            if let Some(meter) = self.meters.get_mut(id) {
+                meter.flows = if is_more { meter.flows + 1 } else { meter.flows.saturating_sub(1) };
+            }
+        }
+    }
+
+    /// Counts who is named by an entry, which has another program from now on, if one is given.
+    fn exchange(&mut self, place: u32, program: Option<Program>) {
+        let Some(flow) = self.flows.get_mut(place) else { return };
+        let old = core::mem::take(&mut flow.program);
+        let new = match program {
+            Some(new) => {
+                self.refer(&old, false);
+                new
+            }
+            None => old,
+        };
+        self.refer(&new, true);
+        if let Some(flow) = self.flows.get_mut(place) {
+            flow.program = new;
+        }
+    }
+
+    fn add(&mut self, change: FlowMod, now: Instant) -> Result<(), Refusal> {
+        let FlowMod { table, priority, matching, flags, cookie, idle, hard, program, .. } = change;
+        if flags & CHECK_OVERLAP != 0 && self.flows.has_overlap(table, priority, &matching) {
+            return Err(Refusal::OVERLAP);
+        }
+        let mut new = NewFlow { table, priority, matching, program, cookie, idle, hard, flags };
+        if let Some(place) = self.flows.find_same(table, priority, &matching) {
+            let program = core::mem::take(&mut new.program);
+            self.exchange(place, Some(program));
+            self.flows.renew(place, &new, flags & RESET_COUNTS != 0, now);
+            return Ok(());
+        }
+        let place = self.flows.add(new, now).ok_or(Refusal::TABLE_FULL)?;
+        self.exchange(place, None);
+        Ok(())
+    }
+
+    fn modify(&mut self, change: FlowMod, now: Instant) -> Result<(), Refusal> {
+        let filter = change.filter();
+        let is_strict = change.command == FlowCommand::ModifyStrict;
+        let mut is_found = false;
+        let mut place = 0;
+        while let Some(at) = self.next_place(&mut place, &change, &filter, is_strict) {
+            is_found = true;
+            let mut program = Program::new();
+            if program.try_reserve_exact(change.program.len()).is_err() {
+                return Err(Refusal::TABLE_FULL);
+            }
+            program.extend_from_slice(&change.program);
+            self.exchange(at, Some(program));
+            let Some(flow) = self.flows.get_mut(at) else { continue };
+            if change.flags & RESET_COUNTS != 0 && !change.is_1_0 {
+                (flow.packets, flow.bytes) = (0, 0);
+            }
+            if change.is_1_0 {
+                flow.cookie = change.cookie;
+            }
+        }
+        if !is_found && change.is_1_0 {
+            return self.add(change, now);
+        }
+        Ok(())
+    }
+
+    /// The next entry that a command is about, at `place` or behind it.
+    fn next_place(&self, place: &mut u32, change: &FlowMod, filter: &Filter, is_strict: bool) -> Option<u32> {
+        if is_strict && change.table != ALL_TABLES {
+            // There is one at most.
+            let at = self.flows.find_same(change.table, change.priority, &change.matching)?;
+            let is_meant = *place == 0 && filter.takes(self, self.flows.get(at)?);
+            *place = u32::MAX;
+            return is_meant.then_some(at);
+        }
+        while *place < self.flows.places() {
+            let at = *place;
+            *place += 1;
+            let is_same = |flow: &Flow| {
+                flow.priority == change.priority && self.flows.matching(flow) == change.matching
+            };
+            let meant = self.flows.get(at).filter(|flow| filter.takes(self, flow));
+            if meant.is_some_and(|flow| !is_strict || is_same(flow)) {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    fn delete(&mut self, change: &FlowMod, removed: OnRemoved<'_>) {
+        let filter = change.filter();
+        let is_strict = change.command == FlowCommand::DeleteStrict;
+        let mut place = 0;
+        while let Some(at) = self.next_place(&mut place, change, &filter, is_strict) {
+            self.remove(at, Gone::Deleted, removed);
+        }
+    }
+
+    /// Takes an entry out and tells of it.
+    fn remove(&mut self, place: u32, gone: Gone, removed: OnRemoved<'_>) {
+        let Some(flow) = self.flows.get(place) else { return };
+        let matching = self.flows.matching(flow);
+        let Some(flow) = self.flows.remove(place) else { return };
+        self.refer(&flow.program, false);
+        if flow.flags & SEND_REMOVED != 0 {
+            removed(&flow, &matching, gone);
+        }
+    }
+
+    /// Takes out all entries that `is_meant` says.
+    fn remove_if(&mut self, gone: Gone, is_meant: impl Fn(&Flow) -> bool, removed: OnRemoved<'_>) {
+        for place in 0..self.flows.places() {
+            if self.flows.get(place).is_some_and(&is_meant) {
+                self.remove(place, gone, removed);
+            }
+        }
+    }
+
+    /// Lets time pass: entries end.
+    pub fn tick(&mut self, now: Instant, removed: OnRemoved<'_>) {
+        if self.flows.timed() == 0 || now < self.next_expiry {
+            return;
+        }
+        self.next_expiry = now + EXPIRY;
+        let is_over = |seconds: u16, since: Instant| {
+            seconds != 0 && now.duration_since(since) >= Duration::from_secs(seconds.into())
+        };
+        for place in 0..self.flows.places() {
+            let Some(flow) = self.flows.get(place) else { continue };
+            if is_over(flow.hard, flow.created) {
+                self.remove(place, Gone::Hard, removed);
+            } else if is_over(flow.idle, flow.used) {
+                self.remove(place, Gone::Idle, removed);
+            }
+        }
+    }
+
+    /// Adds a group.
+    ///
+    /// # Errors
+    /// What the controller is told; nothing has changed.
+    pub fn add_group(
+        &mut self,
+        id: u32,
+        kind: Kind,
+        buckets: Vec<Bucket>,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        if self.groups.get(id).is_some() {
+            return Err(Refusal::GROUP_EXISTS);
+        }
+        self.check_buckets(id, kind, &buckets)?;
+        let group = Group {
+            id,
+            kind,
+            buckets,
+            created: now,
+            packets: Default::default(),
+            bytes: Default::default(),
+            references: 0,
+        };
+        if !self.groups.add(group) {
+            return Err(Refusal::OUT_OF_GROUPS);
+        }
+        self.count_buckets(id, true);
+        Ok(())
+    }
+
+    /// Gives a group other buckets.
+    ///
+    /// # Errors
+    /// What the controller is told; nothing has changed.
+    pub fn modify_group(&mut self, id: u32, kind: Kind, buckets: Vec<Bucket>) -> Result<(), Refusal> {
+        if self.groups.get(id).is_none() {
+            return Err(Refusal::UNKNOWN_GROUP);
+        }
+        self.check_buckets(id, kind, &buckets)?;
+        self.count_buckets(id, false);
+        if let Some(group) = self.groups.get_mut(id) {
+            group.kind = kind;
+            group.buckets = buckets;
+        }
+        self.count_buckets(id, true);
+        Ok(())
+    }
+
+    fn count_buckets(&mut self, id: u32, is_more: bool) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        let buckets = core::mem::take(&mut group.buckets);
+        self.groups.refer(&buckets, is_more);
+        if let Some(group) = self.groups.get_mut(id) {
+            group.buckets = buckets;
+        }
+    }
+
+    fn check_buckets(&self, id: u32, kind: Kind, buckets: &[Bucket]) -> Result<(), Refusal> {
+        if id > super::groups::GROUP_MAX || kind == Kind::Indirect && buckets.len() != 1 {
+            return Err(Refusal::INVALID_GROUP);
+        }
+        if self.groups.buckets_but(id) + buckets.len() > MOST_BUCKETS {
+            return Err(Refusal::OUT_OF_BUCKETS);
+        }
+        for bucket in buckets {
+            let watches_nothing = bucket.watch_port == ports::ANY && bucket.watch_group == GROUP_ANY;
+            if kind == Kind::FastFailover && watches_nothing {
+                return Err(Refusal::BAD_WATCH);
+            }
+            if kind != Kind::Select && bucket.weight > 1 {
+                return Err(Refusal::INVALID_GROUP);
+            }
+        }
+        if self.groups.leads_to(buckets, id, DEPTH - 2) {
+            return Err(Refusal::LOOP);
+        }
+        let mut named = buckets.iter().flat_map(Bucket::groups);
+        if named.any(|next| self.groups.get(next).is_none()) {
+            return Err(Refusal::ACTION_OUT_GROUP);
+        }
+        Ok(())
+    }
+
+    /// Takes a group out, or all, and the entries that name it.
+    ///
+    /// # Errors
+    /// What the controller is told; nothing has changed.
+    pub fn delete_group(&mut self, id: u32, removed: OnRemoved<'_>) -> Result<(), Refusal> {
+        if id == GROUP_ALL {
+            self.remove_if(Gone::Group, |flow| groups_of(&flow.program).next().is_some(), removed);
+            self.groups.clear();
+            return Ok(());
+        }
+        let mut named = self.groups.all().iter().flat_map(|group| &group.buckets).flat_map(Bucket::groups);
+        let is_named = named.any(|other| other == id);
+        drop(named);
+        if is_named {
+            return Err(Refusal::CHAINED_GROUP);
+        }
+        self.remove_if(Gone::Group, |flow| groups_of(&flow.program).any(|other| other == id), removed);
+        self.count_buckets(id, false);
+        self.groups.remove(id);
+        Ok(())
+    }
+
+    /// Adds a meter, or gives one other bands.
+    ///
+    /// # Errors
+    /// What the controller is told; nothing has changed.
+    pub fn set_meter(
+        &mut self,
+        id: u32,
+        flags: u16,
+        bands: Vec<Band>,
+        is_new: bool,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        if id == 0 || id > METER_MAX && !matches!(id, METER_CONTROLLER | METER_SLOWPATH) {
+            return Err(Refusal::INVALID_METER);
+        }
+        if bands.len() > MOST_BANDS {
+            return Err(Refusal::OUT_OF_BANDS);
+        }
+        match (self.meters.get(id).is_some(), is_new) {
+            (true, true) => return Err(Refusal::METER_EXISTS),
+            (false, false) => return Err(Refusal::UNKNOWN_METER),
+            (true, false) => self.meters.modify(id, flags, bands, now),
+            (false, true) => {
+                if !self.meters.add(id, flags, bands, now) {
+                    return Err(Refusal::OUT_OF_METERS);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a meter out, or all, and the entries that name it.
+    pub fn delete_meter(&mut self, id: u32, removed: OnRemoved<'_>) {
+        let is_meant = |other: u32| id == METER_ALL || other == id;
+        self.remove_if(Gone::Deleted, |flow| meters_of(&flow.program).any(is_meant), removed);
+        self.meters.remove(id);
+    }
+
+    /// Changes what a port does. What it is then, unless nothing has changed.
+    ///
+    /// # Errors
+    /// What the controller is told; nothing has changed.
+    pub fn port_mod(
+        &mut self,
+        number: u32,
+        address: [u8; 6],
+        config: u32,
+        mask: u32,
+    ) -> Result<Option<&Port>, Refusal> {
+        let Some(port) = self.ports.get_mut(number) else { return Err(Refusal::PORT_MOD_PORT) };
+        if port.address != address {
+            return Err(Refusal::PORT_MOD_ADDRESS);
+        }
+        let new = port.config & !mask | config & mask;
+        let is_changed = new != port.config;
+        port.config = new;
+        Ok(is_changed.then_some(&*port))
+    }
+
+    /// Adds a port, or puts it in place of another one. False without room for it.
+    pub fn put_port(&mut self, port: Port) -> bool {
+        self.ports.put(port)
+    }
+
+    /// Takes a port away.
+    pub fn remove_port(&mut self, number: u32) -> Option<Port> {
+        self.ports.remove(number)
+    }
+
+    /// Says what a port's link, and whoever blocks it, do (OFPPS_). What it is then, unless nothing has changed.
+    pub fn set_port_state(&mut self, number: u32, state: u32) -> Option<&Port> {
+        let port = self.ports.get_mut(number)?;
+        let is_changed = port.state != state;
+        port.state = state;
+        is_changed.then_some(&*port)
+    }
+}
+
+impl FlowMod {
+    fn filter(&self) -> Filter {
+        let is_delete = matches!(self.command, FlowCommand::Delete | FlowCommand::DeleteStrict);
+        Filter {
+            table: self.table,
+            matching: self.matching,
+            cookie: self.cookie,
+            cookie_mask: self.cookie_mask,
+            // OpenFlow 1.3.5, 6.4: these two choose what is deleted, and nothing else.
+            out_port: if is_delete { self.out_port } else { ports::ANY },
+            out_group: if is_delete { self.out_group } else { GROUP_ANY },
+        }
+    }
+}

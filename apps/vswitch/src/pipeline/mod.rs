@@ -1,0 +1,279 @@
+//! The data plane: flow tables, groups, meters and ports, and what becomes of a frame.
+//!
+//! A [`Datapath`] takes a frame in a buffer, looks its entries up in [`flows`] (or finds them in the flow cache), does what these
+//! say, and gives the last output back, so that the buffer itself can be sent. Copies, and what controllers are to know, go to
+//! an [`Outside`]. [`commands`] is how a controller changes it.
+//!
+//! Invariant: for one frame nothing is allocated, and what is done for it is bounded.
+
+pub mod action;
+mod cache;
+pub mod commands;
+pub mod fields;
+pub mod flows;
+pub mod groups;
+mod hash;
+pub mod meters;
+pub mod ports;
+mod run;
+
+use self::{
+    action::Action,
+    cache::Cache,
+    fields::Field,
+    flows::{Flows, NONE},
+    groups::Groups,
+    hash::mix,
+    meters::Meters,
+    ports::Ports,
+    run::{MOST_KEPT, MOST_SET, Run},
+};
+use crate::frame::{
+    Copied, Frame,
+    parse::{Parsed, parse},
+};
+use alloc::vec::Vec;
+use unik_sched::time::Instant;
+
+unik_sched::counters! {
+    /// What a [`Datapath`] counts beside its entries and ports.
+    pub struct Counters {
+        /// Frames that were taken.
+        frames,
+        /// Frames for which a table had no entry.
+        unmatched,
+        /// Frames that a meter dropped or kept from a controller.
+        metered,
+        /// Outputs to ports that are not there, or send nothing.
+        not_sent,
+        /// Frames whose TTL ran out.
+        invalid_ttl,
+        /// Frames that had no room for another tag.
+        no_room,
+        /// Frames that went through too many buckets.
+        endless,
+    }
+}
+
+/// Where a frame is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// A port, [`ports::LOCAL`], or [`ports::NORMAL`]: what the switch does without a controller.
+    pub port: u32,
+    /// The queue of that port.
+    pub queue: u32,
+    /// The port that it came in on.
+    pub ingress: u32,
+}
+
+/// Why a controller gets a frame (OFPR_).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No entry, or the one for all that have none.
+    NoMatch = 0,
+    /// An action says so.
+    Action = 1,
+    /// Its TTL ran out.
+    InvalidTtl = 2,
+}
+
+/// A frame for controllers.
+pub struct PacketIn<'a> {
+    /// Why they get it.
+    pub reason: Reason,
+    /// The table that says so.
+    pub table: u8,
+    /// The number of the entry that does.
+    pub cookie: u64,
+    /// The port that it came in on.
+    pub ingress: u32,
+    /// What the pipeline has written.
+    pub metadata: u64,
+    /// The number of the tunnel.
+    pub tunnel: u64,
+    /// Octets that are wanted of it.
+    pub most: u16,
+    /// The frame.
+    pub frame: &'a dyn Frame,
+}
+
+/// A controller's number for what has none.
+pub const NO_COOKIE: u64 = u64::MAX;
+
+/// What is around a datapath.
+pub trait Outside {
+    /// Sends a copy of a frame: it is needed after this.
+    fn send(&mut self, destination: Destination, frame: &dyn Frame);
+
+    /// Tells controllers of a frame.
+    fn packet_in(&mut self, event: &PacketIn<'_>);
+
+    /// There is no entry for a frame. Controllers that speak OpenFlow 1.0 get it; to others, nothing happens.
+    fn unmatched(&mut self, event: &PacketIn<'_>);
+}
+
+/// A data plane.
+pub struct Datapath {
+    /// The flow tables.
+    pub flows: Flows,
+    /// The groups.
+    pub groups: Groups,
+    /// The meters.
+    pub meters: Meters,
+    /// The ports.
+    pub ports: Ports,
+    /// What is counted.
+    pub counters: Counters,
+    cache: Cache,
+    set: Vec<Action>,
+    kept: Vec<u8>,
+    seed: u64,
+    next_expiry: Instant,
+}
+
+impl Datapath {
+    /// A data plane without ports and entries, for so many of these at most. `None` without memory for it. The seed should be
+    /// known to nobody who sends frames.
+    pub fn new(seed: u64, most_flows: usize) -> Option<Datapath> {
+        let (mut set, mut kept) = (Vec::new(), Vec::new());
+        set.try_reserve_exact(MOST_SET).ok()?;
+        kept.try_reserve_exact(MOST_KEPT).ok()?;
+        Some(Datapath {
+            flows: Flows::new(seed, most_flows)?,
+            groups: Groups::default(),
+            meters: Meters::default(),
+            ports: Ports::default(),
+            counters: Counters::new(),
+            cache: Cache::new(mix(seed, 1))?,
+            set,
+            kept,
+            seed: mix(seed, 2),
+            next_expiry: Instant::ZERO,
+        })
+    }
+
+    /// How often the flow cache knew a frame, and how often not.
+    pub fn cache_counters(&self) -> (u64, u64) {
+        (self.cache.hits, self.cache.misses)
+    }
+
+    /// Takes a frame that came in on a port. What it gives back is where the frame itself is to go; all other outputs were copies.
+    #[inline]
+    pub fn frame(
+        &mut self,
+        ingress: u32,
+        frame: &mut dyn Frame,
+        now: Instant,
+        outside: &mut dyn Outside,
+    ) -> Option<Destination> {
+        self.counters.frames.increment();
+        if !self.ports.received(ingress, frame.total_len()) {
+            return None;
+        }
+        let parsed = parse(frame.bytes());
+        self.pipeline(ingress, frame, parsed, now, outside)
+    }
+
+    /// Lets a frame go through the tables.
+    fn pipeline(
+        &mut self,
+        ingress: u32,
+        frame: &mut dyn Frame,
+        mut parsed: Parsed,
+        now: Instant,
+        outside: &mut dyn Outside,
+    ) -> Option<Destination> {
+        parsed.fields.set(Field::IN_PORT, ingress.into());
+        parsed.fields.set(Field::IN_PHY_PORT, ingress.into());
+        let place = self.cache.place(&self.flows, &parsed.fields);
+        let length = frame.total_len();
+        let Datapath { flows, groups, meters, ports, counters, cache, set, kept, seed, .. } = self;
+        let mut run =
+            Run::new(ingress, frame, parsed, now, outside, (groups, meters, ports, counters, kept), *seed);
+        set.clear();
+        let mut table = 0;
+        for step in 0.. {
+            run.read();
+            let cached = if run.is_read_anew { None } else { cache.step(place, step) };
+            let entry = cached.unwrap_or_else(|| {
+                let entry = flows.find(table, &run.parsed.fields).unwrap_or(NONE);
+                if !run.is_read_anew {
+                    cache.keep(place, step, entry);
+                }
+                entry
+            });
+            flows.count(table, entry != NONE);
+            let Some(flow) = flows.hit(entry, length, now) else {
+                run.unmatched(table);
+                break;
+            };
+            run.enter(flow);
+            match run.program(&flow.program, set) {
+                Ok(Some(next)) => table = next,
+                Ok(None) if set.is_empty() => break,
+                Ok(None) => {
+                    // What is dropped here is done with anyway.
+                    let _ = run.set(set);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        run.pending
+    }
+
+    /// Does with a frame what a controller says. It goes from here as copies.
+    pub fn packet_out(
+        &mut self,
+        ingress: u32,
+        bytes: &[u8],
+        actions: &[Action],
+        now: Instant,
+        outside: &mut dyn Outside,
+    ) {
+        let mut frame = Copied::default();
+        if !frame.fill(bytes) {
+            return;
+        }
+        let mut parsed = parse(bytes);
+        parsed.fields.set(Field::IN_PORT, ingress.into());
+        parsed.fields.set(Field::IN_PHY_PORT, ingress.into());
+        let to_tables = |action: &Action| matches!(action, Action::Output { port: ports::TABLE, .. });
+        let mut queue = 0;
+        for part in actions.split_inclusive(to_tables) {
+            let Datapath { groups, meters, ports, counters, kept, seed, .. } = self;
+            let shared = (&*groups, meters, ports, &*counters, kept);
+            let mut run = Run::new(ingress, &mut frame, parsed, now, outside, shared, *seed);
+            run.is_stale = true;
+            run.queue = queue;
+            let done = part.iter().try_for_each(|action| run.action(action, groups::DEPTH));
+            run.change();
+            run.read();
+            (parsed, queue) = (run.parsed, run.queue);
+            if done.is_err() {
+                return;
+            }
+            if part.last().is_some_and(to_tables) {
+                self.from_tables(ingress, frame.bytes(), parsed, now, outside);
+            }
+        }
+    }
+
+    /// Lets a copy of a frame from a controller go through the tables.
+    #[inline(never)]
+    fn from_tables(
+        &mut self,
+        ingress: u32,
+        bytes: &[u8],
+        parsed: Parsed,
+        now: Instant,
+        outside: &mut dyn Outside,
+    ) {
+        let mut copy = Copied::default();
+        if copy.fill(bytes)
+            && let Some(destination) = self.pipeline(ingress, &mut copy, parsed, now, outside)
+        {
+            outside.send(destination, &copy);
+        }
+    }
+}
