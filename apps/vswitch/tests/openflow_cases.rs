@@ -12,7 +12,9 @@ use controller::{Bench, Controller};
 use unik_vswitch::pipeline::ports;
 
 fn octets(digits: &str) -> Vec<u8> {
-    (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).expect("digits")).collect()
+    (0..digits.len() / 2)
+        .map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).expect("digits"))
+        .collect()
 }
 
 /// Starts and ends of things with lengths, sorted, so that their order does not matter.
@@ -107,6 +109,7 @@ impl Play {
     /// Lets a frame in and hands what comes out to the other switch.
     fn pass(&mut self, frame: &[u8]) -> Vec<(u32, Vec<u8>)> {
         let left = self.bench.frame(1, frame);
+        self.controller.read(&mut self.bench);
         for (port, bytes) in &left {
             self.counter.now = self.bench.now;
             self.counter.frame(*port, bytes);
@@ -198,7 +201,9 @@ fn play(version: u8, lines: &[&str]) -> Result<(), String> {
         match (kind, &mut stream) {
             ("flow" | "group" | "meter", _) => play.install(kind, &octets(rest))?,
             ("in", _) => frame = octets(rest),
-            ("packets", _) => stream = Some(Stream { rate: numbers[0], seconds: numbers[1], ..Stream::default() }),
+            ("packets", _) => {
+                stream = Some(Stream { rate: numbers[0], seconds: numbers[1], ..Stream::default() })
+            }
             ("p", Some(stream)) => {
                 let mut bytes = octets(rest.split(' ').nth(1).expect("octets"));
                 bytes.resize(numbers[0] as usize, 0x11);
@@ -223,7 +228,8 @@ fn all_cases_of_the_tester_pass() {
     let mut failed = 0;
     for (index, start) in starts.iter().enumerate() {
         let end = starts.get(index + 1).copied().unwrap_or(lines.len());
-        let version = lines[*start].split(' ').nth(1).and_then(|number| number.parse().ok()).expect("a version");
+        let version =
+            lines[*start].split(' ').nth(1).and_then(|number| number.parse().ok()).expect("a version");
         if let Err(why) = play(version, &lines[start + 1..end]) {
             failed += 1;
             println!("{}\n    {why}", lines[*start]);

@@ -28,6 +28,9 @@ pub trait Frame {
     /// Drops the first `count` octets. False, and nothing changes, if there are fewer.
     fn trim_front(&mut self, count: usize) -> bool;
 
+    /// Makes [`Frame::bytes`] so long; what comes in holds whatever was there. False, and nothing changes, if there is no room.
+    fn set_len(&mut self, length: usize) -> bool;
+
     /// Its length, with what [`Frame::bytes`] does not show.
     fn total_len(&self) -> usize {
         self.bytes().len()
@@ -84,5 +87,14 @@ impl Frame for Copied {
         let fits = count <= self.bytes().len();
         self.start += if fits { count } else { 0 };
         fits
+    }
+
+    fn set_len(&mut self, length: usize) -> bool {
+        let end = self.start + length;
+        let has_room = self.octets.try_reserve(end.saturating_sub(self.octets.len())).is_ok();
+        if has_room {
+            self.octets.resize(end, 0);
+        }
+        has_room
     }
 }

@@ -13,7 +13,7 @@ use crate::pipeline::fields::{Field, IPV4, IPV6, MPLS, MPLS_MULTICAST, PBB, SERV
 /// Octets of the two addresses.
 const ADDRESSES: usize = 12;
 /// Octets of a service tag: EtherType, flags and identifier, and the addresses within.
-const SERVICE: usize = 18;
+pub(crate) const SERVICE: usize = 18;
 
 /// Moves the first `count` octets of a frame forward by `length`, into room taken from in front of it.
 fn open(frame: &mut dyn Frame, count: usize, length: usize) -> bool {
@@ -35,7 +35,19 @@ fn close(frame: &mut dyn Frame, count: usize, length: usize) -> bool {
         return false;
     }
     bytes.copy_within(..count, length);
-    frame.trim_front(length)
+    frame.trim_front(length) && pad(frame)
+}
+
+/// Octets of the shortest frame (IEEE 802.3, 3.2.8).
+const SHORTEST: usize = 60;
+
+/// Fills a frame that has become too short with zeros. One that has no room behind stays short.
+fn pad(frame: &mut dyn Frame) -> bool {
+    let length = frame.bytes().len();
+    if length < SHORTEST && frame.total_len() == length && frame.set_len(SHORTEST) {
+        frame.bytes_mut().iter_mut().skip(length).for_each(|octet| *octet = 0);
+    }
+    true
 }
 
 /// Puts a VLAN tag in front. It has the values of the one that was there, or zero.
@@ -55,7 +67,7 @@ pub fn pop_vlan(frame: &mut dyn Frame) -> bool {
 }
 
 /// Puts an MPLS header in front of what is behind the VLAN tags. It has the values of the one that was there; or else label
-/// zero, and the TTL of the IP packet.
+/// zero, and the TTL of an IP packet, or none.
 pub fn push_mpls(frame: &mut dyn Frame, parsed: &Parsed, kind: u16) -> bool {
     let at = usize::from(parsed.layout.ethertype);
     let network = usize::from(parsed.layout.network);
@@ -69,7 +81,7 @@ pub fn push_mpls(frame: &mut dyn Frame, parsed: &Parsed, kind: u16) -> bool {
         MPLS | MPLS_MULTICAST if network != 0 => be32(bytes, network).unwrap_or(0) & !0x100,
         IPV4 if network != 0 => 0x100 | u32::from(ttl(8)),
         IPV6 if network != 0 => 0x100 | u32::from(ttl(7)),
-        _ => 0x100 | 64,
+        _ => 0x100,
     };
     let count = at + 2;
     open(frame, count, 4)

@@ -59,6 +59,8 @@ pub(crate) struct Run<'a> {
     pub(crate) seed: u64,
     pub(crate) buckets_done: u32,
     pub(crate) tags_done: u32,
+    /// By how much the front has grown.
+    pub(crate) moved: isize,
 }
 
 /// What all frames share.
@@ -97,6 +99,7 @@ impl<'a> Run<'a> {
             seed,
             buckets_done: 0,
             tags_done: 0,
+            moved: 0,
         }
     }
 
@@ -365,29 +368,21 @@ impl<'a> Run<'a> {
     fn tag(&mut self, action: &Action) -> Result<(), Dropped> {
         self.tags_done += 1;
         let Run { frame, parsed, .. } = self;
-        let is_done = match *action {
-            _ if self.tags_done > MOST_TAGS => false,
-            Action::PushVlan(kind) => tags::push_vlan(*frame, kind),
-            Action::PushMpls(kind) => tags::push_mpls(*frame, parsed, kind),
-            Action::PushPbb(kind) => tags::push_pbb(*frame, parsed, kind),
-            // What has no such tag stays as it is.
-            _ => {
-                match *action {
-                    Action::PopVlan => {
-                        tags::pop_vlan(*frame);
-                    }
-                    Action::PopMpls(kind) => {
-                        tags::pop_mpls(*frame, parsed, kind);
-                    }
-                    _ => {
-                        tags::pop_pbb(*frame, parsed);
-                    }
-                }
-                true
-            }
+        let (is_done, is_in, length) = match *action {
+            _ if self.tags_done > MOST_TAGS => (false, true, 0),
+            Action::PushVlan(kind) => (tags::push_vlan(*frame, kind), true, 4),
+            Action::PushMpls(kind) => (tags::push_mpls(*frame, parsed, kind), true, 4),
+            Action::PushPbb(kind) => (tags::push_pbb(*frame, parsed, kind), true, tags::SERVICE as isize),
+            Action::PopVlan => (tags::pop_vlan(*frame), false, -4),
+            Action::PopMpls(kind) => (tags::pop_mpls(*frame, parsed, kind), false, -4),
+            _ => (tags::pop_pbb(*frame, parsed), false, -(tags::SERVICE as isize)),
         };
-        self.is_stale = true;
         if is_done {
+            self.is_stale = true;
+            self.moved += length;
+        }
+        // What has no tag to take out stays as it is.
+        if is_done || !is_in {
             return Ok(());
         }
         self.counters.no_room.increment();
@@ -452,6 +447,7 @@ impl<'a> Run<'a> {
         }
         self.kept.extend_from_slice(head);
         let before = (self.parsed, self.is_stale, self.queue);
+        let moved = core::mem::take(&mut self.moved);
         // A bucket whose packet is dropped ends; the others do not.
         for action in &bucket.actions {
             if self.action(action, depth).is_err() {
@@ -459,19 +455,24 @@ impl<'a> Run<'a> {
             }
         }
         self.change();
-        let now = self.frame.bytes().len();
-        // What was put in front is taken away again, and what was taken away is still there.
-        let is_back = if now >= length {
-            self.frame.trim_front(now - length)
-        } else {
-            self.frame.grow_front(length - now)
-        };
-        let kept = self.kept.get(begin..).unwrap_or_default();
-        if let (true, Some(place)) = (is_back, self.frame.bytes_mut().get_mut(..kept.len())) {
-            place.copy_from_slice(kept);
-        }
+        self.put_back(begin, length);
         self.kept.truncate(begin);
         (self.parsed, self.is_stale, self.queue) = before;
+        self.moved = moved;
+    }
+
+    /// Makes the frame what it was: what was put in front is taken away again, and what was taken away is still there.
+    fn put_back(&mut self, begin: usize, length: usize) {
+        let moved = self.moved.unsigned_abs();
+        let is_back =
+            if self.moved > 0 { self.frame.trim_front(moved) } else { self.frame.grow_front(moved) };
+        let kept = self.kept.get(begin..).unwrap_or_default();
+        if is_back
+            && self.frame.set_len(length)
+            && let Some(place) = self.frame.bytes_mut().get_mut(..kept.len())
+        {
+            place.copy_from_slice(kept);
+        }
     }
 }
 
