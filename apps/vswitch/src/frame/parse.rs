@@ -13,6 +13,10 @@ const MOST_TAGS: usize = 4;
 const MOST_HEADERS: usize = 12;
 const MOST_OPTIONS: usize = 8;
 
+/// Smaller numbers in the place of an EtherType are lengths (IEEE 802.3, 3.2.6), and OFP_DL_TYPE_NOT_ETH_TYPE.
+const LEAST_TYPE: u16 = 0x600;
+const NO_TYPE: u16 = 0x5ff;
+
 /// Where the headers of a frame are. Zero is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
@@ -92,6 +96,10 @@ fn ethernet(head: &[u8], total: usize, parsed: &mut Parsed) -> Option<()> {
         }
     }
     layout.ethertype = at as u16;
+    if kind < LEAST_TYPE {
+        fields.0[0] |= u64::from(behind_length(head, at + 2)) << 16;
+        return None;
+    }
     fields.0[0] |= u64::from(kind) << 16;
     at += 2;
     match kind {
@@ -112,6 +120,14 @@ fn ethernet(head: &[u8], total: usize, parsed: &mut Parsed) -> Option<()> {
         }
         _ => None,
     }
+}
+
+/// The type of a frame of IEEE 802.3 that has a length in its place: what a SNAP header says, or a number that no type has
+/// (OpenFlow 1.0.0, 3.4).
+fn behind_length(head: &[u8], at: usize) -> u16 {
+    const SNAP: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
+    let is_snap = head.get(at..at + 6) == Some(&SNAP);
+    if is_snap { be16(head, at + 6).unwrap_or(NO_TYPE) } else { NO_TYPE }
 }
 
 fn arp(head: &[u8], at: usize, parsed: &mut Parsed) -> Option<()> {

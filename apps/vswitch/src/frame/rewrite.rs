@@ -236,18 +236,27 @@ pub fn set_mpls_ttl(frame: &mut dyn Frame, parsed: &Parsed, value: u8) -> bool {
     mpls_ttl(parsed).is_some_and(|at| set_octet(frame, parsed, at, value, Sums::None))
 }
 
-/// Takes one from the TTL of an IP packet or of the outermost MPLS header. `Err` if nothing would be left: then the packet may
-/// not be sent on (OpenFlow 1.3.5, 5.12).
-pub fn decrement_ttl(frame: &mut dyn Frame, parsed: &Parsed, is_mpls: bool) -> Result<bool, ()> {
+/// What became of a TTL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    /// It is one less, or there is none.
+    Valid,
+    /// Nothing would be left: the packet may not be sent on (OpenFlow 1.3.5, 5.12).
+    Invalid,
+}
+
+/// Takes one from the TTL of an IP packet or of the outermost MPLS header.
+pub fn decrement_ttl(frame: &mut dyn Frame, parsed: &Parsed, is_mpls: bool) -> Ttl {
     let place = if is_mpls { mpls_ttl(parsed) } else { ip_ttl(parsed) };
-    let Some(at) = place else { return Ok(false) };
+    let Some(at) = place else { return Ttl::Valid };
     match frame.bytes().get(at).copied() {
         Some(ttl @ 2..) => {
             let sums = if is_mpls { Sums::None } else { Sums::Header };
-            Ok(set_octet(frame, parsed, at, ttl - 1, sums))
+            set_octet(frame, parsed, at, ttl - 1, sums);
+            Ttl::Valid
         }
-        Some(_) => Err(()),
-        None => Ok(false),
+        Some(_) => Ttl::Invalid,
+        None => Ttl::Valid,
     }
 }
 

@@ -24,6 +24,8 @@ const NW_SRC_SHIFT: u32 = 8;
 const NW_DST_SHIFT: u32 = 14;
 const DL_VLAN_PCP: u32 = 1 << 20;
 const NW_TOS: u32 = 1 << 21;
+/// OFPFW_ALL: all bits that make a field wild.
+pub(crate) const ALL_WILD: u32 = 0x003f_ffff;
 /// OFP_VLAN_NONE.
 const UNTAGGED: u16 = 0xffff;
 /// OFPAT_.

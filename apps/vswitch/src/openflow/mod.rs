@@ -40,8 +40,9 @@ use unik_sched::time::Instant;
 
 pub use self::connection::Role;
 
-/// Versions on the wire.
+/// OpenFlow 1.0 on the wire.
 pub const V1_0: u8 = 1;
+/// OpenFlow 1.3 on the wire.
 pub const V1_3: u8 = 4;
 /// Controllers at a time.
 pub const MOST_CONNECTIONS: usize = 8;

@@ -74,6 +74,7 @@ fn read_flow_mod(message: &Message<'_>) -> Result<Read, Refusal> {
 /// OpenFlow 1.0.0, 5.3.3.
 fn read_flow_mod_1_0(message: &Message<'_>) -> Result<Read, Refusal> {
     let mut body = message.body;
+    let is_exact = body.clone().u32().is_some_and(|wild| wild & legacy::ALL_WILD == 0);
     let matching = legacy::read_match(&mut body).ok_or(Refusal::BAD_LENGTH)?;
     let mut head = || Some((body.u64()?, body.u16()?, body.u16()?, body.u16()?, body.u16()?));
     let (cookie, number, idle, hard, priority) = head().ok_or(Refusal::BAD_LENGTH)?;
@@ -101,7 +102,7 @@ fn read_flow_mod_1_0(message: &Message<'_>) -> Result<Read, Refusal> {
         idle,
         hard,
         // 1.0.0, 3.4: an entry that wants exact values goes before all others.
-        priority,
+        priority: if is_exact { u16::MAX } else { priority },
         out_port: legacy::port(out_port),
         out_group: GROUP_ANY,
         // Its counters begin anew whenever an entry is added.

@@ -31,11 +31,15 @@ const MORE: u16 = 1;
 const MOST_PLACES: u32 = 16384;
 
 /// What is listed.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each connection, and no box that could abort"
+)]
 enum List {
     Flows(Filter),
     Tables,
     PortCounters(u32),
-    Queues(u32, u32),
+    Queues(u32),
     Groups(u32),
     GroupDescriptions,
     Meters(u32),
@@ -123,7 +127,7 @@ impl Switch {
                 if queue != 0 && queue != u32::MAX {
                     return Err(Refusal::QUEUE);
                 }
-                List::Queues(number, queue)
+                List::Queues(number)
             }
             _ if is_1_0 => return Err(Refusal::BAD_MULTIPART),
             6 => List::Groups(body.u32().ok_or(too_short)?),
@@ -285,13 +289,13 @@ impl Dump {
                 }
                 true
             }
-            List::Ports | List::PortCounters(_) | List::Queues(..) => {
+            List::Ports | List::PortCounters(_) | List::Queues(_) => {
                 let Some(port) = datapath.ports.all().nth(at) else { return false };
                 match self.list {
                     List::PortCounters(wanted) if wanted == ports::ANY || wanted == port.number => {
                         write_counters(writer, self.version, port, now);
                     }
-                    List::Queues(wanted, _) if wanted == ports::ANY || wanted == port.number => {
+                    List::Queues(wanted) if wanted == ports::ANY || wanted == port.number => {
                         write_queue(writer, self.version, port, now);
                     }
                     List::Ports => write_port(writer, self.version, port),

@@ -7,12 +7,13 @@
 //! Invariant: an entry is in the one chain of its tuple that its hash says, and a tuple is in the order of its table.
 
 use super::{
-    action::Program,
     fields::{Fields, Match},
-    hash::mix,
+    tuple::Tuple,
 };
 use alloc::vec::Vec;
 use unik_sched::time::Instant;
+
+pub use super::flow::{Flow, NewFlow};
 
 /// Tables of the switch.
 pub const TABLES: u8 = 64;
@@ -22,112 +23,6 @@ pub const MOST_FLOWS: usize = 1 << 18;
 pub const MOST_TUPLES: usize = 4096;
 /// The end of a chain.
 pub(crate) const NONE: u32 = u32::MAX;
-
-/// A flow entry.
-pub struct Flow {
-    /// The controller's own number.
-    pub cookie: u64,
-    /// When it was made.
-    pub created: Instant,
-    /// When a frame last matched.
-    pub used: Instant,
-    /// Frames that matched.
-    pub packets: u64,
-    /// Their octets.
-    pub bytes: u64,
-    /// What is done with them.
-    pub program: Program,
-    /// The values, a word for each that the tuple looks at.
-    key: Vec<u64>,
-    hash: u32,
-    next: u32,
-    tuple: u16,
-    /// Whether it is preferred to others.
-    pub priority: u16,
-    /// Seconds without a frame after which it ends, or zero.
-    pub idle: u16,
-    /// Seconds after which it ends, or zero.
-    pub hard: u16,
-    /// OFPFF_.
-    pub flags: u16,
-    /// Its table.
-    pub table: u8,
-}
-
-impl Flow {
-    /// Whether it is the entry for all frames that have no other (OpenFlow 1.3.5, 5.4).
-    #[inline]
-    pub(crate) fn is_table_miss(&self) -> bool {
-        self.priority == 0 && self.key.is_empty()
-    }
-}
-
-/// What is said of an entry to be added.
-pub struct NewFlow {
-    /// Its table.
-    pub table: u8,
-    /// Whether it is preferred to others.
-    pub priority: u16,
-    /// What it wants.
-    pub matching: Match,
-    /// What it does.
-    pub program: Program,
-    /// The controller's own number.
-    pub cookie: u64,
-    /// Seconds without a frame after which it ends, or zero.
-    pub idle: u16,
-    /// Seconds after which it ends, or zero.
-    pub hard: u16,
-    /// OFPFF_.
-    pub flags: u16,
-}
-
-/// All entries that look at the same bits.
-struct Tuple {
-    mask: Fields,
-    /// The words of the mask that are not zero.
-    words: Vec<(u8, u64)>,
-    buckets: Vec<u32>,
-    count: u32,
-    /// No entry has a higher priority.
-    priority: u16,
-}
-
-impl Tuple {
-    fn new(mask: &Fields) -> Option<Tuple> {
-        let mut words = Vec::new();
-        words.try_reserve_exact(mask.0.iter().filter(|word| **word != 0).count()).ok()?;
-        words.extend((0u8..).zip(mask.0).filter(|(_, word)| *word != 0));
-        let mut buckets = Vec::new();
-        buckets.try_reserve_exact(4).ok()?;
-        buckets.resize(4, NONE);
-        Some(Tuple { mask: *mask, words, buckets, count: 0, priority: 0 })
-    }
-
-    #[inline]
-    fn hash(&self, fields: &Fields, seed: u64) -> u32 {
-        let hash = self.words.iter().fold(seed, |hash, (at, mask)| mix(hash, fields.word(*at) & mask));
-        (hash >> 32) as u32 ^ hash as u32
-    }
-
-    #[inline]
-    fn is_key(&self, key: &[u64], fields: &Fields) -> bool {
-        self.words.iter().zip(key).all(|((at, mask), value)| fields.word(*at) & mask == *value)
-    }
-
-    #[inline]
-    fn bucket(&self, hash: u32) -> usize {
-        hash as usize & (self.buckets.len() - 1)
-    }
-
-    fn value(&self, key: &[u64]) -> Fields {
-        let mut fields = Fields::ZERO;
-        for ((at, _), value) in self.words.iter().zip(key) {
-            fields.0[usize::from(*at) % super::fields::WORDS] = *value;
-        }
-        fields
-    }
-}
 
 enum Slot {
     Free(u32),

@@ -9,12 +9,15 @@ use super::{
 use alloc::vec::Vec;
 use unik_sched::{counter::Counter, time::Instant};
 
-/// Groups that there can be, and buckets of all of them.
+/// Groups that there can be.
 pub const MOST_GROUPS: usize = 1024;
+/// Buckets of all of them.
 pub const MOST_BUCKETS: usize = 4096;
-/// OFPG_MAX, OFPG_ALL and OFPG_ANY.
+/// OFPG_MAX.
 pub const GROUP_MAX: u32 = 0xffff_ff00;
+/// OFPG_ALL.
 pub const GROUP_ALL: u32 = 0xffff_fffc;
+/// OFPG_ANY.
 pub const GROUP_ANY: u32 = 0xffff_ffff;
 /// Groups that may lead to one another.
 pub(crate) const DEPTH: usize = 8;

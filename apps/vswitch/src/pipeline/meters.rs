@@ -6,18 +6,25 @@
 use alloc::vec::Vec;
 use unik_sched::time::Instant;
 
-/// Meters that there can be, and bands of each.
+/// Meters that there can be.
 pub const MOST_METERS: usize = 1024;
+/// Bands of each.
 pub const MOST_BANDS: usize = 8;
-/// OFPMF_.
+/// OFPMF_KBPS.
 pub const KBPS: u16 = 1;
+/// OFPMF_PKTPS.
 pub const PKTPS: u16 = 2;
+/// OFPMF_BURST.
 pub const BURST: u16 = 4;
+/// OFPMF_STATS.
 pub const STATS: u16 = 8;
-/// OFPM_MAX, OFPM_SLOWPATH, OFPM_CONTROLLER and OFPM_ALL.
+/// OFPM_MAX.
 pub const METER_MAX: u32 = 0xffff_0000;
+/// OFPM_SLOWPATH.
 pub const METER_SLOWPATH: u32 = 0xffff_fffd;
+/// OFPM_CONTROLLER.
 pub const METER_CONTROLLER: u32 = 0xffff_fffe;
+/// OFPM_ALL.
 pub const METER_ALL: u32 = 0xffff_ffff;
 
 /// What is done beyond a rate.

@@ -7,18 +7,24 @@
 //! Invariant: for one frame nothing is allocated, and what is done for it is bounded.
 
 pub mod action;
+mod alter;
+mod buckets;
 mod cache;
 pub mod commands;
+mod configure;
 pub mod fields;
+mod flow;
 pub mod flows;
 pub mod groups;
 mod hash;
 pub mod meters;
 pub mod ports;
 mod run;
+mod tuple;
 
 use self::{
     action::Action,
+    buckets::MOST_KEPT,
     cache::Cache,
     fields::Field,
     flows::{Flows, NONE},
@@ -26,7 +32,7 @@ use self::{
     hash::mix,
     meters::Meters,
     ports::Ports,
-    run::{MOST_KEPT, MOST_SET, Run},
+    run::{MOST_SET, Run},
 };
 use crate::frame::{
     Copied, Frame,
@@ -254,14 +260,14 @@ impl Datapath {
                 return;
             }
             if part.last().is_some_and(to_tables) {
-                self.from_tables(ingress, frame.bytes(), parsed, now, outside);
+                self.copy_through_tables(ingress, frame.bytes(), parsed, now, outside);
             }
         }
     }
 
     /// Lets a copy of a frame from a controller go through the tables.
     #[inline(never)]
-    fn from_tables(
+    fn copy_through_tables(
         &mut self,
         ingress: u32,
         bytes: &[u8],

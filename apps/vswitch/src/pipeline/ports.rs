@@ -3,26 +3,39 @@
 use alloc::vec::Vec;
 use unik_sched::time::Instant;
 
-/// Numbers of reserved ports (OpenFlow 1.3.5, 7.2.1).
+/// OFPP_MAX: the numbers of reserved ports are higher (OpenFlow 1.3.5, 7.2.1).
 pub const MAX: u32 = 0xffff_ff00;
+/// OFPP_IN_PORT.
 pub const IN_PORT: u32 = 0xffff_fff8;
+/// OFPP_TABLE.
 pub const TABLE: u32 = 0xffff_fff9;
+/// OFPP_NORMAL.
 pub const NORMAL: u32 = 0xffff_fffa;
+/// OFPP_FLOOD.
 pub const FLOOD: u32 = 0xffff_fffb;
+/// OFPP_ALL.
 pub const ALL: u32 = 0xffff_fffc;
+/// OFPP_CONTROLLER.
 pub const CONTROLLER: u32 = 0xffff_fffd;
+/// OFPP_LOCAL.
 pub const LOCAL: u32 = 0xffff_fffe;
+/// OFPP_ANY.
 pub const ANY: u32 = 0xffff_ffff;
-/// OFPPC_.
+/// OFPPC_PORT_DOWN.
 pub const PORT_DOWN: u32 = 1;
+/// OFPPC_NO_RECV.
 pub const NO_RECV: u32 = 1 << 2;
-/// Of OpenFlow 1.0 alone.
+/// OFPPC_NO_FLOOD, of OpenFlow 1.0 alone.
 pub const NO_FLOOD: u32 = 1 << 4;
+/// OFPPC_NO_FWD.
 pub const NO_FWD: u32 = 1 << 5;
+/// OFPPC_NO_PACKET_IN.
 pub const NO_PACKET_IN: u32 = 1 << 6;
-/// OFPPS_.
+/// OFPPS_LINK_DOWN.
 pub const LINK_DOWN: u32 = 1;
+/// OFPPS_BLOCKED.
 pub const BLOCKED: u32 = 1 << 1;
+/// OFPPS_LIVE.
 pub const LIVE: u32 = 1 << 2;
 /// Ports that there can be beside the local one.
 pub const MOST_PORTS: u32 = 64;

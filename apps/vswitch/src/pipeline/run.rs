@@ -6,28 +6,20 @@
 use super::{
     Counters, Destination, NO_COOKIE, Outside, PacketIn, Reason,
     action::{Action, Program, Step},
-    fields::{Field, Fields, ICMP, ICMPV6, TCP, UDP, VLAN},
+    fields::Field,
     flows::Flow,
-    groups::{Bucket, DEPTH, Group, Groups, Kind},
-    hash::mix,
+    groups::{DEPTH, Groups},
     meters::{Excess, Meters, remark},
     ports::{self, Ports},
 };
 use crate::frame::{
     Frame,
     parse::{Parsed, parse},
-    rewrite::{self, Change, set_field},
-    tags,
+    rewrite::set_field,
 };
 use alloc::vec::Vec;
 use unik_sched::time::Instant;
 
-/// Buckets that are done with one frame, tags that are put in and taken out, and octets that are kept of a frame meanwhile.
-const MOST_BUCKETS_DONE: u32 = 256;
-const MOST_TAGS: u32 = 32;
-const KEPT: usize = 1024;
-/// Octets of all frames that are kept.
-pub(crate) const MOST_KEPT: usize = KEPT * DEPTH;
 /// Actions of a set: one of each kind, and one for each field.
 pub(crate) const MOST_SET: usize = 64;
 
@@ -299,180 +291,6 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
-    }
-
-    fn rewrite(&mut self, action: &Action) -> Result<(), Dropped> {
-        let Run { frame, parsed, .. } = self;
-        match *action {
-            Action::SetField(field, value) => self.set_field(field, u128::from_be_bytes(value)),
-            Action::CopyTtlOut => {
-                rewrite::copy_ttl(*frame, parsed, true);
-            }
-            Action::CopyTtlIn => {
-                rewrite::copy_ttl(*frame, parsed, false);
-            }
-            Action::SetMplsTtl(ttl) => {
-                rewrite::set_mpls_ttl(*frame, parsed, ttl);
-            }
-            Action::SetNwTtl(ttl) => {
-                rewrite::set_ip_ttl(*frame, parsed, ttl);
-            }
-            Action::DecMplsTtl | Action::DecNwTtl => {
-                let is_mpls = *action == Action::DecMplsTtl;
-                if rewrite::decrement_ttl(*frame, parsed, is_mpls).is_err() {
-                    self.counters.invalid_ttl.increment();
-                    self.packet_in(Reason::InvalidTtl, u16::MAX);
-                    return Err(Dropped);
-                }
-            }
-            Action::SetVlanVid(vlan) => return self.set_vlan(Field::VLAN_VID, vlan),
-            Action::SetVlanPcp(priority) => return self.set_vlan(Field::VLAN_PCP, priority.into()),
-            Action::SetPort { is_source, port } => self.set_port(is_source, port),
-            _ => return self.tag(action),
-        }
-        Ok(())
-    }
-
-    fn set_field(&mut self, field: Field, value: u128) {
-        let change = set_field(self.frame, &mut self.parsed, field, value);
-        self.is_stale |= change == Change::Layout;
-    }
-
-    /// OpenFlow 1.0, 5.2.4: a frame without a tag gets one.
-    fn set_vlan(&mut self, field: Field, value: u16) -> Result<(), Dropped> {
-        if self.parsed.fields.get(Field::VLAN_VID) == 0 {
-            self.tag(&Action::PushVlan(VLAN))?;
-            self.read();
-        }
-        self.set_field(field, value.into());
-        Ok(())
-    }
-
-    fn set_port(&mut self, is_source: bool, port: u16) {
-        let field = match (self.parsed.fields.protocol(), is_source) {
-            (TCP, true) => Field::TCP_SRC,
-            (TCP, false) => Field::TCP_DST,
-            (UDP, true) => Field::UDP_SRC,
-            (UDP, false) => Field::UDP_DST,
-            (ICMP, true) => Field::ICMPV4_TYPE,
-            (ICMP, false) => Field::ICMPV4_CODE,
-            (ICMPV6, true) => Field::ICMPV6_TYPE,
-            (ICMPV6, false) => Field::ICMPV6_CODE,
-            (_, true) => Field::SCTP_SRC,
-            (_, false) => Field::SCTP_DST,
-        };
-        self.set_field(field, port.into());
-    }
-
-    /// Puts a tag in or takes one out. A frame that has no room for one more is dropped.
-    fn tag(&mut self, action: &Action) -> Result<(), Dropped> {
-        self.tags_done += 1;
-        let Run { frame, parsed, .. } = self;
-        let (is_done, is_in, length) = match *action {
-            _ if self.tags_done > MOST_TAGS => (false, true, 0),
-            Action::PushVlan(kind) => (tags::push_vlan(*frame, kind), true, 4),
-            Action::PushMpls(kind) => (tags::push_mpls(*frame, parsed, kind), true, 4),
-            Action::PushPbb(kind) => (tags::push_pbb(*frame, parsed, kind), true, tags::SERVICE as isize),
-            Action::PopVlan => (tags::pop_vlan(*frame), false, -4),
-            Action::PopMpls(kind) => (tags::pop_mpls(*frame, parsed, kind), false, -4),
-            _ => (tags::pop_pbb(*frame, parsed), false, -(tags::SERVICE as isize)),
-        };
-        if is_done {
-            self.is_stale = true;
-            self.moved += length;
-        }
-        // What has no tag to take out stays as it is.
-        if is_done || !is_in {
-            return Ok(());
-        }
-        self.counters.no_room.increment();
-        Err(Dropped)
-    }
-
-    fn hash(&self) -> u64 {
-        // Where the frame came from is no part of what it is.
-        let Fields(words) = &self.parsed.fields;
-        let first = words.first().copied().unwrap_or(0) & 0xffff_ffff;
-        words.iter().skip(1).fold(mix(self.seed, first), |hash, word| mix(hash, *word))
-    }
-
-    /// Does the buckets of a group that it says. The frame is the same afterwards.
-    fn group(&mut self, id: u32, depth: usize) -> Result<(), Dropped> {
-        let groups = self.groups;
-        let (Some(group), Some(depth)) = (groups.get(id), depth.checked_sub(1)) else { return Ok(()) };
-        group.packets.increment();
-        group.bytes.add(self.frame.total_len() as u64);
-        if group.kind == Kind::All {
-            return group.buckets.iter().try_for_each(|bucket| self.bucket(bucket, depth));
-        }
-        self.read();
-        match self.choose(group).and_then(|at| group.buckets.get(at)) {
-            Some(bucket) => self.bucket(bucket, depth),
-            None => Ok(()),
-        }
-    }
-
-    fn choose(&self, group: &Group) -> Option<usize> {
-        let hash = if group.kind == Kind::Select { self.hash() } else { 0 };
-        self.groups.choose(group, self.ports, hash)
-    }
-
-    #[inline(never)]
-    fn bucket(&mut self, bucket: &Bucket, depth: usize) -> Result<(), Dropped> {
-        self.buckets_done += 1;
-        if self.buckets_done > MOST_BUCKETS_DONE {
-            self.counters.endless.increment();
-            return Err(Dropped);
-        }
-        bucket.packets.increment();
-        bucket.bytes.add(self.frame.total_len() as u64);
-        if bucket.actions.iter().all(Action::is_output) {
-            let queue = self.queue;
-            let done = bucket.actions.iter().try_for_each(|action| self.action(action, depth));
-            self.queue = queue;
-            return done;
-        }
-        self.in_copy(bucket, depth);
-        Ok(())
-    }
-
-    /// Does a bucket that changes the frame, and changes it back.
-    fn in_copy(&mut self, bucket: &Bucket, depth: usize) {
-        let begin = self.kept.len();
-        let bytes = self.frame.bytes();
-        let length = bytes.len();
-        let head = bytes.get(..KEPT).unwrap_or(bytes);
-        if self.kept.capacity() - begin < head.len() {
-            return;
-        }
-        self.kept.extend_from_slice(head);
-        let before = (self.parsed, self.is_stale, self.queue);
-        let moved = core::mem::take(&mut self.moved);
-        // A bucket whose packet is dropped ends; the others do not.
-        for action in &bucket.actions {
-            if self.action(action, depth).is_err() {
-                break;
-            }
-        }
-        self.change();
-        self.put_back(begin, length);
-        self.kept.truncate(begin);
-        (self.parsed, self.is_stale, self.queue) = before;
-        self.moved = moved;
-    }
-
-    /// Makes the frame what it was: what was put in front is taken away again, and what was taken away is still there.
-    fn put_back(&mut self, begin: usize, length: usize) {
-        let moved = self.moved.unsigned_abs();
-        let is_back =
-            if self.moved > 0 { self.frame.trim_front(moved) } else { self.frame.grow_front(moved) };
-        let kept = self.kept.get(begin..).unwrap_or_default();
-        if is_back
-            && self.frame.set_len(length)
-            && let Some(place) = self.frame.bytes_mut().get_mut(..kept.len())
-        {
-            place.copy_from_slice(kept);
-        }
     }
 }
 

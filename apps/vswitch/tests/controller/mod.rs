@@ -1,5 +1,10 @@
 //! A controller for tests: messages as octets, sent to a switch that stands on nothing but memory.
-#![allow(dead_code, reason = "each file of tests uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    reason = "each file of tests uses a part of it"
+)]
 
 use std::collections::VecDeque;
 

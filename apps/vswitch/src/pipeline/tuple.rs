@@ -1,0 +1,55 @@
+//! One tuple of a table: a hash table of entries that look at the same bits.
+
+use super::{
+    fields::{Fields, WORDS},
+    flows::NONE,
+    hash::mix,
+};
+use alloc::vec::Vec;
+
+/// All entries that look at the same bits.
+pub(super) struct Tuple {
+    pub(super) mask: Fields,
+    /// The words of the mask that are not zero.
+    pub(super) words: Vec<(u8, u64)>,
+    pub(super) buckets: Vec<u32>,
+    pub(super) count: u32,
+    /// No entry has a higher priority.
+    pub(super) priority: u16,
+}
+
+impl Tuple {
+    pub(super) fn new(mask: &Fields) -> Option<Tuple> {
+        let mut words = Vec::new();
+        words.try_reserve_exact(mask.0.iter().filter(|word| **word != 0).count()).ok()?;
+        words.extend((0u8..).zip(mask.0).filter(|(_, word)| *word != 0));
+        let mut buckets = Vec::new();
+        buckets.try_reserve_exact(4).ok()?;
+        buckets.resize(4, NONE);
+        Some(Tuple { mask: *mask, words, buckets, count: 0, priority: 0 })
+    }
+
+    #[inline]
+    pub(super) fn hash(&self, fields: &Fields, seed: u64) -> u32 {
+        let hash = self.words.iter().fold(seed, |hash, (at, mask)| mix(hash, fields.word(*at) & mask));
+        (hash >> 32) as u32 ^ hash as u32
+    }
+
+    #[inline]
+    pub(super) fn is_key(&self, key: &[u64], fields: &Fields) -> bool {
+        self.words.iter().zip(key).all(|((at, mask), value)| fields.word(*at) & mask == *value)
+    }
+
+    #[inline]
+    pub(super) fn bucket(&self, hash: u32) -> usize {
+        hash as usize & (self.buckets.len() - 1)
+    }
+
+    pub(super) fn value(&self, key: &[u64]) -> Fields {
+        let mut fields = Fields::ZERO;
+        for ((at, _), value) in self.words.iter().zip(key) {
+            fields.0[usize::from(*at) % WORDS] = *value;
+        }
+        fields
+    }
+}
