@@ -33,6 +33,7 @@ pub mod query;
 pub mod request;
 mod rows;
 mod steps;
+pub mod switch;
 
 /// How often each guest is started for the ratio.
 pub const ROUNDS: usize = 7;
@@ -87,7 +88,7 @@ fn count(word: &str) -> Result<usize> {
 }
 
 /// The benchmarks, and the options that each has.
-const ALL: [(&str, &[&str]); 9] = [
+const ALL: [(&str, &[&str]); 10] = [
     ("boot", &[]),
     ("query", &[]),
     ("request", &[]),
@@ -96,6 +97,7 @@ const ALL: [(&str, &[&str]); 9] = [
     ("net", &ROWS),
     ("dns", &ROWS),
     ("httpd", &ROWS),
+    ("switch", &ROWS),
     ("density", &["--quick", "--count"]),
 ];
 const ROWS: [&str; 3] = ["--only", "--quick", "--no-peer"];
@@ -129,6 +131,7 @@ pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
         "dns" => dns::run(&workspace, options),
         "httpd" => httpd::run(&workspace, options),
         "density" => density::run(&workspace, options),
+        "switch" => switch(&workspace, options),
         _ => boot(&workspace),
     }
 }
@@ -182,6 +185,20 @@ fn request(workspace: &Workspace) -> Result<u8> {
     );
     print!("{text}");
     write(workspace, "request.txt", &text)
+}
+
+/// What a frame costs the switch.
+fn switch(workspace: &Workspace, options: &net::Options) -> Result<u8> {
+    if let Some(row) = options.only.iter().find(|row| *row != "instructions") {
+        return Err(Error::usage(format!("there is no figure '{row}' of the switch: choose instructions")));
+    }
+    let switch::Cost { alone, together } = switch::measure(workspace)?;
+    let text = format!(
+        "instructions a frame of 64 bytes from one port to another, from the interrupt to the next sleep (QEMU, -d exec, microvm)\n\
+         learning    alone {alone:>6}  each of 32 together {together:>6}\n"
+    );
+    print!("{text}");
+    write(workspace, "switch.txt", &text)
 }
 
 fn boot(workspace: &Workspace) -> Result<u8> {

@@ -36,6 +36,7 @@ extern crate std;
 
 mod address;
 mod counters;
+mod file;
 pub mod frame;
 mod lldp;
 pub mod openflow;
@@ -50,6 +51,7 @@ mod vlan;
 
 pub use address::{Key, Mac};
 pub use counters::{PortCounters, SwitchCounters};
+pub use file::{FILE, FileError, apply};
 pub use lldp::{Id, LldpCounters, Neighbor, Text};
 pub use rstp::Role;
 pub use settings::{

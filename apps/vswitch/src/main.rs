@@ -4,7 +4,7 @@
 
 use unik::net::EarlyNet;
 use unik::time::Time;
-use unik::{Commands, Config, Counters, Entropy, Failure, Monitor, Ports, Shutdown};
+use unik::{Commands, Config, Counters, Entropy, Failure, Files, Monitor, Ports, Shutdown};
 use unik_vswitch::service;
 
 #[unik::main]
@@ -14,15 +14,18 @@ async fn main(
     shutdown: Shutdown,
     _net: Option<EarlyNet>,
     ports: Option<Ports>,
+    files: Option<Files>,
     time: Time,
     entropy: Entropy,
     counters: Counters,
-    _commands: Commands,
+    commands: Commands,
     config: Config,
 ) -> Result<(), Failure> {
-    let switch = service::prepare(ports.as_ref(), entropy.next_u64(), &|key| config.get(key))?;
+    let switch =
+        service::prepare(ports.as_ref(), files.as_ref(), entropy.next_u64(), &|key| config.get(key))?;
     let Some(ports) = ports else { return Ok(()) };
     service::count(&switch.borrow(), &ports, &counters);
+    service::show(&switch, &commands);
     service::serve(switch, ports.into_iter(), time, shutdown).await;
     Ok(())
 }

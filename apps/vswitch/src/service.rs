@@ -3,10 +3,12 @@
 //! One task, the caller's, has all cards and the [`Switch`] ([`plane`]). When the appliance is asked to end, it ends at once: what is
 //! on its way is not worth a wait.
 
+mod commands;
 mod plane;
 
 use crate::NoMemory;
 use crate::address::Mac;
+use crate::file::{FILE, FileError, apply};
 use crate::settings::{BadSetting, PORTS, Settings};
 use crate::switch::Switch;
 use alloc::boxed::Box;
@@ -17,7 +19,7 @@ use core::fmt;
 pub use plane::Plane;
 use unik::ports::Port;
 use unik::time::Time;
-use unik::{Counters, Failure, Ports, Shutdown, select};
+use unik::{Commands, Counters, Failure, Files, Ports, Shutdown, select};
 
 /// The switch, which is looked at between two turns of the plane.
 pub type SharedSwitch = Rc<RefCell<Switch>>;
@@ -30,6 +32,8 @@ pub enum Error {
     NoPort,
     /// A word of the configuration is wrong.
     Setting(BadSetting),
+    /// The file of settings is.
+    File(FileError<'static>),
     /// There is no memory for the tables.
     NoMemory,
 }
@@ -41,6 +45,7 @@ impl fmt::Display for Error {
                 "the switch has no port: the first network card is for management, give it one more --net for each port",
             ),
             Self::Setting(error) => error.fmt(f),
+            Self::File(error) => error.fmt(f),
             Self::NoMemory => f.write_str("there is no memory for the tables of the switch: switch.table= makes them smaller"),
         }
     }
@@ -51,6 +56,12 @@ impl core::error::Error for Error {}
 impl From<BadSetting> for Error {
     fn from(error: BadSetting) -> Self {
         Self::Setting(error)
+    }
+}
+
+impl From<FileError<'static>> for Error {
+    fn from(error: FileError<'static>) -> Self {
+        Self::File(error)
     }
 }
 
@@ -69,17 +80,22 @@ impl From<Error> for Failure {
     }
 }
 
-/// A switch for these ports, by the words of the configuration. Nobody outside may know `seed`.
+/// A switch for these ports, by `vswitch.toml` of the data and by the words of the configuration, which go before that. Nobody
+/// outside may know `seed`.
 ///
 /// # Errors
 /// There is no port, a word makes no sense, or memory is lacking.
 pub fn prepare(
     ports: Option<&Ports>,
+    files: Option<&Files>,
     seed: u64,
     get: &dyn Fn(&str) -> Option<&'static str>,
 ) -> Result<SharedSwitch, Error> {
     let ports = ports.ok_or(Error::NoPort)?;
     let mut settings = Settings::try_new(ports.len())?;
+    if let Some(file) = files.and_then(|files| files.read(FILE)) {
+        apply(&mut settings, file)?;
+    }
     settings.read(get)?;
     let mut addresses = [Mac::default(); PORTS];
     for (address, port) in addresses.iter_mut().zip(ports.iter()) {
@@ -98,6 +114,11 @@ pub fn count(switch: &Switch, ports: &Ports, counters: &Counters) {
     }
     counters.register("switch", switch.counters());
     counters.register("lldp", switch.lldp_counters());
+}
+
+/// Lets an operator ask how the switch is.
+pub fn show(switch: &SharedSwitch, commands: &Commands) {
+    commands::register(commands, switch);
 }
 
 /// Switches until it is asked to end.

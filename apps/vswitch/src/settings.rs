@@ -151,18 +151,19 @@ pub struct Name {
 }
 
 impl Name {
-    /// The setting that is called so within `group`, which is `switch` or `port1` and so on.
-    pub fn find(group: &str, word: &str) -> Option<Self> {
-        let (port, words) = match group.strip_prefix("port") {
-            None if group == "switch" => (None, &SWITCH[..]),
-            None => return None,
-            Some(number) => {
-                let number = number.parse::<usize>().ok().filter(|_| number.len() == 1)?;
-                (Some(number.checked_sub(1).filter(|index| *index < PORTS)?), &PORT[..])
-            }
-        };
-        let word = words.iter().find(|known| **known == word)?;
-        Some(Self { port, word })
+    /// The setting that is called so within `group`, which is `switch` or `port1` and so on; its place there too.
+    pub fn find(group: &str, word: &str) -> Option<(Self, usize)> {
+        let port = Self::group(group)?.checked_sub(1);
+        let words = if port.is_some() { &PORT[..] } else { &SWITCH[..] };
+        let place = words.iter().position(|known| *known == word)?;
+        Some((Self { port, word: words.get(place)? }, place))
+    }
+
+    /// The place of a group: 0 for the switch, and the number of a port.
+    pub(crate) fn group(group: &str) -> Option<usize> {
+        let Some(number) = group.strip_prefix("port") else { return (group == "switch").then_some(0) };
+        let number = number.parse::<usize>().ok().filter(|_| number.len() == 1)?;
+        (1..=PORTS).contains(&number).then_some(number)
     }
 
     /// All that there are.

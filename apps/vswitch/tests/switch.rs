@@ -29,7 +29,7 @@ fn switch(ports: usize, words: &[(&str, &str)]) -> Switch {
     let mut settings = Settings::try_new(ports).expect("there is memory");
     for (key, value) in words {
         let (group, word) = key.split_once('.').expect("a group");
-        let name = Name::find(group, word).expect("a word that is known");
+        let (name, _) = Name::find(group, word).expect("a word that is known");
         settings.set(name, value).unwrap_or_else(|error| panic!("{error}"));
     }
     let mut switch = Switch::try_new(&settings, &vec![host(0xff); ports], 42).expect("there is memory");

@@ -36,7 +36,7 @@ impl Net {
             let own = words.iter().filter(|word| word.0 == index).map(|word| (word.1, word.2));
             for (key, value) in [("switch.rstp", "on")].into_iter().chain(own) {
                 let (group, word) = key.split_once('.').expect("a group");
-                let name = Name::find(group, word).expect("it is known");
+                let (name, _) = Name::find(group, word).expect("it is known");
                 settings.set(name, value).unwrap_or_else(|error| panic!("{error}"));
             }
             let addresses: Vec<Mac> = (0..*count).map(|port| address(index, port)).collect();
