@@ -206,3 +206,161 @@ impl Controller {
         assert_eq!(self.messages, [], "nothing is refused");
     }
 }
+
+/// The header and the value of a field, with a mask behind it or not.
+pub fn oxm(field: u8, value: &[u8], mask: Option<&[u8]>) -> Vec<u8> {
+    let length = value.len() << usize::from(mask.is_some());
+    let mut octets = vec![0x80, 0, field << 1 | u8::from(mask.is_some()), length as u8];
+    octets.extend(value);
+    octets.extend(mask.unwrap_or_default());
+    octets
+}
+
+/// A match of these fields.
+pub fn matching(fields: &[Vec<u8>]) -> Vec<u8> {
+    let fields = fields.concat();
+    let mut octets = vec![0, 1];
+    octets.extend((fields.len() as u16 + 4).to_be_bytes());
+    octets.extend(fields);
+    octets.resize(octets.len().next_multiple_of(8), 0);
+    octets
+}
+
+/// An action with four octets of arguments.
+pub fn action(kind: u16, argument: u32) -> Vec<u8> {
+    [&kind.to_be_bytes()[..], &[0, 8], &argument.to_be_bytes()].concat()
+}
+
+pub fn output(port: u32, most: u16) -> Vec<u8> {
+    [&[0, 0, 0, 16][..], &port.to_be_bytes(), &most.to_be_bytes(), &[0; 6]].concat()
+}
+
+pub fn set_field(field: u8, value: &[u8]) -> Vec<u8> {
+    let mut octets = vec![0, 25, 0, 0];
+    octets.extend(oxm(field, value, None));
+    octets.resize(octets.len().next_multiple_of(8), 0);
+    octets[3] = octets.len() as u8;
+    octets
+}
+
+/// An instruction with actions: 3 to write them, 4 to apply them.
+pub fn instruction(kind: u16, actions: &[Vec<u8>]) -> Vec<u8> {
+    let actions = actions.concat();
+    let length = actions.len() as u16 + 8;
+    [&kind.to_be_bytes()[..], &length.to_be_bytes(), &[0; 4], &actions].concat()
+}
+
+pub fn apply(actions: &[Vec<u8>]) -> Vec<u8> {
+    instruction(4, actions)
+}
+
+pub fn goto(table: u8) -> Vec<u8> {
+    vec![0, 1, 0, 8, table, 0, 0, 0]
+}
+
+/// A FLOW_MOD of 1.3.
+#[derive(Clone)]
+pub struct Flow {
+    pub cookie: u64,
+    pub cookie_mask: u64,
+    pub table: u8,
+    pub command: u8,
+    pub idle: u16,
+    pub hard: u16,
+    pub priority: u16,
+    pub buffer: u32,
+    pub out_port: u32,
+    pub out_group: u32,
+    pub flags: u16,
+    pub matching: Vec<u8>,
+    pub instructions: Vec<u8>,
+}
+
+impl Flow {
+    pub fn add(fields: &[Vec<u8>], instructions: &[Vec<u8>]) -> Flow {
+        Flow {
+            cookie: 0,
+            cookie_mask: 0,
+            table: 0,
+            command: 0,
+            idle: 0,
+            hard: 0,
+            priority: 100,
+            buffer: u32::MAX,
+            out_port: u32::MAX,
+            out_group: u32::MAX,
+            flags: 0,
+            matching: matching(fields),
+            instructions: instructions.concat(),
+        }
+    }
+
+    pub fn body(&self) -> Vec<u8> {
+        let mut octets = self.cookie.to_be_bytes().to_vec();
+        octets.extend(self.cookie_mask.to_be_bytes());
+        octets.extend([self.table, self.command]);
+        for number in [self.idle, self.hard, self.priority] {
+            octets.extend(number.to_be_bytes());
+        }
+        for number in [self.buffer, self.out_port, self.out_group] {
+            octets.extend(number.to_be_bytes());
+        }
+        octets.extend(self.flags.to_be_bytes());
+        octets.extend([0; 2]);
+        octets.extend(&self.matching);
+        octets.extend(&self.instructions);
+        octets
+    }
+
+    pub fn send(&self, bench: &mut Bench, controller: &mut Controller) {
+        controller.command(bench, 14, &self.body());
+    }
+
+    /// Sends it, and gives the type and the code of the error that comes back.
+    pub fn refused(&self, bench: &mut Bench, controller: &mut Controller) -> (u16, u16) {
+        controller.ask(bench, 14, &self.body()).error()
+    }
+}
+
+/// A frame of Ethernet with an IPv4 packet and a UDP datagram, with right checksums.
+pub fn datagram() -> Vec<u8> {
+    let mut bytes = vec![2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 8, 0];
+    bytes.extend([0x45, 0, 0, 46, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    bytes.extend([0, 53, 0x30, 0x39, 0, 26, 0, 0]);
+    bytes.extend(b"eighteen octets..!");
+    seal(&mut bytes);
+    bytes
+}
+
+fn sum(octets: &[u8]) -> u32 {
+    octets.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0))).sum()
+}
+
+fn fold(mut sum: u32) -> u16 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+/// Fills in the checksums of IPv4, and of TCP, UDP or ICMP within, computed from nothing.
+pub fn seal(bytes: &mut [u8]) {
+    bytes[24..26].fill(0);
+    let header = fold(sum(&bytes[14..34]));
+    bytes[24..26].copy_from_slice(&header.to_be_bytes());
+    let end = 14 + usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    let protocol = bytes[23];
+    let (at, pseudo) = match protocol {
+        6 => (34 + 16, true),
+        17 => (34 + 6, true),
+        1 => (34 + 2, false),
+        _ => return,
+    };
+    bytes[at..at + 2].fill(0);
+    let above = if pseudo { sum(&bytes[26..34]) + u32::from(protocol) + (end - 34) as u32 } else { 0 };
+    let mut value = fold(above + sum(&bytes[34..end]));
+    if protocol == 17 && value == 0 {
+        value = 0xffff;
+    }
+    bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
+}
