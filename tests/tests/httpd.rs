@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their verdict")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
 use std::path::PathBuf;
@@ -254,12 +255,14 @@ fn the_access_log_goes_to_a_collector_and_the_journal_and_nobody_waits_for_it() 
     let mut vm = server().words(&format!("httpd.log=json log.syslog=10.0.2.2:{port}")).monitor().boot();
     vm.line("ready: httpd");
     let mut stream = vm.connect(80);
-    for number in 0..200 {
-        assert_eq!(get(&mut stream, &format!("/{number}"), "User-Agent: \"a\"\r\n").code(), "404");
-    }
     let mut bytes = [0; 2048];
-    let mut number = 0;
+    let (mut number, mut asked) = (0, 0);
     while number < 200 {
+        // Each request is its own: what arrives here is not to be more than this computer keeps.
+        if number == asked {
+            assert_eq!(get(&mut stream, &format!("/{number}"), "User-Agent: \"a\"\r\n").code(), "404");
+            asked += 1;
+        }
         let length =
             collector.recv(&mut bytes).unwrap_or_else(|error| vm.fail(&format!("no message: {error}")));
         let message = String::from_utf8_lossy(&bytes[..length]).into_owned();
@@ -279,6 +282,66 @@ fn the_access_log_goes_to_a_collector_and_the_journal_and_nobody_waits_for_it() 
     // What the journal has of them is not sent once more.
     let sent = vm.counter("syslog.sent");
     assert!((200..220).contains(&sent), "{sent} messages were sent");
+}
+
+/// Checks that a text is one of OpenMetrics 1.0 with families of one number, and gives the values by their names.
+#[track_caller]
+fn numbers(text: &str) -> BTreeMap<String, u64> {
+    let families = text.strip_suffix("# EOF\n").expect("it ends with its end");
+    let (mut numbers, mut names) = (BTreeMap::new(), BTreeSet::new());
+    let mut lines = families.lines().peekable();
+    while let Some(line) = lines.next() {
+        let (name, kind) =
+            line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')).expect("a type");
+        assert!(names.insert(name.to_owned()), "{name} comes once");
+        assert!(
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                && !name.ends_with("_total")
+        );
+        if let Some(unit) = lines.next_if(|line| line.starts_with("# UNIT ")) {
+            let (named, unit) = unit[7..].split_once(' ').expect("a unit");
+            assert!(named == name && name.ends_with(&format!("_{unit}")), "{named} {unit}");
+        }
+        let help = lines.next().and_then(|line| line.strip_prefix("# HELP ")?.split_once(' '));
+        assert!(help.is_some_and(|(named, text)| named == name && !text.is_empty()), "{name} has a help");
+        let (sample, value) = lines.next().and_then(|line| line.split_once(' ')).expect("a number");
+        let end = if kind == "counter" { "_total" } else { "" };
+        assert!(
+            sample == format!("{name}{end}") && ["counter", "gauge"].contains(&kind),
+            "{sample} is a {kind}"
+        );
+        numbers.insert(sample.to_owned(), value.parse().expect("a number"));
+    }
+    numbers
+}
+
+#[test]
+fn all_numbers_are_served_on_a_port_of_their_own() {
+    let ports = &[(Protocol::Tcp, 80), (Protocol::Tcp, 9100)];
+    let mut vm = server().network(ports).words("httpd.metrics=9100").monitor().boot();
+    vm.line("ready: httpd");
+    let mut stream = vm.connect(80);
+    assert_eq!(get(&mut stream, "/metrics", "").code(), "404", "not for everybody");
+    let response = get(&mut vm.connect(9100), "/metrics", "");
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(response.field("Content-Type"), Some(kind));
+    let text = String::from_utf8(response.contents).unwrap();
+    let numbers = numbers(&text);
+    for (name, least) in [
+        ("unik_httpd_client_errors_total", 1),
+        ("unik_httpd_open_connections", 1),
+        ("unik_machine_heap_used_bytes", 1),
+        ("unik_net0_rx_bytes_total", 1),
+        ("unik_metrics_requests_total", 1),
+    ] {
+        assert!(numbers.get(name).is_some_and(|number| *number >= least), "{name} in {text}");
+    }
+    // Every counter that the inspection channel knows of is there.
+    let listed = vm.look("counters --all");
+    for counter in listed.lines().filter_map(|line| line.split_whitespace().find(|word| word.contains('.'))) {
+        let name = counter.replace('.', "_").replace("octets", "bytes");
+        assert!(numbers.contains_key(&format!("unik_{name}_total")), "{counter} in {text}");
+    }
 }
 
 #[test]

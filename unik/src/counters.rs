@@ -1,6 +1,6 @@
 //! The registry of counters: everything that components count, by name.
 
-use crate::backend::Interrupts;
+use crate::backend::{self, Interrupts, Memory};
 use crate::outcome::Failure;
 use crate::resource::{Resource, at_once};
 use crate::system::System;
@@ -36,6 +36,11 @@ impl Counters {
     pub fn visit_while(&self, visit: &mut dyn FnMut(&'static str, &'static str, u64) -> bool) {
         let mut goes_on = true;
         self.visit(&mut |group, name, value| goes_on = goes_on && visit(group, name, value));
+    }
+
+    /// What of the machine's memory is in use; a process has that of its host.
+    pub fn memory(&self) -> Option<Memory> {
+        backend::memory()
     }
 
     /// The registry of a system, with what every system counts. That is added by whoever asks for counters at all: no

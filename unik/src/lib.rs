@@ -87,7 +87,7 @@ macro_rules! application_name {
     };
 }
 
-pub use backend::run;
+pub use backend::{Memory, run};
 pub use clock::Clock;
 pub use commands::Commands;
 pub use config::Config;

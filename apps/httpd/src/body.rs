@@ -85,6 +85,7 @@ impl Body {
 
     /// Reads what comes next, if it is there; gives the bytes that it had.
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Status> {
+        let room = self.room;
         match &mut self.part {
             Part::Bytes(left) => {
                 let taken = min(*left, bytes.len() as u64);
@@ -96,6 +97,8 @@ impl Body {
                 let line = bytes.get(..end).unwrap_or_default();
                 self.part = match chunk_size(line).ok_or(Status::BAD_REQUEST)? {
                     0 => Part::Trailer(Scan::default()),
+                    // Nobody needs to send it to hear that it is too long.
+                    size if size > room => return Err(Status::CONTENT_TOO_LARGE),
                     size => Part::Chunk(size),
                 };
                 Ok(end + 2)

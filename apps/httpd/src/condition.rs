@@ -48,14 +48,15 @@ pub(crate) fn evaluate(request: &Request<'_>, validators: Validators<'_>) -> Out
     Outcome::Proceed
 }
 
-/// Whether a range may be sent, as far as `If-Range` has something to say (RFC 9110, 13.1.5).
-pub(crate) fn allows_range(request: &Request<'_>, validators: Validators<'_>) -> bool {
+/// Whether a range may be sent at this second, as far as `If-Range` has something to say (RFC 9110, 13.1.5). A date says nothing
+/// where contents may have changed twice in the second that it names (8.8.2.2).
+pub(crate) fn allows_range(request: &Request<'_>, validators: Validators<'_>, wall: Option<u64>) -> bool {
     if !request.has(Field::IfRange) {
         return true;
     }
     let Some(value) = request.value(Field::IfRange) else { return false };
     match date::parse(value) {
-        Some(moment) => validators.modified.map(u64::from) == Some(moment),
+        Some(moment) => validators.modified.map(u64::from) == Some(moment) && wall > Some(moment),
         None => value == validators.etag,
     }
 }

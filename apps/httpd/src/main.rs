@@ -21,7 +21,8 @@ async fn main(
     syslog: Syslog,
     config: Config,
 ) -> Result<(), Failure> {
-    let server = service::prepare(&files, &net, &syslog, &|key| config.get(key))?;
+    let server = service::prepare(&files, &clock, &net, &syslog, &|key| config.get(key))?;
     counters.register("httpd", server.clone());
+    service::watch(&net, &server, &counters, &spawner, &time, clock.clone(), shutdown).await?;
     service::serve(&net, server, &spawner, &time, clock, shutdown).await.map_err(Failure::from)
 }

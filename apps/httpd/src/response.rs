@@ -5,6 +5,7 @@
 use crate::coding::Wishes;
 use crate::condition::{self, Outcome};
 use crate::date;
+use crate::metrics::{self, Numbers};
 use crate::output::{Multipart, Output};
 use crate::path;
 use crate::range::{self, Parts};
@@ -91,9 +92,10 @@ impl<'a> Writer<'_, 'a> {
             Found::Directory => self.lead(request, &route, Status::MOVED_PERMANENTLY, b"/", path, b"/"),
             Found::Listing => self.list(&route, host),
             Found::Nothing if self.server.is_health(path) => self.health(),
-            Found::Nothing => match site.fallback(host) {
-                Some(index) => self.send_resource(request, &route, index),
-                None => self.page_of(Some(&route), Status::NOT_FOUND, &[]),
+            Found::Nothing => match (self.server.metrics(path), site.fallback(host)) {
+                (Some(numbers), _) => self.metrics(numbers),
+                (None, Some(index)) => self.send_resource(request, &route, index),
+                (None, None) => self.page_of(Some(&route), Status::NOT_FOUND, &[]),
             },
         }
     }
@@ -154,7 +156,7 @@ impl<'a> Writer<'_, 'a> {
             }
             // RFC 9110, 14.2: a range means something to GET alone.
             if let (Method::Get, Some(value)) = (request.method, request.value(Field::Range))
-                && condition::allows_range(request, site.validators(&form))
+                && condition::allows_range(request, site.validators(&form), self.manner.wall)
                 && let Some(parts) = range::select(value, form.contents.len())
             {
                 return match parts.count() {
@@ -241,6 +243,25 @@ impl<'a> Writer<'_, 'a> {
     fn health(&mut self) -> Option<()> {
         let status = if self.manner.is_ending { Status::SERVICE_UNAVAILABLE } else { Status::OK };
         self.page(status, &[b"Cache-Control: no-store\r\n"])
+    }
+
+    /// The numbers of now.
+    #[inline(never)]
+    fn metrics(&mut self, numbers: &Numbers) -> Option<()> {
+        let mut text = Vec::new();
+        metrics::write(numbers, &mut text)?;
+        self.begin(Status::OK)?;
+        let out = &mut self.out.head;
+        push_length(out, text.len())?;
+        push_all(
+            out,
+            &[b"Content-Type: ", metrics::TYPE.as_bytes(), b"\r\nCache-Control: no-store\r\n\r\n"],
+        )?;
+        if self.manner.is_head {
+            return Some(());
+        }
+        self.out.length = text.len();
+        push(out, &text)
     }
 
     /// A response that tells its status, whatever it is about.

@@ -3,6 +3,7 @@
 use crate::access::Log;
 use crate::counters::Counters;
 use crate::date;
+use crate::metrics::{self, Numbers};
 use crate::settings::Settings;
 use crate::site::{File, LoadError, Site};
 use crate::status::Status;
@@ -30,6 +31,9 @@ pub struct Server<'a> {
     settings: Settings,
     counters: Counters,
     log: Option<Log>,
+    metrics: Option<Numbers>,
+    /// Connections that have a seat.
+    open: Cell<usize>,
     /// How most responses begin, and the moment whose date it tells.
     beginning: Cell<(u64, Beginning)>,
 }
@@ -47,7 +51,15 @@ impl<'a> Server<'a> {
     ) -> Result<Self, LoadError<'a>> {
         let site = Site::load(files)?;
         let beginning = Cell::new((0, begin(0)));
-        Ok(Self { site, settings, counters: Counters::new(), log: None, beginning })
+        Ok(Self {
+            site,
+            settings,
+            counters: Counters::new(),
+            log: None,
+            metrics: None,
+            open: Cell::new(0),
+            beginning,
+        })
     }
 
     /// How many files it serves.
@@ -71,6 +83,27 @@ impl<'a> Server<'a> {
     /// What it has counted.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Connections that are served at this moment.
+    pub fn open_connections(&self) -> usize {
+        self.open.get()
+    }
+
+    /// Takes notice that a connection is served from now on, or not any more.
+    pub(crate) fn is_open(&self, is_open: bool) {
+        let open = self.open.get();
+        self.open.set(if is_open { open + 1 } else { open.saturating_sub(1) });
+    }
+
+    /// Serves these numbers as `/metrics`, where the site has no such file.
+    pub fn show(&mut self, metrics: Numbers) {
+        self.metrics = Some(metrics);
+    }
+
+    /// The numbers that are found under a path.
+    pub(crate) fn metrics(&self, path: &[u8]) -> Option<&Numbers> {
+        self.metrics.as_ref().filter(|_| path == metrics::PATH)
     }
 
     /// Writes the access log, where the settings want one, into `lines` from now on.

@@ -6,6 +6,7 @@
 
 use crate::access::Client;
 use crate::configuration::ConfigurationError;
+use crate::metrics::Kind;
 use crate::seats::{Admitted, Seats};
 use crate::server::Server;
 use crate::session::{LINGER, Session, Step};
@@ -24,12 +25,15 @@ use unik::io::{Read, Write};
 use unik::net::{self, Listen, Net, TcpListener, TcpStream};
 use unik::sync::{Event, Lines};
 use unik::time::{Duration, Sleep, Time};
-use unik::{Clock, Destinations, Failure, Files, Shutdown, Spawner, Syslog, log, yield_now};
+use unik::{Clock, Counters, Destinations, Failure, Files, Shutdown, Spawner, Syslog, log, yield_now};
 use unik_sched::time::Instant;
 use unik_sched::{Pace, has_memory};
 
 /// The port of the protocol.
 const PORT: u16 = 80;
+/// Connections at the same time to the port of the metrics, and what each sends ahead.
+const WATCHERS: usize = 4;
+const WATCHED: usize = 8 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: usize = 128;
 /// What a connection receives ahead: the head of a request.
@@ -126,15 +130,17 @@ impl From<net::Error> for Error {
 #[inline(never)]
 pub fn prepare(
     files: &Files,
+    clock: &Clock,
     net: &Net,
     syslog: &Syslog,
     get: &dyn Fn(&str) -> Option<&'static str>,
 ) -> Result<Rc<Server<'static>>, Error> {
     let settings = Settings::read(get)?;
+    let now = clock.since_epoch().map(|now| now.as_secs());
     let mut files = files.files().map(|file| File {
         path: file.path(),
         contents: file.contents().unwrap_or_default(),
-        modified: file.modified(),
+        modified: file.modified().map(|modified| passed(modified, now)),
     });
     let mut server = Server::load(&mut files, settings)?;
     if server.files() == 0 {
@@ -157,6 +163,11 @@ pub fn prepare(
     Ok(Rc::new(server))
 }
 
+/// A moment that has passed: none is told that lies behind the date of its response (RFC 9110, 8.8.2.1).
+fn passed(moment: u32, now: Option<u64>) -> u32 {
+    now.and_then(|now| u32::try_from(now).ok()).map_or(moment, |now| moment.min(now))
+}
+
 /// Answers requests on port 80 until the appliance is asked to end, and then finishes the responses that were begun.
 ///
 /// # Errors
@@ -170,19 +181,8 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), Error> {
     let (listen, seats) = dimension(net, server.settings()).ok_or(Error::NoMemory)?;
-    let listener = net.listen(listen).await?;
-    let shared = Rc::new(Shared {
-        server,
-        time: time.clone(),
-        clock,
-        wall: Cell::new((Instant::ZERO, None)),
-        shutdown,
-        seats: RefCell::new(seats),
-        closed: Event::new(),
-        complaint: Pace::new(COMPLAINT),
-    });
-    let acceptor = accept(listener, shared.clone(), spawner.clone());
-    spawner.spawn("http", acceptor).map_err(|_| Error::TooManyTasks)?;
+    let shared = Shared::new(server, time, clock, shutdown, seats);
+    start(net, listen, &shared, spawner).await?;
     shutdown.requested().await;
     for _ in 0..LAST_TURNS {
         yield_now().await;
@@ -199,6 +199,60 @@ pub async fn serve(
     })
     .await;
     Ok(())
+}
+
+/// Serves `/metrics` on the port that the settings say, if they say one: all counters of `registry`, and what is measured of the
+/// machine and of `server`. It has connections of its own, and the same limits for each.
+///
+/// # Errors
+/// Those of [`serve`].
+pub async fn watch(
+    net: &Net,
+    server: &Rc<Server<'static>>,
+    registry: &Counters,
+    spawner: &Spawner,
+    time: &Time,
+    clock: Clock,
+    shutdown: Shutdown,
+) -> Result<(), Error> {
+    let Some(port) = server.settings().metrics else { return Ok(()) };
+    let listen = Listen::on(port).backlog(WATCHERS).buffers(RECEIVED, WATCHED);
+    let watcher = watcher(server.clone(), registry.clone(), time.clone()).ok_or(Error::NoMemory)?;
+    registry.register("metrics", watcher.clone());
+    let seats = Seats::try_new(WATCHERS, None).ok_or(Error::NoMemory)?;
+    start(net, listen, &Shared::new(watcher, time, clock, shutdown, seats), spawner).await
+}
+
+/// A server without files that shows the numbers of another one. `None` if there is no memory for it.
+#[inline(never)]
+fn watcher(of: Rc<Server<'static>>, registry: Counters, time: Time) -> Option<Rc<Server<'static>>> {
+    let settings = Settings { connections: WATCHERS, log: None, ..*of.settings() };
+    let mut watcher = Server::load(&mut core::iter::empty(), settings).ok()?;
+    watcher.show(Box::new(move |visit| {
+        visit(Kind::Gauge, "machine", "uptime_seconds", time.now().as_nanos() / 1_000_000_000);
+        if let Some(memory) = registry.memory() {
+            for (name, bytes) in [
+                ("heap_bytes", memory.heap),
+                ("heap_used_bytes", memory.heap_used),
+                ("heap_peak_bytes", memory.heap_peak),
+                ("stack_bytes", memory.stack),
+                ("stack_peak_bytes", memory.stack_peak),
+            ] {
+                visit(Kind::Gauge, "machine", name, bytes as u64);
+            }
+        }
+        visit(Kind::Gauge, "httpd", "files", of.files() as u64);
+        visit(Kind::Gauge, "httpd", "open_connections", of.open_connections() as u64);
+        registry.visit(&mut |group, name, value| visit(Kind::Counter, group, name, value));
+    }));
+    Some(Rc::new(watcher))
+}
+
+/// Listens, and starts the task that accepts.
+async fn start(net: &Net, listen: Listen, shared: &Rc<Shared>, spawner: &Spawner) -> Result<(), Error> {
+    let listener = net.listen(listen).await?;
+    let acceptor = accept(listener, shared.clone(), spawner.clone());
+    spawner.spawn("http", acceptor).map(drop).map_err(|_| Error::TooManyTasks)
 }
 
 /// How to listen, and seats for as many connections as are wanted, or as the network has memory for.
@@ -235,6 +289,25 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(
+        server: Rc<Server<'static>>,
+        time: &Time,
+        clock: Clock,
+        shutdown: Shutdown,
+        seats: Seats,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            server,
+            time: time.clone(),
+            clock,
+            wall: Cell::new((Instant::ZERO, None)),
+            shutdown,
+            seats: RefCell::new(seats),
+            closed: Event::new(),
+            complaint: Pace::new(COMPLAINT),
+        })
+    }
+
     /// The second since the Unix epoch.
     #[inline]
     fn wall(&self, now: Instant) -> Option<u64> {
@@ -256,6 +329,7 @@ impl Shared {
     /// Takes notice that the connection in `place` is closed.
     fn leave(&self, place: usize) {
         self.seats.borrow_mut().leave(place);
+        self.server.is_open(false);
         self.closed.set();
     }
 
@@ -275,6 +349,7 @@ impl Shared {
         let admitted = self.seats.borrow_mut().admit(client.ip(), self.time.now());
         match admitted {
             Ok(admitted) => {
+                self.server.is_open(true);
                 if admitted.displaces {
                     counters.connections_displaced.increment();
                 }
@@ -468,4 +543,15 @@ fn shut(stream: &mut TcpStream) -> impl Future<Output = ()> {
         let _ = pin!(stream.close()).poll(context);
         Poll::Ready(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_modified_in_the_future_was_modified_now() {
+        assert_eq!((passed(5, Some(4)), passed(5, Some(5)), passed(5, Some(6))), (4, 5, 5));
+        assert_eq!((passed(5, None), passed(5, Some(u64::MAX))), (5, 5));
+    }
 }

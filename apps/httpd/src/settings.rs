@@ -24,6 +24,8 @@ pub struct Settings {
     pub log: Option<Format>,
     /// `httpd.health`: the path whose answer says whether the server is well, without its first slash.
     pub health: Option<&'static str>,
+    /// `httpd.metrics`: the port under which metrics are served; none without it.
+    pub metrics: Option<u16>,
     /// `net0.nat=1`: all clients share one address, so no limit on the connections of one is of use.
     pub is_shared: bool,
 }
@@ -39,6 +41,7 @@ impl Default for Settings {
             rate: 1024,
             log: None,
             health: Some("healthz"),
+            metrics: None,
             is_shared: false,
         }
     }
@@ -112,6 +115,13 @@ impl Settings {
                 Some(path.strip_prefix('/').ok_or(BadSetting { key: "httpd.health", expected })?)
             }
         };
+        settings.metrics = match get("httpd.metrics") {
+            None | Some("off") => None,
+            Some(_) => {
+                let (key, expected) = ("httpd.metrics", "a port from 81 to 65535, or off");
+                u16::try_from(quantity(get, key, expected, (81, 65_535), 0)?).ok()
+            }
+        };
         settings.is_shared = get("net0.nat") == Some("1");
         Ok(settings)
     }
@@ -151,6 +161,7 @@ mod tests {
             ("httpd.rate", "100"),
             ("httpd.log", "combined"),
             ("httpd.health", "/up/"),
+            ("httpd.metrics", "9100"),
             ("net0.nat", "1"),
         ];
         let expected = Settings {
@@ -162,6 +173,7 @@ mod tests {
             rate: 100,
             log: Some(Format::Combined),
             health: Some("up/"),
+            metrics: Some(9100),
             is_shared: true,
         };
         assert_eq!(read(&words), Ok(expected));
@@ -180,6 +192,7 @@ mod tests {
             ),
             ("httpd.idle_time", "1h", "httpd.idle_time= needs a number of seconds from 1 to 3600"),
             ("httpd.log", "syslog", "httpd.log= needs combined, json or off"),
+            ("httpd.metrics", "80", "httpd.metrics= needs a port from 81 to 65535, or off"),
             ("httpd.health", "healthz", "httpd.health= needs a path that begins with a slash, or off"),
         ] {
             assert_eq!(read(&[(key, value)]).unwrap_err().to_string(), sentence);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{ask, checks, get, server_of};
-use unik_httpd::Server;
+use unik_httpd::{File, Server, Settings};
 
 const MODIFIED: &str = "Sat, 05 Nov 1994 01:46:40 GMT";
 const BEFORE: &str = "Sat, 05 Nov 1994 01:46:39 GMT";
@@ -173,6 +173,18 @@ fn a_range_is_sent_if_it_is_of_the_state_that_the_client_knows() {
     }
     assert_eq!(code(&server, "Range: bytes=36-\nIf-Range: \"a\""), 200, "no range, no 416");
     assert_eq!(code(&server, "If-Range: \"a\""), 200);
+}
+
+#[test]
+fn a_date_of_this_second_is_no_reason_to_send_a_part() {
+    for (modified, code) in [(checks::WALL - 1, 206), (checks::WALL, 200)] {
+        let modified = u32::try_from(modified).expect("a date of today");
+        let file = File { path: "a", contents: b"contents", modified: Some(modified) };
+        let server = Server::load(&mut [file].into_iter(), Settings::default()).expect("there is memory");
+        let date = get(&server, "/a", "").field("Last-Modified").expect("a date").to_owned();
+        let response = get(&server, "/a", &format!("Range: bytes=0-1\nIf-Range: {date}"));
+        assert_eq!(response.code, code, "{date}");
+    }
 }
 
 #[test]

@@ -279,3 +279,19 @@ fn at_the_end_what_has_begun_is_answered_and_nothing_else() {
     let (response, rest) = Response::split(&client.sent, false);
     assert_eq!((response.code, response.field("Connection"), rest), (503, Some("close"), &b""[..]));
 }
+
+#[test]
+fn a_chunk_that_is_too_long_is_refused_before_it_is_sent() {
+    let server = checks::server();
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (chunks, begins) in [
+        ("FFFF", None),
+        ("10001", Some(&b"HTTP/1.1 413 "[..])),
+        ("8000\r\n", None),
+        ("FFFFFFFF", Some(&b"HTTP/1.1 413 "[..])),
+        ("5\r\nhello\r\nFFFB", Some(&b"HTTP/1.1 413 "[..])),
+    ] {
+        let sent = outcome(&server, format!("{head}{chunks}\r\n").as_bytes()).sent;
+        assert_eq!(sent.get(..13), begins, "{chunks}");
+    }
+}

@@ -3,7 +3,7 @@
 mod common;
 
 use common::checks;
-use unik_httpd::{File, Server, Session, Settings, Step};
+use unik_httpd::{File, Kind, Server, Session, Settings, Step};
 use unik_sched::time::Instant;
 use unik_testkit::{Scarce, Scarcity};
 
@@ -87,6 +87,22 @@ fn a_request_on_a_kept_connection_takes_no_memory() {
     let ((), failed) = Scarcity::From(0).during(|| (0..100).for_each(|_| turn()));
     assert_eq!(failed, 0);
     assert!(server.counters().successes.get() >= 100);
+}
+
+#[test]
+fn numbers_for_which_there_is_no_memory_end_the_connection() {
+    let mut server = checks::server();
+    server.show(Box::new(|visit| (0..100).for_each(|number| visit(Kind::Counter, "door", "opened", number))));
+    let request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+    let whole = serve(&server, request).expect("there is memory");
+    for number in 0.. {
+        let (served, failed) = Scarcity::Nth(number).during(|| serve(&server, request));
+        assert_eq!(served, (failed == 0).then_some(whole), "allocation {number}");
+        if failed == 0 {
+            assert!(number >= 8, "{number} allocations");
+            return;
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Response, ask, checks, get, outcome, server_of, with_settings};
-use unik_httpd::Settings;
+use unik_httpd::{Kind, Settings};
 
 #[test]
 fn a_page_comes_with_its_fields() {
@@ -228,4 +228,22 @@ fn what_came_of_requests_is_counted() {
         &counters.refused,
     ];
     assert_eq!(counted.map(|counter| counter.get()), [5, 1, 1, 2, 1, 1]);
+}
+
+#[test]
+fn numbers_are_served_where_they_are_shown_and_nowhere_else() {
+    let server = server_of(&[("index.html", b"<p>Hello")]);
+    assert_eq!(get(&server, "/metrics", "").code, 404);
+    let mut server = server_of(&[]);
+    server.show(Box::new(|visit| visit(Kind::Counter, "door", "opened", 3)));
+    let response = get(&server, "/metrics", "Accept: application/openmetrics-text");
+    assert_eq!(
+        response.field("Content-Type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    assert!(response.text().ends_with("\nunik_door_opened_total 3\n# EOF\n"), "{}", response.text());
+    let head = ask(&server, "HEAD /metrics HTTP/1.1\nHost: a");
+    assert_eq!((head.code, head.contents.len()), (200, 0));
+    assert_eq!(head.field("Content-Length"), response.field("Content-Length"));
+    assert_eq!((get(&server, "/", "").code, get(&server, "/metrics/", "").code), (404, 404));
 }

@@ -23,16 +23,16 @@ pub(crate) use process::{
 };
 
 /// What a machine's memory holds, in bytes.
-#[derive(Clone, Copy)]
-pub(crate) struct Memory {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
     /// The heap.
-    pub(crate) heap: usize,
+    pub heap: usize,
     /// What of it is in use.
-    pub(crate) heap_used: usize,
+    pub heap_used: usize,
     /// The most that was in use at the same time.
-    pub(crate) heap_peak: usize,
+    pub heap_peak: usize,
     /// The stack.
-    pub(crate) stack: usize,
+    pub stack: usize,
     /// The most that was in use of it.
-    pub(crate) stack_peak: usize,
+    pub stack_peak: usize,
 }
