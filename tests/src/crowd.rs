@@ -82,6 +82,27 @@ impl<'a> Crowd<'a> {
         (self.open.len() - open, self.refused - refused)
     }
 
+    /// Begins to connect from each of `ports`, and resets what the guest says to that.
+    ///
+    /// # Panics
+    /// The guest is silent.
+    #[track_caller]
+    pub fn knock(&mut self, ports: Range<u16>) {
+        let (deadline, mut left) = (Instant::now() + PATIENCE, ports.len());
+        for port in ports.clone() {
+            self.send(port, SYN, FIRST, 0, &[]);
+        }
+        while left > 0 {
+            assert!(Instant::now() < deadline, "the guest has no answer for {left} of {ports:?}");
+            let Some(frame) = self.wire.receive() else { continue };
+            let Some(segment) = self.read(&frame).filter(|segment| ports.contains(&segment.port)) else {
+                continue;
+            };
+            self.send(segment.port, RST, FIRST + 1, 0, &[]);
+            left -= 1;
+        }
+    }
+
     /// Says `bytes` on each open connection; how many of them the guest answered, before it was silent for a while.
     pub fn ask(&mut self, bytes: &[u8]) -> usize {
         for (port, (next, wanted)) in self.open.clone() {
