@@ -197,7 +197,7 @@ fn every_prefix_of_what_was_written_and_any_order_between_flushes_is_a_whole_sto
         let between = &noted[flushed..end];
         let mut prefix = stable.clone();
         between.iter().for_each(|step| write(&mut prefix, step));
-        let others = (0..if between.is_empty() { 0 } else { 6 })
+        let others = (0..if between.is_empty() { 0 } else { 24 })
             .map(|attempt| crashed(&stable, between, attempt, &mut random));
         for disk in [prefix].into_iter().chain(others.collect::<Vec<_>>()) {
             let now = count(disk, &mut histories);
@@ -210,7 +210,7 @@ fn every_prefix_of_what_was_written_and_any_order_between_flushes_is_a_whole_sto
     }
     println!("{disks} disks, {flushes} flushes");
     assert_eq!(durable, COMMITS, "what the image said is committed is durable");
-    assert!(flushes > COMMITS && disks > 500);
+    assert!(flushes > COMMITS && disks > 1500);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn errors_of_the_disk_name_the_sector_and_lose_nothing() {
     let error = "the disk cannot make durable what was written to it";
     let flush = "file.inject-error.0.event=none,file.inject-error.0.iotype=flush,file.inject-error.0.errno=5,file.inject-error.0.once=off";
     assert_eq!(fails(&image, faulty(&image, flush), error), (0, now));
-    let mut flush = format!("{flush},file.inject-error.0.state=6");
+    let mut flush = flush.replace("event=none", "event=flush_to_disk") + ",file.inject-error.0.state=6";
     for state in 1..6 {
         let step = format!(",file.set-state.{}", state - 1);
         flush += &format!("{step}.event=flush_to_disk{step}.state={state}{step}.new_state={}", state + 1);
