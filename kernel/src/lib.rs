@@ -57,6 +57,8 @@ mod memory;
 mod port;
 #[cfg(target_os = "none")]
 pub mod power;
+#[cfg(all(target_os = "none", feature = "getrandom"))]
+pub mod random;
 #[cfg(target_os = "none")]
 pub mod source;
 #[cfg(target_os = "none")]

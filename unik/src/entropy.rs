@@ -7,7 +7,16 @@
 //! Invariant: without a source that works nobody gets random numbers, unless `random=weak` allows it.
 
 mod generator;
+#[cfg(all(target_os = "none", feature = "getrandom"))]
+mod provided;
 mod seeded;
+
+#[cfg(not(all(target_os = "none", feature = "getrandom")))]
+mod provided {
+    //! Nobody draws but by `Entropy`; or the host's own numbers are drawn.
+
+    pub(super) fn provide(_: &super::Shared) {}
+}
 
 pub(crate) use generator::Sample;
 pub(crate) use seeded::Sources;
@@ -42,10 +51,16 @@ struct Shared {
     time: Time,
 }
 
+impl Shared {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.seeded.borrow_mut().fill(self.time.now(), bytes);
+    }
+}
+
 impl Entropy {
     /// Fills `bytes`.
     pub fn fill(&self, bytes: &mut [u8]) {
-        self.0.seeded.borrow_mut().fill(self.0.time.now(), bytes);
+        self.0.fill(bytes);
     }
 
     /// A number of 32 bits.
@@ -97,7 +112,9 @@ impl Entropy {
             }
             log::warn!("random numbers can be guessed: there is no source of them, and random=weak is set");
         }
-        Ok(Self(Box::leak(Box::new(Shared { seeded: RefCell::new(seeded), time }))))
+        let shared: &'static Shared = Box::leak(Box::new(Shared { seeded: RefCell::new(seeded), time }));
+        provided::provide(shared);
+        Ok(Self(shared))
     }
 }
 

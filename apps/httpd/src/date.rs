@@ -113,7 +113,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 }
 
 /// The reverse of [`civil`], from the year 1970 on.
-fn days(year: u64, month: u64, day: u64) -> u64 {
+pub(crate) fn days(year: u64, month: u64, day: u64) -> u64 {
     let year = year - u64::from(month < 2);
     let (era, year) = (year / 400, year % 400);
     let month = (month + 10) % 12;

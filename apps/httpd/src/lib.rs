@@ -64,6 +64,8 @@ mod settings;
 mod site;
 mod status;
 mod text;
+#[cfg_attr(not(feature = "tls"), path = "plain.rs")]
+pub mod tls;
 
 pub use access::Format;
 pub use body::BODY_LIMIT;

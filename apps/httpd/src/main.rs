@@ -1,4 +1,4 @@
-//! A static web server: serves the files of its data over HTTP.
+//! A static web server: serves the files of its data over HTTP, and with the feature `tls` over HTTPS.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -6,6 +6,7 @@ use unik::net::Net;
 use unik::time::Time;
 use unik::{Clock, Config, Counters, Failure, Files, Monitor, Shutdown, Spawner, Syslog};
 use unik_httpd::service;
+use unik_httpd::tls::Door;
 
 #[unik::main]
 #[expect(clippy::too_many_arguments, reason = "they say what the appliance is made of")]
@@ -22,7 +23,8 @@ async fn main(
     config: Config,
 ) -> Result<(), Failure> {
     let server = service::prepare(&files, &clock, &net, &syslog, &|key| config.get(key))?;
+    let door = Door::open(&files, &clock, &counters)?;
     counters.register("httpd", server.clone());
-    service::watch(&net, &server, &counters, &spawner, &time, clock.clone(), shutdown).await?;
-    service::serve(&net, server, &spawner, &time, clock, shutdown).await.map_err(Failure::from)
+    service::watch(&net, &server, &door, &counters, &spawner, &time, clock.clone(), shutdown).await?;
+    Ok(service::serve(&net, server, door, &spawner, &time, clock, shutdown).await?)
 }

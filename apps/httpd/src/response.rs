@@ -14,12 +14,16 @@ use crate::server::Server;
 use crate::site::{Form, Found};
 use crate::status::Status;
 use crate::text::{push, push_all, push_number};
+use crate::tls::Scheme;
 use alloc::vec::Vec;
 
 /// What is allowed for each file, and so for all of them.
 const ALLOW: &[u8] = b"Allow: GET, HEAD, OPTIONS\r\n";
 /// The end of a response in parts: two hyphens, the boundary, and two more, in a line of their own.
 const BOUNDARY: &[u8] = b"\r\n--";
+
+/// The port that an `https` URL does not tell (RFC 9110, 4.2.2).
+const HTTPS_PORT: u16 = 443;
 
 /// What a path has without escapes (RFC 3986, 3.3), without those that mean something elsewhere.
 const SEGMENTS: &[u8] = b"-._~!$&'()*+,;=:@/";
@@ -50,6 +54,8 @@ pub(crate) struct Manner {
     pub(crate) is_head: bool,
     /// The server is about to end.
     pub(crate) is_ending: bool,
+    /// What it came over.
+    pub(crate) scheme: Scheme,
 }
 
 /// Writes one response.
@@ -71,6 +77,9 @@ impl<'a> Writer<'_, 'a> {
     }
 
     fn find(&mut self, request: &Request<'_>) -> Option<()> {
+        if let Some(port) = self.manner.scheme.leads_to(self.server.settings().https_redirect) {
+            return self.lead_to_https(request, port);
+        }
         let mut space = Vec::new();
         let path = match path::resolve(request.path(), &mut space) {
             Ok(path) => path,
@@ -236,6 +245,30 @@ impl<'a> Writer<'_, 'a> {
         let query = if to.contains(&b'?') { b"" } else { query };
         push_all(&mut field, &[end, query, b"\r\n"])?;
         self.page_of(Some(route), status, &[&field])
+    }
+
+    /// Leads to the same host and target over TLS (RFC 9110, 4.2.2), except who asks whether the server is well.
+    #[inline(never)]
+    fn lead_to_https(&mut self, request: &Request<'_>, port: u16) -> Option<()> {
+        if request.path().strip_prefix(b"/").is_some_and(|path| self.server.is_health(path)) {
+            return self.health();
+        }
+        let Some(host) = request.value(Field::Host).filter(|host| !host.is_empty()) else {
+            return self.page(Status::BAD_REQUEST, &[]);
+        };
+        // RFC 3986, 3.2.2: an address of IPv6 stands in brackets, and a colon in it begins no port.
+        let end = match host.iter().position(|&byte| byte == b']') {
+            Some(bracket) => bracket + 1,
+            None => host.iter().position(|&byte| byte == b':').unwrap_or(host.len()),
+        };
+        let mut field = Vec::new();
+        push_all(&mut field, &[b"Location: https://", host.get(..end).unwrap_or(host)])?;
+        if port != HTTPS_PORT {
+            push(&mut field, b":")?;
+            push_number(&mut field, port.into())?;
+        }
+        push_all(&mut field, &[request.target, b"\r\n"])?;
+        self.page(Status::MOVED_PERMANENTLY, &[&field])
     }
 
     /// Whether the server is well: it is until it is about to end.

@@ -11,10 +11,11 @@ use crate::seats::{Admitted, Seats};
 use crate::server::Server;
 use crate::session::{LINGER, Session, Step};
 use crate::settings::{BadSetting, Settings};
-use crate::site::{File, LoadError};
+use crate::site::{File, LoadError, SECRETS};
+use crate::tls::{Conversation, Door};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::ToString;
+use alloc::string::ToString as _;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::poll_fn;
@@ -137,7 +138,8 @@ pub fn prepare(
 ) -> Result<Rc<Server<'static>>, Error> {
     let settings = Settings::read(get)?;
     let now = clock.since_epoch().map(|now| now.as_secs());
-    let mut files = files.files().map(|file| File {
+    let files = files.files().filter(|file| !file.path().starts_with(SECRETS));
+    let mut files = files.map(|file| File {
         path: file.path(),
         contents: file.contents().unwrap_or_default(),
         modified: file.modified().map(|modified| passed(modified, now)),
@@ -168,21 +170,26 @@ fn passed(moment: u32, now: Option<u64>) -> u32 {
     now.and_then(|now| u32::try_from(now).ok()).map_or(moment, |now| moment.min(now))
 }
 
-/// Answers requests on port 80 until the appliance is asked to end, and then finishes the responses that were begun.
+/// Answers requests on port 80, and on that of HTTPS where `door` leads there, until the appliance is asked to end, and then
+/// finishes the responses that were begun.
 ///
 /// # Errors
 /// [`Error::Net`] where the port cannot be opened, [`Error::NoMemory`], [`Error::TooManyTasks`].
 pub async fn serve(
     net: &Net,
     server: Rc<Server<'static>>,
+    door: Door,
     spawner: &Spawner,
     time: &Time,
     clock: Clock,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
-    let (listen, seats) = dimension(net, server.settings()).ok_or(Error::NoMemory)?;
+    let (sent, seats) = dimension(net, server.settings()).ok_or(Error::NoMemory)?;
     let shared = Shared::new(server, time, clock, shutdown, seats);
-    start(net, listen, &shared, spawner).await?;
+    if let Some(port) = door.secure_port() {
+        start(net, listen(port, sent), &shared, door.secured(), "https", spawner).await?;
+    }
+    start(net, listen(PORT, sent), &shared, door, "http", spawner).await?;
     shutdown.requested().await;
     for _ in 0..LAST_TURNS {
         yield_now().await;
@@ -206,9 +213,11 @@ pub async fn serve(
 ///
 /// # Errors
 /// Those of [`serve`].
+#[expect(clippy::too_many_arguments, reason = "they are what the appliance is made of")]
 pub async fn watch(
     net: &Net,
     server: &Rc<Server<'static>>,
+    door: &Door,
     registry: &Counters,
     spawner: &Spawner,
     time: &Time,
@@ -220,13 +229,14 @@ pub async fn watch(
     let watcher = watcher(server.clone(), registry.clone(), time.clone()).ok_or(Error::NoMemory)?;
     registry.register("metrics", watcher.clone());
     let seats = Seats::try_new(WATCHERS, None).ok_or(Error::NoMemory)?;
-    start(net, listen, &Shared::new(watcher, time, clock, shutdown, seats), spawner).await
+    let shared = Shared::new(watcher, time, clock, shutdown, seats);
+    start(net, listen, &shared, door.clone(), "metrics", spawner).await
 }
 
 /// A server without files that shows the numbers of another one. `None` if there is no memory for it.
 #[inline(never)]
 fn watcher(of: Rc<Server<'static>>, registry: Counters, time: Time) -> Option<Rc<Server<'static>>> {
-    let settings = Settings { connections: WATCHERS, log: None, ..*of.settings() };
+    let settings = Settings { connections: WATCHERS, log: None, https_redirect: None, ..*of.settings() };
     let mut watcher = Server::load(&mut core::iter::empty(), settings).ok()?;
     watcher.show(Box::new(move |visit| {
         visit(Kind::Gauge, "machine", "uptime_seconds", time.now().as_nanos() / 1_000_000_000);
@@ -249,28 +259,37 @@ fn watcher(of: Rc<Server<'static>>, registry: Counters, time: Time) -> Option<Rc
 }
 
 /// Listens, and starts the task that accepts.
-async fn start(net: &Net, listen: Listen, shared: &Rc<Shared>, spawner: &Spawner) -> Result<(), Error> {
+async fn start(
+    net: &Net,
+    listen: Listen,
+    shared: &Rc<Shared>,
+    door: Door,
+    name: &'static str,
+    spawner: &Spawner,
+) -> Result<(), Error> {
     let listener = net.listen(listen).await?;
-    let acceptor = accept(listener, shared.clone(), spawner.clone());
-    spawner.spawn("http", acceptor).map(drop).map_err(|_| Error::TooManyTasks)
+    let acceptor = accept(listener, shared.clone(), door, spawner.clone());
+    spawner.spawn(name, acceptor).map(drop).map_err(|_| Error::TooManyTasks)
 }
 
-/// How to listen, and seats for as many connections as are wanted, or as the network has memory for.
+/// How to listen on a port for connections that send so much ahead.
+fn listen(port: u16, sent: usize) -> Listen {
+    Listen::on(port).backlog(BACKLOG).buffers(RECEIVED, sent)
+}
+
+/// What a connection sends ahead, and seats for as many as are wanted, or as the network has memory for.
 #[inline(never)]
-fn dimension(net: &Net, settings: &Settings) -> Option<(Listen, Seats)> {
-    let mut dimensions = SENT.into_iter().map(|sent| {
-        let listen = Listen::on(PORT).backlog(BACKLOG).buffers(RECEIVED, sent);
-        (listen, net.room(&listen) / SHARE)
-    });
-    let is_enough = |(_, room): &(Listen, usize)| *room >= settings.connections;
+fn dimension(net: &Net, settings: &Settings) -> Option<(usize, Seats)> {
+    let mut dimensions = SENT.into_iter().map(|sent| (sent, net.room(&listen(PORT, sent)) / SHARE));
+    let is_enough = |(_, room): &(usize, usize)| *room >= settings.connections;
     let least = SENT.len() - 1;
-    let (listen, room) = dimensions.clone().find(is_enough).or_else(|| dimensions.nth(least))?;
+    let (sent, room) = dimensions.clone().find(is_enough).or_else(|| dimensions.nth(least))?;
     let connections = settings.connections.min(room).max(1);
     if connections < settings.connections {
         log::info!("there is memory for {connections} connections");
     }
     let client_limit = Some(settings.client_connections).filter(|_| !settings.is_shared);
-    Some((listen, Seats::try_new(connections, client_limit)?))
+    Some((sent, Seats::try_new(connections, client_limit)?))
 }
 
 /// What the connections share.
@@ -364,7 +383,7 @@ impl Shared {
     }
 }
 
-async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner) {
+async fn accept(mut listener: TcpListener, shared: Rc<Shared>, door: Door, spawner: Spawner) {
     let mut ending = pin!(shared.shutdown.requested());
     loop {
         let accepted = poll_fn(|context| match ending.as_mut().poll(context) {
@@ -383,7 +402,7 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
             stream.abort();
             continue;
         };
-        let task = connection(stream, client, shared.clone(), place);
+        let task = connection(stream, client, door.clone(), shared.clone(), place);
         if spawner.spawn("http-client", task).is_err() {
             shared.leave(place);
             shared.server.counters().no_memory.increment();
@@ -397,8 +416,12 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, spawner: Spawner)
 }
 
 /// Serves one connection, and frees its place.
-async fn connection(mut stream: TcpStream, client: SocketAddr, shared: Rc<Shared>, place: usize) {
-    let mut session = Session::new(client.ip(), shared.server.settings(), shared.time.now());
+async fn connection(mut stream: TcpStream, client: SocketAddr, door: Door, shared: Rc<Shared>, place: usize) {
+    let session = Session::new(client.ip(), shared.server.settings(), shared.time.now());
+    let Some(mut session) = door.begin(session) else {
+        stream.abort();
+        return shared.leave(place);
+    };
     let mut timer = shared.time.sleep_until(session.deadline());
     if let Err(error) = converse(&mut stream, &mut session, &shared, place, &mut timer).await {
         log::debug!("connection of {}: {error}", Client(client.ip()));
@@ -459,7 +482,7 @@ enum Wake {
 /// Serves one connection until either side has had enough.
 async fn converse(
     stream: &mut TcpStream,
-    session: &mut Session<'static>,
+    session: &mut Conversation<'static>,
     shared: &Shared,
     place: usize,
     timer: &mut Sleep,
@@ -511,7 +534,7 @@ async fn converse(
 
 /// What else may end a wait than the stream.
 fn wait(
-    session: &Session<'_>,
+    session: &Conversation<'_>,
     shared: &Shared,
     place: usize,
     timer: &mut Sleep,

@@ -13,6 +13,7 @@ use crate::scan::{Bounds, Found, Scan};
 use crate::server::Server;
 use crate::settings::Settings;
 use crate::status::Status;
+use crate::tls::Scheme;
 use alloc::vec::Vec;
 use core::cmp::{max, min};
 use core::net::IpAddr;
@@ -83,6 +84,7 @@ pub struct Session<'a> {
     untold: Option<(usize, usize)>,
     deadline: Instant,
     waits_since: Instant,
+    scheme: Scheme,
 }
 
 impl<'a> Session<'a> {
@@ -105,7 +107,14 @@ impl<'a> Session<'a> {
             untold: None,
             deadline: now + settings.head_time,
             waits_since: now,
+            scheme: Scheme::PLAIN,
         }
+    }
+
+    /// The same, behind TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn secured(self) -> Self {
+        Self { scheme: Scheme::SECURE, ..self }
     }
 
     /// Where the next octets of the stream belong. Never empty after [`Step::Read`].
@@ -272,7 +281,7 @@ impl<'a> Session<'a> {
             Err(status) => return self.refuse(server, now, wall, status),
         };
         if request.framing == Framing::Length(0) && !request.expects_else {
-            let written = write(server, wall, self.is_last, &request, &mut self.output);
+            let written = write(server, wall, self.is_last, self.scheme, &request, &mut self.output);
             return self.answered(server, now, length, written);
         }
         let (method, expects_continue) = (request.method, request.expects_continue);
@@ -334,7 +343,7 @@ impl<'a> Session<'a> {
         let head = self.input.get(self.start..self.start + length).unwrap_or_default();
         // It was read before.
         let Ok(request) = Request::parse(head) else { return };
-        let written = write(server, wall, self.is_last, &request, &mut self.output);
+        let written = write(server, wall, self.is_last, self.scheme, &request, &mut self.output);
         self.answered(server, now, length, written);
     }
 
@@ -404,7 +413,7 @@ impl<'a> Session<'a> {
     }
 
     fn manner(&self, wall: Option<u64>, persistence: Persistence, is_head: bool) -> Manner {
-        Manner { wall, persistence, is_head, is_ending: self.is_last }
+        Manner { wall, persistence, is_head, is_ending: self.is_last, scheme: self.scheme }
     }
 
     /// The response to a request, whose head has so many octets, is about to be sent.
@@ -452,12 +461,13 @@ fn write<'a>(
     server: &Server<'a>,
     wall: Option<u64>,
     is_ending: bool,
+    scheme: Scheme,
     request: &Request<'_>,
     out: &mut Output<'a>,
 ) -> Option<Persistence> {
     let persistence = if is_ending { Persistence::Ends } else { request.persistence };
     let is_head = request.method == Method::Head;
-    let manner = Manner { wall, persistence, is_head, is_ending };
+    let manner = Manner { wall, persistence, is_head, is_ending, scheme };
     Writer { server, manner, out }.answer(request)?;
     Some(persistence)
 }

@@ -26,6 +26,8 @@ pub struct Settings {
     pub health: Option<&'static str>,
     /// `httpd.metrics`: the port under which metrics are served; none without it.
     pub metrics: Option<u16>,
+    /// `httpd.https_redirect`: the port that clients come back to over TLS. Images without the feature `tls` do not know it.
+    pub https_redirect: Option<u16>,
     /// `net0.nat=1`: all clients share one address, so no limit on the connections of one is of use.
     pub is_shared: bool,
 }
@@ -42,6 +44,7 @@ impl Default for Settings {
             log: None,
             health: Some("healthz"),
             metrics: None,
+            https_redirect: None,
             is_shared: false,
         }
     }
@@ -122,6 +125,11 @@ impl Settings {
                 u16::try_from(quantity(get, key, expected, (81, 65_535), 0)?).ok()
             }
         };
+        if cfg!(feature = "tls") && get("httpd.https_redirect").is_some() {
+            let expected = "a port from 1 to 65535";
+            let port = quantity(get, "httpd.https_redirect", expected, (1, 65_535), 0)?;
+            settings.https_redirect = u16::try_from(port).ok();
+        }
         settings.is_shared = get("net0.nat") == Some("1");
         Ok(settings)
     }
@@ -162,6 +170,7 @@ mod tests {
             ("httpd.log", "combined"),
             ("httpd.health", "/up/"),
             ("httpd.metrics", "9100"),
+            ("httpd.https_redirect", "8443"),
             ("net0.nat", "1"),
         ];
         let expected = Settings {
@@ -174,6 +183,7 @@ mod tests {
             log: Some(Format::Combined),
             health: Some("up/"),
             metrics: Some(9100),
+            https_redirect: cfg!(feature = "tls").then_some(8443),
             is_shared: true,
         };
         assert_eq!(read(&words), Ok(expected));

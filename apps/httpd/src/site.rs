@@ -21,6 +21,9 @@ use crate::text::{push, push_all, push_number};
 use alloc::vec::Vec;
 use core::cmp::min;
 
+/// Where certificates and keys are in the data: nothing below it is ever served, with TLS or without it.
+pub(crate) const SECRETS: &str = "tls/";
+
 /// What a directory is answered with.
 const PAGE: &[u8] = b"index.html";
 const SLASH_PAGE: &[u8] = b"/index.html";

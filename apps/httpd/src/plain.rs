@@ -1,0 +1,51 @@
+//! What stands in the place of TLS in images without it: nothing.
+
+pub use crate::session::Session as Conversation;
+use unik::{Clock, Counters, Failure, Files};
+
+/// Where connections come in: without TLS there is one way.
+#[derive(Clone)]
+pub struct Door;
+
+impl Door {
+    /// The one way.
+    ///
+    /// # Errors
+    /// Never.
+    #[inline]
+    pub fn open(_: &Files, _: &Clock, _: &Counters) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    /// The port of the other way.
+    #[inline]
+    pub(crate) fn secure_port(&self) -> Option<u16> {
+        None
+    }
+
+    /// The other way.
+    #[inline]
+    pub(crate) fn secured(&self) -> Self {
+        Self
+    }
+
+    /// What a session becomes that came in here.
+    #[inline]
+    pub(crate) fn begin<'a>(&self, session: Conversation<'a>) -> Option<Conversation<'a>> {
+        Some(session)
+    }
+}
+
+/// Without TLS there is one kind of connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Scheme;
+
+impl Scheme {
+    pub(crate) const PLAIN: Self = Self;
+
+    /// There is no other way to come back.
+    #[inline]
+    pub(crate) fn leads_to(self, _: Option<u16>) -> Option<u16> {
+        None
+    }
+}

@@ -1,0 +1,53 @@
+//! How the service comes by TLS: the one part of it that knows the system.
+
+use super::{Conversation, Error, Tls};
+use crate::session::Session;
+use alloc::rc::Rc;
+use alloc::string::ToString as _;
+use alloc::sync::Arc;
+use unik::{Clock, Counters, Failure, Files};
+
+/// The port of HTTPS (RFC 9110, 4.2.2).
+const PORT: u16 = 443;
+
+/// Where connections come in: with TLS, or without it.
+#[derive(Clone)]
+pub struct Door {
+    tls: Rc<Tls>,
+    is_secure: bool,
+}
+
+impl Door {
+    /// The door without TLS, which knows the other one. What that counts is registered.
+    ///
+    /// # Errors
+    /// [`Failure::Configuration`] names the certificate or key that is wrong.
+    pub fn open(files: &Files, clock: &Clock, counters: &Counters) -> Result<Self, Failure> {
+        let clock = clock.clone();
+        let wall = Arc::new(move || clock.since_epoch().map(|since| since.as_secs()));
+        let tls = Rc::new(Tls::load(&mut files.iter(), wall)?);
+        counters.register("httpd.tls", tls.clone());
+        Ok(Self { tls, is_secure: false })
+    }
+
+    /// The port of the other door.
+    pub(crate) fn secure_port(&self) -> Option<u16> {
+        Some(PORT)
+    }
+
+    /// The other door.
+    pub(crate) fn secured(&self) -> Self {
+        Self { tls: self.tls.clone(), is_secure: true }
+    }
+
+    /// What a session becomes that came in here. `None` where there is no memory for that.
+    pub(crate) fn begin<'a>(&self, session: Session<'a>) -> Option<Conversation<'a>> {
+        if self.is_secure { self.tls.begin(session) } else { Some(session.into()) }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}
