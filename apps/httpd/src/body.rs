@@ -1,12 +1,13 @@
-//! The body of a request, which nothing here is made of: it is read to its end and forgotten (RFC 9112, 6 and 7).
+//! The body of a request, which is read to its end and forgotten, unless it is to be echoed (RFC 9112, 6 and 7).
 //!
-//! Even so each chunk must be what it has to be: where a body ends, the next request begins. Neighbour: `session.rs`
+//! Each chunk must be what it has to be: where a body ends, the next request begins. Neighbour: `session.rs`
 //! hands over what arrives. Invariant: what a body takes is bounded, and found the same however it is cut.
 
 use crate::request::Framing;
 use crate::scan::{Bounds, Found, Scan};
 use crate::status::Status;
-use crate::text::{TOKEN, hexadecimal, run};
+use crate::text::{TOKEN, hexadecimal, push, run};
+use alloc::vec::Vec;
 use core::cmp::min;
 
 /// Bytes of a body that are read, with what frames its chunks.
@@ -23,6 +24,8 @@ pub(crate) struct Body {
     part: Part,
     /// Bytes that are still read.
     room: u64,
+    /// Its contents are kept.
+    keeps: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,30 +54,34 @@ pub(crate) enum Read {
 }
 
 impl Body {
-    /// The body of a request. `None` if it is longer than is read.
-    pub(crate) fn new(framing: Framing) -> Option<Self> {
+    /// The body of a request, which keeps its contents or does not. `None` if it is longer than is read.
+    pub(crate) fn new(framing: Framing, keeps: bool) -> Option<Self> {
         let part = match framing {
             Framing::Length(length) if length > BODY_LIMIT => return None,
             Framing::Length(length) => Part::Bytes(length),
             Framing::Chunked => Part::Size(Scan::default()),
         };
-        Some(Self { part, room: BODY_LIMIT })
+        Some(Self { part, room: BODY_LIMIT, keeps })
     }
 
-    /// Reads on in `bytes`, which begin where the last call ended.
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Read {
+    /// Reads on in `bytes`, which begin where the last call ended. What is to be kept of it is added to `kept`.
+    pub(crate) fn read(&mut self, bytes: &[u8], kept: &mut Vec<u8>) -> Read {
         let mut done = 0;
         loop {
             if let Part::End | Part::Bytes(0) = self.part {
                 return Read::All(done);
             }
             let rest = bytes.get(done..).unwrap_or_default();
+            let is_kept = self.keeps && matches!(self.part, Part::Bytes(_) | Part::Chunk(1..));
             let taken = match self.step(rest) {
                 Ok(taken) => taken,
                 Err(status) => return Read::Refused(status),
             };
             if taken == 0 {
                 return Read::Some(done);
+            }
+            if is_kept && push(kept, rest.get(..taken).unwrap_or_default()).is_none() {
+                return Read::Refused(Status::SERVICE_UNAVAILABLE);
             }
             let Some(room) = self.room.checked_sub(taken as u64) else {
                 return Read::Refused(Status::CONTENT_TOO_LARGE);

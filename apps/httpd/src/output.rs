@@ -19,6 +19,8 @@ pub(crate) struct Output<'a> {
     pub(crate) body: &'a [u8],
     /// Parts that follow.
     pub(crate) parts: Option<Multipart<'a>>,
+    /// The body of a request that is to be echoed.
+    pub(crate) kept: Vec<u8>,
     /// For the log: the status, and the bytes of contents that are to be sent.
     pub(crate) status: Status,
     pub(crate) length: usize,
@@ -35,7 +37,15 @@ pub(crate) struct Multipart<'a> {
 
 impl<'a> Output<'a> {
     pub(crate) const fn new() -> Self {
-        Self { head: Vec::new(), sent: 0, body: &[], parts: None, status: Status::OK, length: 0 }
+        Self {
+            head: Vec::new(),
+            sent: 0,
+            body: &[],
+            parts: None,
+            kept: Vec::new(),
+            status: Status::OK,
+            length: 0,
+        }
     }
 
     /// What is to be sent next; empty behind the end of a response, and of a part.

@@ -13,6 +13,8 @@ pub(crate) enum Method {
     Get,
     Head,
     Options,
+    /// POST, which is allowed where a body is echoed, and nowhere else.
+    Post,
     /// One that this server knows of and does not allow.
     NotAllowed,
     /// One that it does not know.
@@ -370,7 +372,8 @@ fn method(name: &[u8]) -> Method {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
         b"OPTIONS" => Method::Options,
-        b"POST" | b"PUT" | b"DELETE" | b"CONNECT" | b"TRACE" | b"PATCH" => Method::NotAllowed,
+        b"POST" => Method::Post,
+        b"PUT" | b"DELETE" | b"CONNECT" | b"TRACE" | b"PATCH" => Method::NotAllowed,
         _ => Method::Unknown,
     }
 }

@@ -16,9 +16,11 @@ use crate::status::Status;
 use crate::text::{push, push_all, push_number};
 use crate::tls::Scheme;
 use alloc::vec::Vec;
+use core::mem::take;
 
 /// What is allowed for each file, and so for all of them.
 const ALLOW: &[u8] = b"Allow: GET, HEAD, OPTIONS\r\n";
+const ALLOW_ECHO: &[u8] = b"Allow: GET, HEAD, OPTIONS, POST\r\n";
 /// The end of a response in parts: two hyphens, the boundary, and two more, in a line of their own.
 const BOUNDARY: &[u8] = b"\r\n--";
 
@@ -68,11 +70,16 @@ pub(crate) struct Writer<'w, 'a> {
 impl<'a> Writer<'_, 'a> {
     /// Answers a request whose body has been read.
     pub(crate) fn answer(&mut self, request: &Request<'_>) -> Option<()> {
+        if let Method::Get | Method::Head = request.method {
+            return self.find(request);
+        }
+        let is_echo = self.server.is_echo(request.path());
+        let allow = if is_echo { ALLOW_ECHO } else { ALLOW };
         match request.method {
-            Method::Get | Method::Head => self.find(request),
-            Method::Options => self.options(request),
-            Method::NotAllowed => self.page(Status::METHOD_NOT_ALLOWED, &[ALLOW]),
+            Method::Post if is_echo => self.echo(),
+            Method::Options => self.options(request, allow),
             Method::Unknown => self.page(Status::NOT_IMPLEMENTED, &[]),
+            _ => self.page(Status::METHOD_NOT_ALLOWED, &[allow]),
         }
     }
 
@@ -131,14 +138,14 @@ impl<'a> Writer<'_, 'a> {
     /// What can be done with a resource (RFC 9110, 9.3.7), and what other sites may do with it, where a rule says so: that is what
     /// browsers ask for in advance.
     #[inline(never)]
-    fn options(&mut self, request: &Request<'_>) -> Option<()> {
+    fn options(&mut self, request: &Request<'_>, allow: &[u8]) -> Option<()> {
         let mut space = Vec::new();
         let number = self.server.site().host_of(request.authority);
         self.begin(Status::NO_CONTENT)?;
         if let (Ok(path), Some(number)) = (path::resolve(request.path(), &mut space), number) {
             self.rules(&Route { number, path }, false)?;
         }
-        push_all(&mut self.out.head, &[ALLOW, b"\r\n"])
+        push_all(&mut self.out.head, &[allow, b"\r\n"])
     }
 
     /// Sends the form of a resource that is taken most gladly.
@@ -269,6 +276,20 @@ impl<'a> Writer<'_, 'a> {
         }
         push_all(&mut field, &[request.target, b"\r\n"])?;
         self.page(Status::MOVED_PERMANENTLY, &[&field])
+    }
+
+    /// The body of the request, as it came and as nothing that a browser would show.
+    #[inline(never)]
+    fn echo(&mut self) -> Option<()> {
+        self.begin(Status::OK)?;
+        let contents = take(&mut self.out.kept);
+        push_length(&mut self.out.head, contents.len())?;
+        push(
+            &mut self.out.head,
+            b"Content-Type: application/octet-stream\r\nCache-Control: no-store\r\n\r\n",
+        )?;
+        self.out.length = contents.len();
+        push(&mut self.out.head, &contents)
     }
 
     /// Whether the server is well: it is until it is about to end.

@@ -137,6 +137,11 @@ impl<'a> Server<'a> {
         self.settings.health.is_some_and(|health| health.as_bytes() == path)
     }
 
+    /// Whether the body of a request that is allowed there is echoed: a path as it came, which is written one way.
+    pub(crate) fn is_echo(&self, path: &[u8]) -> bool {
+        self.settings.echo.is_some_and(|echo| path.strip_prefix(b"/") == Some(echo.as_bytes()))
+    }
+
     /// Counts a response.
     pub(crate) fn count(&self, status: Status) {
         match status.class() {

@@ -285,8 +285,9 @@ impl<'a> Session<'a> {
             return self.answered(server, now, length, written);
         }
         let (method, expects_continue) = (request.method, request.expects_continue);
-        let is_served = matches!(method, Method::Get | Method::Head | Method::Options);
-        match Body::new(request.framing) {
+        let is_echo = method == Method::Post && server.is_echo(request.path());
+        let is_served = is_echo || matches!(method, Method::Get | Method::Head | Method::Options);
+        match Body::new(request.framing, is_echo) {
             _ if request.expects_else => self.refuse(server, now, wall, Status::EXPECTATION_FAILED),
             // The body is not to be sent first.
             _ if !is_served && expects_continue => self.refuse_method(server, now, wall, length),
@@ -294,6 +295,7 @@ impl<'a> Session<'a> {
             None => self.refuse(server, now, wall, Status::CONTENT_TOO_LARGE),
             Some(body) => {
                 self.state = State::Body(length, body);
+                self.output.kept.clear();
                 let is_waiting = self.end - self.start == length;
                 if expects_continue && is_waiting {
                     let manner = self.manner(wall, Persistence::Stays, false);
@@ -317,7 +319,7 @@ impl<'a> Session<'a> {
     ) -> Option<Step> {
         let start = self.start + head;
         let bytes = self.input.get(start..self.end).unwrap_or_default();
-        let read = body.read(bytes);
+        let read = body.read(bytes, &mut self.output.kept);
         if let Read::Some(length) | Read::All(length) = read {
             self.input.copy_within((start + length).min(self.end)..self.end, start);
             self.end = self.end.saturating_sub(length);

@@ -28,6 +28,8 @@ pub struct Settings {
     pub metrics: Option<u16>,
     /// `httpd.https_redirect`: the port that clients come back to over TLS. Images without the feature `tls` do not know it.
     pub https_redirect: Option<u16>,
+    /// `httpd.echo`: the path where a POST is answered with its own body, without its first slash.
+    pub echo: Option<&'static str>,
     /// `net0.nat=1`: all clients share one address, so no limit on the connections of one is of use.
     pub is_shared: bool,
 }
@@ -45,6 +47,7 @@ impl Default for Settings {
             health: Some("healthz"),
             metrics: None,
             https_redirect: None,
+            echo: None,
             is_shared: false,
         }
     }
@@ -110,14 +113,8 @@ impl Settings {
             Some("json") => Some(Format::Json),
             Some(_) => return Err(BadSetting { key: "httpd.log", expected: "combined, json or off" }),
         };
-        settings.health = match get("httpd.health") {
-            None => settings.health,
-            Some("off") => None,
-            Some(path) => {
-                let expected = "a path that begins with a slash, or off";
-                Some(path.strip_prefix('/').ok_or(BadSetting { key: "httpd.health", expected })?)
-            }
-        };
+        settings.health = path(get, "httpd.health", settings.health)?;
+        settings.echo = path(get, "httpd.echo", settings.echo)?;
         settings.metrics = match get("httpd.metrics") {
             None | Some("off") => None,
             Some(_) => {
@@ -132,6 +129,22 @@ impl Settings {
         }
         settings.is_shared = get("net0.nat") == Some("1");
         Ok(settings)
+    }
+}
+
+/// The path that a word gives, without its first slash, if it gives one.
+fn path(
+    get: Get<'_>,
+    key: &'static str,
+    preset: Option<&'static str>,
+) -> Result<Option<&'static str>, BadSetting> {
+    match get(key) {
+        None => Ok(preset),
+        Some("off") => Ok(None),
+        Some(path) => {
+            let expected = "a path that begins with a slash, or off";
+            path.strip_prefix('/').map(Some).ok_or(BadSetting { key, expected })
+        }
     }
 }
 
@@ -171,6 +184,7 @@ mod tests {
             ("httpd.health", "/up/"),
             ("httpd.metrics", "9100"),
             ("httpd.https_redirect", "8443"),
+            ("httpd.echo", "/"),
             ("net0.nat", "1"),
         ];
         let expected = Settings {
@@ -184,6 +198,7 @@ mod tests {
             health: Some("up/"),
             metrics: Some(9100),
             https_redirect: cfg!(feature = "tls").then_some(8443),
+            echo: Some(""),
             is_shared: true,
         };
         assert_eq!(read(&words), Ok(expected));
@@ -203,6 +218,7 @@ mod tests {
             ("httpd.idle_time", "1h", "httpd.idle_time= needs a number of seconds from 1 to 3600"),
             ("httpd.log", "syslog", "httpd.log= needs combined, json or off"),
             ("httpd.metrics", "80", "httpd.metrics= needs a port from 81 to 65535, or off"),
+            ("httpd.echo", "echo", "httpd.echo= needs a path that begins with a slash, or off"),
             ("httpd.health", "healthz", "httpd.health= needs a path that begins with a slash, or off"),
         ] {
             assert_eq!(read(&[(key, value)]).unwrap_err().to_string(), sentence);
