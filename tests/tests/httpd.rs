@@ -11,6 +11,12 @@ use std::time::Instant;
 use cargo_unik::options::{Machine, Protocol};
 use unik_tests::{Crowd, Image, PATIENCE, Setup, Vm, Wire};
 
+/// What the tests of the protocol ask as well.
+#[path = "../../apps/httpd/tests/checks/probes.rs"]
+mod probes;
+
+use probes::{MARKER, SITUATIONS, SMUGGLED, Wanted};
+
 const HTTP: &[(Protocol, u16)] = &[(Protocol::Tcp, 80)];
 
 /// A machine that serves the example site of the application.
@@ -363,6 +369,69 @@ fn when_asked_to_end_it_finishes_what_it_has_begun_and_closes_the_rest() {
     busy.read_to_end(&mut rest).unwrap();
     assert!(rest.ends_with(&large), "{} bytes came", rest.len());
     assert_eq!(vm.exit_code(), 0);
+}
+
+/// The statuses of all responses that come until the connection is closed.
+#[track_caller]
+fn codes(stream: &mut TcpStream, is_head: bool) -> Vec<u16> {
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).unwrap();
+    let (mut rest, mut codes) = (&octets[..], Vec::new());
+    while let Some(end) = rest.windows(4).position(|window| window == b"\r\n\r\n") {
+        let head = String::from_utf8(rest[..end].to_vec()).unwrap();
+        let response = Response { head, contents: Vec::new() };
+        let length: usize = response.field("Content-Length").map_or(0, |length| length.parse().unwrap());
+        codes.push(response.code().parse().unwrap());
+        rest = rest.get(end + 4 + if is_head { 0 } else { length }..).expect("all contents");
+    }
+    assert_eq!(rest, b"", "nothing else");
+    codes
+}
+
+#[test]
+fn every_situation_of_the_protocol_comes_out_as_it_has_to() {
+    let mut vm = server().words("httpd.echo=/").boot();
+    vm.line("ready: httpd");
+    let mut waiting = Vec::new();
+    for (name, request, wanted) in SITUATIONS {
+        let mut stream = vm.connect(80);
+        stream.write_all(request).unwrap();
+        let Wanted::Answer(least, most, contents) = wanted else {
+            waiting.push((name, request, stream));
+            continue;
+        };
+        let response = receive(&mut stream);
+        let code: u16 = response.code().parse().unwrap();
+        assert!((least..=most).contains(&code), "{name}: {}", response.head);
+        assert!(contents.is_none_or(|contents| response.contents == contents.as_bytes()), "{name}");
+    }
+    assert_eq!(waiting.len(), 15);
+    // Those that were cut are heard to their end, and not before.
+    let whole = b"GET /page HTTP/1.1\r\nHost: here\r\n\r\n";
+    for (name, request, mut stream) in waiting {
+        stream.set_nonblocking(true).unwrap();
+        assert!(stream.read(&mut [0]).is_err(), "{name}: nothing comes");
+        stream.set_nonblocking(false).unwrap();
+        let rest = whole.strip_prefix(request).expect("it is a part of that");
+        stream.write_all(rest).unwrap();
+        assert_eq!(receive(&mut stream).code(), "404", "{name}");
+    }
+}
+
+#[test]
+fn a_request_that_hides_another_is_refused_or_understood_as_one() {
+    let mut vm = server().words("httpd.echo=/").boot();
+    vm.line("ready: httpd");
+    for (name, request, wanted) in SMUGGLED {
+        let mut wanted = wanted.to_vec();
+        // Only what is not refused is followed by anything.
+        if wanted.iter().all(|code| matches!(code, 200..300 | 405)) {
+            wanted.push(404);
+        }
+        let mut stream = vm.connect(80);
+        stream.write_all(&[request, MARKER].concat()).unwrap();
+        assert_eq!(codes(&mut stream, request.starts_with(b"HEAD")), wanted, "{name}");
+    }
 }
 
 #[test]
