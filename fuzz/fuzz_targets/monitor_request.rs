@@ -6,9 +6,7 @@ use std::rc::Rc;
 
 use libfuzzer_sys::fuzz_target;
 use unik_monitor::frame::{self, Decoder, REPLY_LIMIT};
-use unik_monitor::{
-    Command, Commands, Declined, Level, Line, List, Refusal, Reply, Session, Sources, Visit,
-};
+use unik_monitor::{Command, Commands, Declined, Level, Line, List, Refusal, Reply, Session, Sources, Visit};
 
 /// An appliance with a hundred counters, a command, and nothing else.
 struct Appliance(Commands);

@@ -7,7 +7,9 @@ use unik_sched::time::{Duration, Instant};
 
 fuzz_target!(|message: &[u8]| {
     let number = message.first_chunk().map_or(0, |number| u16::from_be_bytes(*number));
-    let Some((name, end)) = Name::read(message, 12).or(Name::parse("a").map(|name| (name, 0))) else { return };
+    let Some((name, end)) = Name::read(message, 12).or(Name::parse("a").map(|name| (name, 0))) else {
+        return;
+    };
     let kind = if message.get(end + 1) == Some(&28) { Kind::Six } else { Kind::Four };
     let question = Question { number, name, kind, is_extended: true };
     let answer = match question.read(message) {
@@ -20,7 +22,9 @@ fuzz_target!(|message: &[u8]| {
             assert!((1..=8).contains(&addresses.len()));
             assert!(addresses.iter().all(|address| address.is_ipv6() == (kind == Kind::Six)));
         }
-        Err(error) => assert!(matches!(error, NameError::Unknown | NameError::NoAddress) && answer.seconds <= 3_600),
+        Err(error) => {
+            assert!(matches!(error, NameError::Unknown | NameError::NoAddress) && answer.seconds <= 3_600)
+        }
     }
     let (mut cache, now) = (Cache::new(), Instant::from_millis(5_000));
     cache.keep(now, &name, kind, &answer);

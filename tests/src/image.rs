@@ -8,7 +8,7 @@ use cargo_unik::base::{Base, Room};
 use cargo_unik::error::{Context as _, Result};
 use cargo_unik::image::{self, Profile, Request};
 use cargo_unik::options::Memory;
-use cargo_unik::workspace::Workspace;
+use cargo_unik::workspace::{App, Workspace};
 use cargo_unik::{elf, relocation};
 
 /// What was built already by this test program: tests run side by side and share their images.
@@ -59,6 +59,31 @@ impl Image {
     #[track_caller]
     pub fn debug(app: &str) -> Image {
         Image::build(app, Profile::Dev)
+    }
+
+    /// The image that ships with these features of its package, which are part of its name: `dns+disk`.
+    ///
+    /// # Panics
+    /// It does not build.
+    #[track_caller]
+    pub fn featured(app: &str, features: &[&str]) -> Image {
+        let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let name = format!("{app}+{}", features.join("+"));
+        let key = (name.clone(), Profile::Release);
+        if let Some(image) = built.get(&key) {
+            return image.clone();
+        }
+        let workspace = workspace();
+        let image = workspace.app(Some(app), &workspace.root).and_then(|mut app| {
+            app.name = name;
+            app.defaults.features.extend(features.iter().map(|feature| (*feature).to_owned()));
+            build_app(&workspace, app, "tests/release", |request| Request {
+                profile: Profile::Release,
+                ..request
+            })
+        });
+        let image = image.unwrap_or_else(|error| panic!("{app}: {error}"));
+        built.entry(key).or_insert(image).clone()
     }
 
     #[track_caller]
@@ -139,7 +164,15 @@ fn build_in(
     folder: &str,
     wishes: impl Fn(Request) -> Request,
 ) -> Result<Image> {
-    let app = workspace.app(Some(app), &workspace.root)?;
+    build_app(workspace, workspace.app(Some(app), &workspace.root)?, folder, wishes)
+}
+
+fn build_app(
+    workspace: &Workspace,
+    app: App,
+    folder: &str,
+    wishes: impl Fn(Request) -> Request,
+) -> Result<Image> {
     let request = Request::new(workspace, Profile::Dev);
     let request = wishes(Request { output: request.output.join(folder), progress: false, ..request });
     let image = image::build(workspace, &app, &request)?;

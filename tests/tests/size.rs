@@ -57,6 +57,9 @@ fn an_image_links_only_what_main_asks_for() {
     assert_eq!(with_parts("echo", &["syslog", "follow_log"]), [""; 0], "echo has no Syslog");
     assert_ne!(with_parts("log_afar", &["syslog"]), [""; 0], "log_afar has one");
     assert_eq!(with_parts("echo", &["datagram::table", "datagram::packet"]), [""; 0], "echo has no handler");
+    let storage = ["unik_block::store", "unik_block::disk", "VirtioBlock"];
+    assert_eq!(with_parts("dns", &storage), [""; 0], "dns has no disk without the feature");
+    assert_ne!(with_parts("keeps", &storage), [""; 0], "keeps has one");
     assert_ne!(with_parts("echo_in_place", &["datagram::table"]), [""; 0], "echo_in_place has one");
     assert_eq!(with_parts("echo", &["unik_net::cable", "unik::ports"]), [""; 0], "echo has no Ports");
     assert_ne!(with_parts("forward", &["unik_net::cable"]), [""; 0], "forward has Ports");

@@ -5,7 +5,7 @@
 use unik::net::Net;
 use unik::time::Time;
 use unik::{Clock, Commands, Config, Counters, Entropy, Files, Monitor, Shutdown, Spawner, Syslog};
-use unik_dns::service::{self, Error, Platform};
+use unik_dns::service::{self, Disk, Error, Platform, Storage};
 
 #[unik::main]
 #[expect(clippy::too_many_arguments, reason = "they say what the appliance is made of")]
@@ -22,11 +22,16 @@ async fn main(
     syslog: Syslog,
     commands: Commands,
     config: Config,
+    disk: Option<Disk>,
 ) -> Result<(), Error> {
     syslog.follow(&net);
     let server = service::prepare(&files, &entropy, &|key| config.get(key))?;
     service::count(&server.borrow(), &counters);
+    let storage = match disk {
+        Some(disk) => Some(Storage::open(disk, &server, clock.as_ref(), &entropy, &counters).await?),
+        None => None,
+    };
     let commands = Some(commands);
-    let platform = Platform { net, spawner, time, clock, entropy, commands, shutdown };
+    let platform = Platform { net, spawner, time, clock, entropy, commands, shutdown, storage };
     service::serve(server, platform).await
 }

@@ -8,9 +8,12 @@ mod commands;
 mod connections;
 mod fetch;
 mod maintenance;
+#[cfg_attr(not(feature = "disk"), path = "service/no_storage.rs")]
+mod storage;
 mod zones;
 
 pub use connections::{CLIENT_LIMIT, CONNECTION_LIMIT};
+pub use storage::{Broken, Disk, Storage};
 pub use zones::{CONFIGURATION, SUFFIX, is_zone, load};
 
 use crate::configuration::ConfigurationError;
@@ -59,6 +62,8 @@ pub struct Platform {
     pub commands: Option<Commands>,
     /// When to end.
     pub shutdown: Shutdown,
+    /// Where zones are kept that were fetched.
+    pub storage: Option<Storage>,
 }
 
 impl Clock for Platform {
@@ -87,6 +92,8 @@ pub enum Error {
     Net(net::Error),
     /// The task for TCP cannot be started.
     TooManyTasks,
+    /// The disk cannot be used.
+    Storage(storage::Broken),
 }
 
 impl fmt::Display for Error {
@@ -100,6 +107,10 @@ impl fmt::Display for Error {
             Self::NoMemory => f.write_str("there is no memory for the zones of dns.conf"),
             Self::Net(error) => error.fmt(f),
             Self::TooManyTasks => f.write_str("the limit on tasks is reached"),
+            Self::Storage(error) => {
+                f.write_str("disk0: ")?;
+                error.fmt(f)
+            }
         }
     }
 }

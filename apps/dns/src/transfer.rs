@@ -8,6 +8,8 @@ pub(crate) mod ask;
 mod difference;
 mod fetch;
 mod incoming;
+#[cfg(any(test, feature = "disk"))]
+pub(crate) mod kept;
 mod notices;
 mod outgoing;
 mod schedule;

@@ -64,7 +64,12 @@ impl Maintenance {
             {
                 let [_, most_pause, _] = options.limit([0, u32::MAX, 0]);
                 let primaries = options.request().len();
-                let schedule = Schedule::new(now, primaries, most_pause, timers(&server, place));
+                let timers = timers(&server, place);
+                let mut schedule = Schedule::new(now, primaries, most_pause, timers);
+                let age = platform.storage.as_ref().and_then(|storage| storage.age(place));
+                if let (Some(timers), Some(age)) = (timers, age) {
+                    schedule.is_aged(now, timers, age);
+                }
                 if secondaries.try_reserve(1).is_ok() {
                     secondaries.push(Secondary { place, schedule });
                 }
@@ -236,6 +241,9 @@ impl Maintenance {
         }
         if is_new {
             self.announce(place);
+        }
+        if let Some(storage) = self.platform.storage.as_ref().filter(|_| outcome.is_some()) {
+            storage.keep(&self.server, place, self.platform.date()).await;
         }
         self.transfers.set(self.transfers.get() - 1);
         self.news.set();

@@ -46,6 +46,11 @@ impl Schedule {
         }
     }
 
+    /// The version that there is, with these `timers`, was confirmed `age` before it came.
+    pub(crate) fn is_aged(&mut self, now: Instant, timers: Timers, age: Duration) {
+        self.expires = Some(now + expire_after(timers).saturating_sub(age));
+    }
+
     /// The next moment at which there is something to do.
     pub(crate) fn wakes(&self) -> Option<Instant> {
         let due = (!self.is_running).then_some(self.due);
@@ -205,6 +210,15 @@ mod tests {
         assert!(schedule.has_expired(at(86_500)));
         assert!(!schedule.has_expired(at(86_501)), "once");
         assert_eq!(schedule.begin(at(86_501)), Some(0), "it is asked for all the same");
+    }
+
+    #[test]
+    fn a_version_that_was_confirmed_before_is_given_up_earlier() {
+        let mut schedule = Schedule::new(at(10), 1, MOST, Some(TIMERS));
+        schedule.is_aged(at(10), TIMERS, Duration::from_secs(86_000));
+        assert_eq!(schedule.begin(at(10)), Some(0), "it is asked for at once");
+        assert!(!schedule.has_expired(at(409)));
+        assert!(schedule.has_expired(at(410)));
     }
 
     #[test]
