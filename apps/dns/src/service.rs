@@ -93,7 +93,7 @@ pub enum Error {
     /// The task for TCP cannot be started.
     TooManyTasks,
     /// The disk cannot be used.
-    Storage(storage::Broken),
+    Storage(Broken),
 }
 
 impl fmt::Display for Error {
