@@ -208,7 +208,7 @@ fn actions_that_are_not_right_are_refused() {
     ];
     for (list, error) in cases {
         for kind in [3, 4] {
-            let flow = Flow::add(&[], &[instruction(kind, &[list.clone()])]);
+            let flow = Flow::add(&[], &[instruction(kind, std::slice::from_ref(&list))]);
             assert_eq!(flow.refused(&mut bench, &mut controller), error, "{list:02x?}");
         }
     }

@@ -17,7 +17,7 @@ use unik_vswitch::{
 
 /// What left a switch.
 #[derive(Default)]
-pub struct Left(pub Vec<(Destination, Vec<u8>)>);
+pub(crate) struct Left(pub(crate) Vec<(Destination, Vec<u8>)>);
 
 impl Wires for Left {
     fn send(&mut self, destination: Destination, frame: &dyn Frame) {
@@ -27,51 +27,51 @@ impl Wires for Left {
 
 /// A message that came from the switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    pub version: u8,
-    pub kind: u8,
-    pub xid: u32,
-    pub body: Vec<u8>,
+pub(crate) struct Message {
+    pub(crate) version: u8,
+    pub(crate) kind: u8,
+    pub(crate) xid: u32,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Message {
-    pub fn u16(&self, at: usize) -> u16 {
+    pub(crate) fn u16(&self, at: usize) -> u16 {
         u16::from_be_bytes(self.body[at..at + 2].try_into().expect("two octets"))
     }
 
-    pub fn u32(&self, at: usize) -> u32 {
+    pub(crate) fn u32(&self, at: usize) -> u32 {
         u32::from_be_bytes(self.body[at..at + 4].try_into().expect("four octets"))
     }
 
-    pub fn u64(&self, at: usize) -> u64 {
+    pub(crate) fn u64(&self, at: usize) -> u64 {
         u64::from_be_bytes(self.body[at..at + 8].try_into().expect("eight octets"))
     }
 
     /// The type and the code of an error.
-    pub fn error(&self) -> (u16, u16) {
+    pub(crate) fn error(&self) -> (u16, u16) {
         assert_eq!(self.kind, 1, "{self:?} is no error");
         (self.u16(0), self.u16(2))
     }
 }
 
 /// A switch with ports 1, 2 and 3, its clock, and what left it.
-pub struct Bench {
-    pub switch: Switch,
-    pub now: Instant,
-    pub left: Left,
+pub(crate) struct Bench {
+    pub(crate) switch: Switch,
+    pub(crate) now: Instant,
+    pub(crate) left: Left,
 }
 
 /// A connection to it.
-pub struct Controller {
-    pub id: ConnectionId,
-    pub version: u8,
+pub(crate) struct Controller {
+    pub(crate) id: ConnectionId,
+    pub(crate) version: u8,
     xid: u32,
     rest: Vec<u8>,
-    pub messages: VecDeque<Message>,
+    pub(crate) messages: VecDeque<Message>,
 }
 
 impl Bench {
-    pub fn new() -> Bench {
+    pub(crate) fn new() -> Bench {
         let datapath = Datapath::new(7, 200_000).expect("there is memory");
         let mut switch = Switch::new(datapath, 0x42, Description::default());
         let now = Instant::from_millis(1000);
@@ -83,7 +83,7 @@ impl Bench {
     }
 
     /// A controller that speaks this version, behind the first messages.
-    pub fn controller(&mut self, version: u8) -> Controller {
+    pub(crate) fn controller(&mut self, version: u8) -> Controller {
         let id = self.switch.connect().expect("there is room for one more");
         let mut controller =
             Controller { id, version, xid: 100, rest: Vec::new(), messages: VecDeque::new() };
@@ -93,7 +93,7 @@ impl Bench {
     }
 
     /// Lets a frame in, and gives what left: the frame itself last.
-    pub fn frame(&mut self, port: u32, bytes: &[u8]) -> Vec<(u32, Vec<u8>)> {
+    pub(crate) fn frame(&mut self, port: u32, bytes: &[u8]) -> Vec<(u32, Vec<u8>)> {
         let mut frame = Copied::default();
         assert!(frame.fill(bytes));
         let last = self.switch.frame(port, &mut frame, self.now, &mut self.left);
@@ -102,11 +102,11 @@ impl Bench {
         left
     }
 
-    pub fn take_left(&mut self) -> Vec<(u32, Vec<u8>)> {
+    pub(crate) fn take_left(&mut self) -> Vec<(u32, Vec<u8>)> {
         self.left.0.drain(..).map(|(to, bytes)| (to.port, bytes)).collect()
     }
 
-    pub fn wait(&mut self, millis: u64) {
+    pub(crate) fn wait(&mut self, millis: u64) {
         self.now += std::time::Duration::from_millis(millis);
         self.switch.tick(self.now);
     }
@@ -114,7 +114,7 @@ impl Bench {
 
 impl Controller {
     /// Sends a message, and reads what the switch says.
-    pub fn send(&mut self, bench: &mut Bench, kind: u8, body: &[u8]) -> u32 {
+    pub(crate) fn send(&mut self, bench: &mut Bench, kind: u8, body: &[u8]) -> u32 {
         self.xid += 1;
         let length = (body.len() + 8) as u16;
         let mut octets = vec![self.version, kind];
@@ -125,7 +125,7 @@ impl Controller {
         self.xid
     }
 
-    pub fn send_raw(&mut self, bench: &mut Bench, mut octets: &[u8]) -> bool {
+    pub(crate) fn send_raw(&mut self, bench: &mut Bench, mut octets: &[u8]) -> bool {
         loop {
             let taken = bench.switch.receive(self.id, octets, bench.now, &mut bench.left);
             let Ok(taken) = taken else {
@@ -141,7 +141,7 @@ impl Controller {
     }
 
     /// Reads all that waits.
-    pub fn read(&mut self, bench: &mut Bench) {
+    pub(crate) fn read(&mut self, bench: &mut Bench) {
         loop {
             let waiting = bench.switch.output(self.id);
             if waiting.is_empty() {
@@ -168,12 +168,12 @@ impl Controller {
     }
 
     /// The next message of the switch.
-    pub fn next(&mut self) -> Message {
+    pub(crate) fn next(&mut self) -> Message {
         self.messages.pop_front().expect("the switch says something")
     }
 
     /// The answer to a message, which is the only thing that the switch says.
-    pub fn ask(&mut self, bench: &mut Bench, kind: u8, body: &[u8]) -> Message {
+    pub(crate) fn ask(&mut self, bench: &mut Bench, kind: u8, body: &[u8]) -> Message {
         let xid = self.send(bench, kind, body);
         let answer = self.next();
         assert_eq!(answer.xid, xid);
@@ -182,7 +182,7 @@ impl Controller {
     }
 
     /// The body of the answers to a multipart request, put together.
-    pub fn multipart(&mut self, bench: &mut Bench, topic: u16, body: &[u8]) -> Vec<u8> {
+    pub(crate) fn multipart(&mut self, bench: &mut Bench, topic: u16, body: &[u8]) -> Vec<u8> {
         let is_1_0 = self.version == 1;
         let mut request = topic.to_be_bytes().to_vec();
         request.extend(if is_1_0 { vec![0; 2] } else { vec![0; 6] });
@@ -201,14 +201,14 @@ impl Controller {
     }
 
     /// Sends a message that is not answered, and makes sure that it was not.
-    pub fn command(&mut self, bench: &mut Bench, kind: u8, body: &[u8]) {
+    pub(crate) fn command(&mut self, bench: &mut Bench, kind: u8, body: &[u8]) {
         self.send(bench, kind, body);
         assert_eq!(self.messages, [], "nothing is refused");
     }
 }
 
 /// The header and the value of a field, with a mask behind it or not.
-pub fn oxm(field: u8, value: &[u8], mask: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn oxm(field: u8, value: &[u8], mask: Option<&[u8]>) -> Vec<u8> {
     let length = value.len() << usize::from(mask.is_some());
     let mut octets = vec![0x80, 0, field << 1 | u8::from(mask.is_some()), length as u8];
     octets.extend(value);
@@ -217,7 +217,7 @@ pub fn oxm(field: u8, value: &[u8], mask: Option<&[u8]>) -> Vec<u8> {
 }
 
 /// A match of these fields.
-pub fn matching(fields: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn matching(fields: &[Vec<u8>]) -> Vec<u8> {
     let fields = fields.concat();
     let mut octets = vec![0, 1];
     octets.extend((fields.len() as u16 + 4).to_be_bytes());
@@ -227,15 +227,15 @@ pub fn matching(fields: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// An action with four octets of arguments.
-pub fn action(kind: u16, argument: u32) -> Vec<u8> {
+pub(crate) fn action(kind: u16, argument: u32) -> Vec<u8> {
     [&kind.to_be_bytes()[..], &[0, 8], &argument.to_be_bytes()].concat()
 }
 
-pub fn output(port: u32, most: u16) -> Vec<u8> {
+pub(crate) fn output(port: u32, most: u16) -> Vec<u8> {
     [&[0, 0, 0, 16][..], &port.to_be_bytes(), &most.to_be_bytes(), &[0; 6]].concat()
 }
 
-pub fn set_field(field: u8, value: &[u8]) -> Vec<u8> {
+pub(crate) fn set_field(field: u8, value: &[u8]) -> Vec<u8> {
     let mut octets = vec![0, 25, 0, 0];
     octets.extend(oxm(field, value, None));
     octets.resize(octets.len().next_multiple_of(8), 0);
@@ -244,40 +244,40 @@ pub fn set_field(field: u8, value: &[u8]) -> Vec<u8> {
 }
 
 /// An instruction with actions: 3 to write them, 4 to apply them.
-pub fn instruction(kind: u16, actions: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn instruction(kind: u16, actions: &[Vec<u8>]) -> Vec<u8> {
     let actions = actions.concat();
     let length = actions.len() as u16 + 8;
     [&kind.to_be_bytes()[..], &length.to_be_bytes(), &[0; 4], &actions].concat()
 }
 
-pub fn apply(actions: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn apply(actions: &[Vec<u8>]) -> Vec<u8> {
     instruction(4, actions)
 }
 
-pub fn goto(table: u8) -> Vec<u8> {
+pub(crate) fn goto(table: u8) -> Vec<u8> {
     vec![0, 1, 0, 8, table, 0, 0, 0]
 }
 
 /// A FLOW_MOD of 1.3.
 #[derive(Clone)]
-pub struct Flow {
-    pub cookie: u64,
-    pub cookie_mask: u64,
-    pub table: u8,
-    pub command: u8,
-    pub idle: u16,
-    pub hard: u16,
-    pub priority: u16,
-    pub buffer: u32,
-    pub out_port: u32,
-    pub out_group: u32,
-    pub flags: u16,
-    pub matching: Vec<u8>,
-    pub instructions: Vec<u8>,
+pub(crate) struct Flow {
+    pub(crate) cookie: u64,
+    pub(crate) cookie_mask: u64,
+    pub(crate) table: u8,
+    pub(crate) command: u8,
+    pub(crate) idle: u16,
+    pub(crate) hard: u16,
+    pub(crate) priority: u16,
+    pub(crate) buffer: u32,
+    pub(crate) out_port: u32,
+    pub(crate) out_group: u32,
+    pub(crate) flags: u16,
+    pub(crate) matching: Vec<u8>,
+    pub(crate) instructions: Vec<u8>,
 }
 
 impl Flow {
-    pub fn add(fields: &[Vec<u8>], instructions: &[Vec<u8>]) -> Flow {
+    pub(crate) fn add(fields: &[Vec<u8>], instructions: &[Vec<u8>]) -> Flow {
         Flow {
             cookie: 0,
             cookie_mask: 0,
@@ -295,7 +295,7 @@ impl Flow {
         }
     }
 
-    pub fn body(&self) -> Vec<u8> {
+    pub(crate) fn body(&self) -> Vec<u8> {
         let mut octets = self.cookie.to_be_bytes().to_vec();
         octets.extend(self.cookie_mask.to_be_bytes());
         octets.extend([self.table, self.command]);
@@ -312,18 +312,18 @@ impl Flow {
         octets
     }
 
-    pub fn send(&self, bench: &mut Bench, controller: &mut Controller) {
+    pub(crate) fn send(&self, bench: &mut Bench, controller: &mut Controller) {
         controller.command(bench, 14, &self.body());
     }
 
     /// Sends it, and gives the type and the code of the error that comes back.
-    pub fn refused(&self, bench: &mut Bench, controller: &mut Controller) -> (u16, u16) {
+    pub(crate) fn refused(&self, bench: &mut Bench, controller: &mut Controller) -> (u16, u16) {
         controller.ask(bench, 14, &self.body()).error()
     }
 }
 
 /// A frame of Ethernet with an IPv4 packet and a UDP datagram, with right checksums.
-pub fn datagram() -> Vec<u8> {
+pub(crate) fn datagram() -> Vec<u8> {
     let mut bytes = vec![2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 8, 0];
     bytes.extend([0x45, 0, 0, 46, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
     bytes.extend([0, 53, 0x30, 0x39, 0, 26, 0, 0]);
@@ -344,7 +344,7 @@ fn fold(mut sum: u32) -> u16 {
 }
 
 /// Fills in the checksums of IPv4, and of TCP, UDP or ICMP within, computed from nothing.
-pub fn seal(bytes: &mut [u8]) {
+pub(crate) fn seal(bytes: &mut [u8]) {
     bytes[24..26].fill(0);
     let header = fold(sum(&bytes[14..34]));
     bytes[24..26].copy_from_slice(&header.to_be_bytes());

@@ -15,16 +15,16 @@ use unik_vswitch::{
 };
 
 /// Octets as a source of choices; zeros behind their end.
-pub struct Choices<'a>(pub &'a [u8]);
+pub(crate) struct Choices<'a>(pub(crate) &'a [u8]);
 
 impl Choices<'_> {
-    pub fn next(&mut self) -> u8 {
+    pub(crate) fn next(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
         *first
     }
 
-    pub fn below(&mut self, bound: u8) -> u8 {
+    pub(crate) fn below(&mut self, bound: u8) -> u8 {
         self.next() % bound
     }
 }
@@ -40,7 +40,7 @@ struct Entry {
 
 /// All entries in a list.
 #[derive(Default)]
-pub struct Model {
+pub(crate) struct Model {
     entries: Vec<Entry>,
 }
 
@@ -222,7 +222,7 @@ fn program(choices: &mut Choices<'_>, table: u8) -> Vec<Step> {
 }
 
 /// Does with both what the octets say, and compares where frames go. How often the flow cache knew a frame, and how often not.
-pub fn compare(octets: &[u8]) -> (u64, u64) {
+pub(crate) fn compare(octets: &[u8]) -> (u64, u64) {
     let mut choices = Choices(octets);
     let mut datapath = Datapath::new(3, 1000).expect("there is memory");
     for number in 1..=4 {
