@@ -1,6 +1,5 @@
 //! A record of the log as a message of syslog (RFC 5424, 6; RFC 5426, 3.1: one in each datagram).
 
-use core::fmt::{self, Write};
 use unik_kernel::journal::Entry;
 use unik_sched::time::Duration;
 
@@ -54,26 +53,62 @@ impl Message {
             log::Level::Info => 6,
             log::Level::Debug | log::Level::Trace => 7,
         };
-        // Writing to a message never fails.
-        let _ = write!(self, "<{}>1 ", FACILITY * 8 + severity);
-        let _ = match date {
-            Some(date) => write!(self, "{}", Timestamp(date)),
-            None => self.write_str(NOTHING),
-        };
+        self.push(b'<');
+        self.digits(u64::from(FACILITY * 8 + severity), 2);
+        self.append(">1 ");
+        match date {
+            Some(date) => self.timestamp(date),
+            None => self.append(NOTHING),
+        }
         self.field(origin.host, HOST_LIMIT);
         self.field(origin.application, APPLICATION_LIMIT);
         // No number of a process.
         self.field("", 0);
         self.field(entry.target, TARGET_LIMIT);
-        let _ = self.write_str(" - ");
-        for character in entry.text.chars() {
+        self.append(" - ");
+        let mut rest = entry.text;
+        while let Some(end) = rest.bytes().position(|byte| byte.is_ascii_control()) {
+            self.append(rest.get(..end).unwrap_or_default());
             // A collector may write one line for each message.
-            let shown = if character.is_ascii_control() { ' ' } else { character };
-            if self.length + shown.len_utf8() > MESSAGE_LIMIT {
-                break;
-            }
-            let _ = self.write_char(shown);
+            self.push(b' ');
+            rest = rest.get(end + 1..).unwrap_or_default();
         }
+        self.append(rest);
+    }
+
+    /// Appends as many whole characters of `text` as there is room for.
+    #[inline(never)]
+    fn append(&mut self, text: &str) {
+        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
+        let text = text.get(..text.floor_char_boundary(room.len())).unwrap_or_default().as_bytes();
+        if let Some(place) = room.get_mut(..text.len()) {
+            place.copy_from_slice(text);
+        }
+        self.length += text.len();
+    }
+
+    /// Appends a number of so many digits.
+    fn digits(&mut self, number: u64, count: usize) {
+        let (mut digits, mut rest) = (*b"000000", number);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        digits.iter().skip(digits.len().saturating_sub(count)).for_each(|digit| self.push(*digit));
+    }
+
+    /// Writes time since the Unix epoch as a date in UTC, with microseconds (RFC 5424, 6.2.3).
+    fn timestamp(&mut self, date: Duration) {
+        let seconds = date.as_secs();
+        let (year, month, day) = civil(seconds / 86_400);
+        let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+        let parts = [(year, 4), (month, 2), (day, 2), (hour, 2), (minute, 2), (second, 2)];
+        for ((number, count), behind) in parts.into_iter().zip(*b"--T::.") {
+            self.digits(number, count);
+            self.push(behind);
+        }
+        self.digits(date.subsec_micros().into(), 6);
+        self.push(b'Z');
     }
 
     /// Writes a field of the header: what of it can be printed, up to a limit.
@@ -82,7 +117,7 @@ impl Message {
         let start = self.length;
         text.bytes().filter(u8::is_ascii_graphic).take(limit).for_each(|byte| self.push(byte));
         if self.length == start {
-            let _ = self.write_str(NOTHING);
+            self.append(NOTHING);
         }
     }
 
@@ -91,26 +126,6 @@ impl Message {
             *place = byte;
             self.length += 1;
         }
-    }
-}
-
-impl Write for Message {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.bytes().for_each(|byte| self.push(byte));
-        Ok(())
-    }
-}
-
-/// Displays time since the Unix epoch as a date in UTC, with microseconds (RFC 5424, 6.2.3).
-struct Timestamp(Duration);
-
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        let (year, month, day) = civil(seconds / 86_400);
-        let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-        let micros = self.0.subsec_micros();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
     }
 }
 
