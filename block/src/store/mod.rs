@@ -82,9 +82,9 @@ impl Store {
     pub async fn format(disk: Disk, flush: Flush, id: u64) -> Result<Self, StoreError> {
         let root = Root::first(id, disk.properties().sectors)?;
         let mut io = Io::try_new(disk, flush)?;
-        // Both roots that there may be go before the new one comes.
+        // Both roots that there may be go before the new one comes, that of generation 0 first: alone it would be good for something.
         io.flush().await?;
-        for slot in (0..root::ROOTS).rev() {
+        for slot in 0..root::ROOTS {
             io.erase(slot * page::SECTORS).await?;
         }
         io.write_root(&root).await?;
@@ -108,7 +108,7 @@ impl Store {
 
     /// Bytes of values that fit in before the log is copied.
     pub fn free(&self) -> u64 {
-        u64::from(self.root.half.saturating_sub(self.log.next)) * (PAYLOAD - PIECE_HEADER) as u64
+        room(self.root.half.saturating_sub(self.log.next))
     }
 
     /// Begins to change something, with room for so many bytes of keys and values, for which the log is copied if need be.
@@ -122,6 +122,11 @@ impl Store {
         // A page for what was begun the time before, and one that is begun.
         let wanted = bytes.saturating_add(2 * PAGE as u64);
         if self.free() < wanted {
+            let live: u64 = self.keys().map(|(_, length)| length).sum();
+            // What cannot fit in is not worth a copy.
+            if live.saturating_add(wanted) > room(self.root.half) {
+                return Err(StoreError::Full);
+            }
             self.compact().await?;
             if self.free() < wanted {
                 return Err(StoreError::Full);
@@ -189,6 +194,11 @@ impl Store {
         self.index.commit();
         Ok(())
     }
+}
+
+/// Bytes of values that so many pages hold.
+fn room(pages: u32) -> u64 {
+    u64::from(pages) * (PAYLOAD - PIECE_HEADER) as u64
 }
 
 /// Changes of a store that come all together. Where it is dropped, or anything in it fails, nothing has changed.

@@ -177,6 +177,34 @@ fn a_crash_while_a_disk_is_formatted_leaves_a_blank_one_or_a_store() {
     }
 }
 
+#[test]
+fn a_crash_while_a_store_is_made_anew_leaves_the_last_state_of_the_one_before_or_none() {
+    let hand = Hand::over(formatted(SMALLEST));
+    let work = async |disk, _| {
+        let mut store = Store::open(disk, Flush::Required).await?;
+        put(&mut store, &[("a", b"one")]).await?;
+        store.compact().await?;
+        put(&mut store, &[("a", b"two")]).await
+    };
+    assert_eq!(with_disk(&hand, work), Ok(()));
+    let before = hand.stored();
+    hand.notes.borrow_mut().clear();
+    let work = async |disk, _| Store::format(disk, Flush::Required, 9).await.map(drop);
+    assert_eq!(with_disk(&hand, work), Ok(()));
+    let (notes, mut disk, mut states) = (hand.notes.borrow(), before, Vec::new());
+    for note in [&Note::Flush].into_iter().chain(notes.iter()) {
+        if let Note::Write(at, bytes) = note {
+            disk[*at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        states.push(mount(disk.clone()));
+        states.dedup();
+    }
+    let last = holding(&[("a", b"two")]);
+    // Without roots, its log is something else on the disk.
+    let gone = [Err(StoreError::Damaged(0)), Err(StoreError::Foreign(16))];
+    assert_eq!(states, [Ok(last), gone[0].clone(), gone[1].clone(), Ok(Contents::new())]);
+}
+
 /// The transaction that the following tests are about, which takes more than is written at once.
 static LONG: [u8; 60_000] = [7; 60_000];
 
