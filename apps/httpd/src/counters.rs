@@ -20,6 +20,8 @@ unik_sched::counters! {
         slow_requests,
         /// Connections whose client took too long to receive a response.
         slow_responses,
+        /// Connections closed because their client asked for nothing in time.
+        idle_closed,
         /// Octets of heads and contents that were given to connections.
         octets,
         /// Connections that were accepted.

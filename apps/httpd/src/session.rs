@@ -178,6 +178,10 @@ impl<'a> Session<'a> {
                 self.state = if matches!(self.state, State::Aborting) { self.state } else { State::Ending };
             }
             State::Aborting => {}
+            State::Head => {
+                server.counters().idle_closed.increment();
+                self.state = State::Ending;
+            }
             _ => self.state = State::Ending,
         }
     }

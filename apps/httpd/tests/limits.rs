@@ -73,7 +73,7 @@ fn a_connection_without_a_request_is_closed_silently() {
     let sent = idle.sent.len();
     assert_eq!((idle.expire(), idle.step()), (server.settings().idle_time, Step::Close));
     assert_eq!((fresh.sent.len(), idle.sent.len()), (0, sent));
-    assert_eq!(server.counters().slow_requests.get(), 0);
+    assert_eq!((server.counters().slow_requests.get(), server.counters().idle_closed.get()), (0, 2));
 }
 
 #[test]
