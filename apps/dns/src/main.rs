@@ -24,8 +24,8 @@ async fn main(
     config: Config,
     disk: Option<Disk>,
 ) -> Result<(), Error> {
-    syslog.follow(&net);
     let server = service::prepare(&files, &entropy, &|key| config.get(key))?;
+    service::log_through(&syslog, &net, &server, &|key| config.get(key))?;
     service::count(&server.borrow(), &counters);
     let storage = match disk {
         Some(disk) => Some(Storage::open(disk, &server, clock.as_ref(), &entropy, &counters).await?),

@@ -32,6 +32,7 @@ use core::cell::Cell;
 use core::fmt;
 use core::net::IpAddr;
 use unik_sched::counter::Counter;
+use unik_sched::sync::Lines;
 
 /// A zone was not taken, because the server has one of this name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,6 +102,8 @@ pub struct Server {
     options: Vec<ZoneOptions<'static>>,
     /// Somebody told of a new version.
     has_news: Cell<bool>,
+    /// Where the log of queries is written.
+    lines: Option<Lines>,
     /// Queries before the next one that the log tells of.
     until_logged: Cell<u32>,
 }
@@ -130,6 +133,7 @@ impl Server {
             keys: Vec::new(),
             options: Vec::new(),
             has_news: Cell::new(false),
+            lines: None,
             until_logged: Cell::new(0),
         }
     }
@@ -137,6 +141,11 @@ impl Server {
     /// Answers as `settings` say from now on. What they say of limits and cookies needs [`Server::protect`].
     pub fn configure(&mut self, settings: Settings) {
         self.settings = settings;
+    }
+
+    /// Writes the log of queries, as the settings want it, into `lines` from now on.
+    pub fn log_into(&mut self, lines: Lines) {
+        self.lines = Some(lines);
     }
 
     /// Limits answers and makes cookies as the settings say, with numbers that `random` gives and nobody should be able to guess.
@@ -360,8 +369,8 @@ impl Server {
             // Each bad cookie is counted.
             Code::BadCookie => {}
         }
-        if self.settings.log_queries != 0 {
-            self.log_query(message.get(..length)?, origin, code);
+        if let Some(lines) = self.lines.as_ref().filter(|_| self.settings.log_queries != 0) {
+            self.log_query(lines, message.get(..length)?, origin, code);
         }
         Some(length)
     }

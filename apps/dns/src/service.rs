@@ -30,8 +30,9 @@ use core::pin::Pin;
 use core::task::Poll;
 use maintenance::Maintenance;
 use unik::net::{self, Datagram, Net, Reply, Verdict};
+use unik::sync::Lines;
 use unik::time::{Duration, Time};
-use unik::{Commands, CounterSet, Entropy, Files, Shutdown, Spawner, log, yield_now};
+use unik::{Commands, CounterSet, Destinations, Entropy, Files, Shutdown, Spawner, Syslog, log, yield_now};
 use unik_sched::time::Instant;
 
 /// The port of the protocol, for both transports.
@@ -39,6 +40,9 @@ const PORT: u16 = 53;
 /// How long connections have for the answers that were begun, when the appliance is asked to end: less than the time that
 /// it has itself.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Octets of lines about queries that wait to be carried, and the target that they have.
+const LINES: usize = 64 * 1024;
+const QUERIES: &str = "queries";
 /// Turns of all tasks before the end, in which the network's takes what the card holds: one for that, and one for each task
 /// that is woken on the way.
 const LAST_TURNS: usize = 4;
@@ -86,7 +90,7 @@ pub enum Error {
     Setting(BadSetting),
     /// The file that says who may transfer zones is wrong.
     Configuration(ConfigurationError<'static>),
-    /// There is no memory for what that file says.
+    /// There is no memory for what that file says, for connections, or for the log of queries.
     NoMemory,
     /// A socket failed.
     Net(net::Error),
@@ -104,7 +108,7 @@ impl fmt::Display for Error {
             }
             Self::Setting(error) => error.fmt(f),
             Self::Configuration(error) => error.fmt(f),
-            Self::NoMemory => f.write_str("there is no memory for the zones of dns.conf"),
+            Self::NoMemory => f.write_str("there is no memory for the zones of dns.conf, for connections, or for the log of queries"),
             Self::Net(error) => error.fmt(f),
             Self::TooManyTasks => f.write_str("the limit on tasks is reached"),
             Self::Storage(error) => {
@@ -154,6 +158,32 @@ pub fn prepare(
     Ok(Rc::new(RefCell::new(server)))
 }
 
+/// Lets `syslog` send the log through `net`, and carry the log of queries, where one is wanted, to where `dns.log-to=` says, of which
+/// `get` gives the value.
+///
+/// # Errors
+/// [`Error::Setting`], [`Error::NoMemory`].
+#[inline(never)]
+pub fn log_through(
+    syslog: &Syslog,
+    net: &Net,
+    server: &SharedServer,
+    get: &dyn Fn(&str) -> Option<&'static str>,
+) -> Result<(), Error> {
+    let key = "dns.log-to";
+    let to = get(key).map_or(Some(Destinations::default()), Destinations::parse);
+    let to = to.ok_or(BadSetting::new(key, Destinations::EXPECTED))?;
+    let mut server = server.borrow_mut();
+    if server.settings().log_queries == 0 {
+        syslog.follow(net);
+        return Ok(());
+    }
+    let lines = Lines::try_new(LINES).ok_or(Error::NoMemory)?;
+    syslog.carry(net, &lines, QUERIES, to);
+    server.log_into(lines);
+    Ok(())
+}
+
 /// Lets `registry` read what `server` counts.
 pub fn count(server: &Server, registry: &unik::Counters) {
     let sets: [Rc<dyn CounterSet>; 3] =
@@ -190,7 +220,8 @@ pub async fn serve(server: SharedServer, platform: Platform) -> Result<(), Error
         net.answer(PORT, handler)?
     };
     let listener = net.listen(PORT).await?;
-    let connections = Rc::new(Connections::new(server, platform.clone(), maintenance.clone()));
+    let connections = Connections::try_new(server, platform.clone(), maintenance.clone());
+    let connections = Rc::new(connections.ok_or(Error::NoMemory)?);
     let acceptor = connections::accept(listener, connections.clone());
     platform.spawner.spawn("dns-tcp", acceptor).map_err(|_| Error::TooManyTasks)?;
     if maintenance.has_work() {

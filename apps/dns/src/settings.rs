@@ -77,6 +77,12 @@ pub struct BadSetting {
     expected: &'static str,
 }
 
+impl BadSetting {
+    pub(crate) const fn new(key: &'static str, expected: &'static str) -> Self {
+        Self { key, expected }
+    }
+}
+
 impl fmt::Display for BadSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.key)?;

@@ -4,47 +4,32 @@ mod common;
 mod transferred;
 
 use common::{query, server, zone};
-use std::sync::Mutex;
 use transferred::converse;
 use unik_dns::Settings;
-
-/// Lines of the log.
-static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-struct Keeper;
-
-impl log::Log for Keeper {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        LINES.lock().expect("one test").push(record.args().to_string());
-    }
-
-    fn flush(&self) {}
-}
+use unik_sched::sync::Lines;
 
 /// What was told since it was asked last.
-fn told() -> Vec<String> {
-    std::mem::take(&mut *LINES.lock().expect("one test"))
+fn told(lines: &Lines) -> Vec<String> {
+    let mut told = Vec::new();
+    while lines.take(&mut |_, text| told.push(text.to_owned())) {}
+    told
 }
 
 #[test]
 fn each_query_of_so_many_is_told_with_its_question_and_no_other() {
-    log::set_logger(&Keeper).expect("there is one test in this program");
-    log::set_max_level(log::LevelFilter::Info);
     let mut server = server(&[&zone("")]);
+    let lines = Lines::try_new(10_000).expect("there is memory");
+    server.log_into(lines.clone());
     let ask = |server: &_, queries: &[Vec<u8>]| converse(server, [192, 0, 2, 2], queries);
     ask(&server, &[query("ns.example.org A")]);
-    assert_eq!(told(), [""; 0], "unless it is wanted");
+    assert_eq!(told(&lines), [""; 0], "unless it is wanted");
 
     server.configure(Settings { log_queries: 1, ..Settings::default() });
     let mut status = query("x.example.org A");
     status[2] = 0x10;
     ask(&server, &[query("ns.example.org A"), status, query("n\\046o.example.org TYPE65280")]);
     assert_eq!(
-        told(),
+        told(&lines),
         [
             "query of 192.0.2.2 over TCP: ns.example.org. A: NOERROR, 48 octets",
             "query of 192.0.2.2 over TCP without a question: NOTIMP, 12 octets",
@@ -53,5 +38,5 @@ fn each_query_of_so_many_is_told_with_its_question_and_no_other() {
     );
     server.configure(Settings { log_queries: 3, ..Settings::default() });
     ask(&server, &vec![query("ns.example.org A"); 7]);
-    assert_eq!(told().len(), 3, "the first, the fourth and the seventh");
+    assert_eq!(told(&lines).len(), 3, "the first, the fourth and the seventh");
 }

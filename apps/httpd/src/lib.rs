@@ -56,7 +56,6 @@ mod request;
 mod response;
 mod route;
 mod scan;
-mod seats;
 mod server;
 pub mod service;
 mod session;

@@ -7,7 +7,6 @@
 use crate::access::Client;
 use crate::configuration::ConfigurationError;
 use crate::metrics::Kind;
-use crate::seats::{Admitted, Seats};
 use crate::server::Server;
 use crate::session::{LINGER, Session, Step};
 use crate::settings::{BadSetting, Settings};
@@ -26,9 +25,12 @@ use unik::io::{Read, Write};
 use unik::net::{self, Listen, Net, TcpListener, TcpStream};
 use unik::sync::{Event, Lines};
 use unik::time::{Duration, Sleep, Time};
-use unik::{Clock, Counters, Destinations, Failure, Files, Shutdown, Spawner, Syslog, log, yield_now};
+use unik::{
+    Admitted, Clock, Counters, Destinations, Failure, Files, Refusal, Seats, Shutdown, Spawner, Syslog, log,
+    yield_now,
+};
+use unik_sched::has_memory;
 use unik_sched::time::Instant;
-use unik_sched::{Pace, has_memory};
 
 /// The port of the protocol.
 const PORT: u16 = 80;
@@ -52,8 +54,6 @@ const LAST_TURNS: usize = 4;
 /// Octets of the lines of the access log that wait to be carried, and the target that they have.
 const LINES: usize = 64 * 1024;
 const ACCESS: &str = "access";
-/// The least time between two lines of the log about connections that are refused.
-const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// Why the service ended or never began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,8 +303,6 @@ struct Shared {
     seats: RefCell<Seats>,
     /// A connection has been closed.
     closed: Event,
-    /// When to say next that connections are refused.
-    complaint: Pace,
 }
 
 impl Shared {
@@ -323,7 +321,6 @@ impl Shared {
             shutdown,
             seats: RefCell::new(seats),
             closed: Event::new(),
-            complaint: Pace::new(COMPLAINT),
         })
     }
 
@@ -354,10 +351,8 @@ impl Shared {
 
     /// Says, not too often, why a connection is refused.
     #[inline(never)]
-    fn complain(&self, client: SocketAddr, why: &str) {
-        if let Some(held_back) = self.complaint.admit(self.time.now()) {
-            log::warn!("connection of {} refused, after {held_back} others: {why}", Client(client.ip()));
-        }
+    fn complain(&self, client: SocketAddr, why: Refusal) {
+        self.seats.borrow().complain(self.time.now(), &Client(client.ip()), why);
     }
 
     /// A place for a connection of `client`, if there is one.
@@ -365,7 +360,7 @@ impl Shared {
     fn admit(&self, client: SocketAddr) -> Option<Admitted> {
         let counters = self.server.counters();
         counters.connections.increment();
-        let admitted = self.seats.borrow_mut().admit(client.ip(), self.time.now());
+        let admitted = self.seats.borrow_mut().admit(client.ip(), Some(self.time.now()));
         match admitted {
             Ok(admitted) => {
                 self.server.is_open(true);
@@ -376,7 +371,7 @@ impl Shared {
             }
             Err(why) => {
                 counters.connections_refused.increment();
-                self.complain(client, why.text());
+                self.complain(client, why);
                 None
             }
         }
@@ -406,7 +401,7 @@ async fn accept(mut listener: TcpListener, shared: Rc<Shared>, door: Door, spawn
         if spawner.spawn("http-client", task).is_err() {
             shared.leave(place);
             shared.server.counters().no_memory.increment();
-            shared.complain(client, "there is no memory for it");
+            shared.complain(client, Refusal::NoMemory);
         }
         if displaces {
             // The other one leaves before the next one comes.
@@ -454,7 +449,7 @@ async fn part(stream: &mut TcpStream, shared: &Shared, place: usize, timer: &mut
         if is_taken && (read.is_ready() || shared.shutdown.is_requested()) {
             return Poll::Ready(());
         }
-        let is_displaced = shared.seats.borrow_mut().wait(place, since, context.waker());
+        let is_displaced = shared.seats.borrow_mut().wait(place, Some(since), context.waker());
         if is_displaced || Pin::new(&mut *timer).poll(context).is_ready() {
             if !is_taken {
                 shared.server.counters().slow_responses.increment();
@@ -543,7 +538,7 @@ fn wait(
     if shared.shutdown.is_requested() && !session.is_last() {
         return Poll::Ready(Wake::Ending);
     }
-    if shared.seats.borrow_mut().wait(place, session.waits_since(), context.waker()) {
+    if shared.seats.borrow_mut().wait(place, Some(session.waits_since()), context.waker()) {
         return Poll::Ready(Wake::Displaced);
     }
     let deadline = session.deadline();

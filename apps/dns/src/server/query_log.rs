@@ -6,12 +6,13 @@ use crate::labels::Labels;
 use crate::origin::{Origin, Transport};
 use crate::query::{Code, HEADER, u16_at};
 use crate::text::{Address, write_label};
-use core::fmt;
+use core::fmt::{self, Write as _};
+use unik_sched::sync::Lines;
 
 impl Server {
     /// Tells of the query whose answer is `message`, if it is the turn of this one.
     #[inline(never)]
-    pub(super) fn log_query(&self, message: &[u8], origin: &Origin<'_>, code: Code) {
+    pub(super) fn log_query(&self, lines: &Lines, message: &[u8], origin: &Origin<'_>, code: Code) {
         let left = self.until_logged.get();
         self.until_logged.set(left.checked_sub(1).unwrap_or(self.settings.log_queries - 1));
         if left > 0 {
@@ -23,20 +24,22 @@ impl Server {
         let over = if origin.transport == Transport::Tcp { "TCP" } else { "UDP" };
         let length = message.len();
         let (client, code) = (Address(origin.client), code.text());
-        match question {
-            Some((name, kind)) => {
-                let name = Question { message, name };
-                log::info!("query of {client} over {over}: {name} {kind}: {code}, {length} octets");
-            }
-            None => log::info!("query of {client} over {over} without a question: {code}, {length} octets"),
-        }
+        lines.write(origin.clock.now(), &mut |line| {
+            // What does not fit is left out, so writing never fails.
+            let _ = write!(line, "query of {client} over {over}");
+            let _ = match &question {
+                Some((name, kind)) => write!(line, ": {} {kind}", Question { message, name }),
+                None => line.write_str(" without a question"),
+            };
+            let _ = write!(line, ": {code}, {length} octets");
+        });
     }
 }
 
 /// The name of a question as text.
 struct Question<'m> {
     message: &'m [u8],
-    name: Labels,
+    name: &'m Labels,
 }
 
 impl fmt::Display for Question<'_> {

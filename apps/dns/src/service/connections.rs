@@ -1,6 +1,6 @@
 //! Connections: queries over TCP (RFC 7766).
 //!
-//! One task accepts and each connection has one, at most [`CONNECTION_LIMIT`] at the same time. `Clients` says who gets a
+//! One task accepts and each connection has one, at most [`CONNECTION_LIMIT`] at the same time. [`Seats`] say who gets a
 //! place, and who has to leave for another.
 
 use super::maintenance::Maintenance;
@@ -13,28 +13,21 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::future::poll_fn;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::pin::pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use unik::io::{Read, Write};
-use unik::log;
 use unik::net::{self, TcpListener, TcpStream};
 use unik::sync::Event;
-use unik::time::Duration;
-use unik_sched::Pace;
-use unik_sched::time::Instant;
+use unik::{Refusal, Seats, log};
 
 /// Connections served at the same time. For a further one that which has waited longest for a query is closed (RFC 7766,
 /// 6.2.3); if all are being answered, it is reset.
 pub const CONNECTION_LIMIT: usize = 32;
-/// Places for connections: some are about to be closed for others.
-const PLACES: usize = CONNECTION_LIMIT + 8;
 /// Those of one client (RFC 7766, 6.2.2): an IPv4 address, or the 64 bits of an IPv6 address that one network has.
 pub const CLIENT_LIMIT: usize = 8;
 /// Pieces that a connection reads which are still taken when the appliance is asked to end.
 const LAST: u8 = 64;
-/// The least time between two lines of the log about connections that are refused.
-const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// What the connections share.
 pub(super) struct Connections {
@@ -42,35 +35,34 @@ pub(super) struct Connections {
     platform: Rc<Platform>,
     /// Looks at what a query told of.
     maintenance: Rc<Maintenance>,
-    clients: RefCell<Clients>,
-    /// The connection in each place is to be closed for another one.
-    displaced: [Event; PLACES],
+    seats: RefCell<Seats>,
     /// A connection has been closed.
     closed: Event,
     /// Room for one answer: it is built and copied without a wait in between.
     scratch: RefCell<Vec<u8>>,
-    /// When to say next that connections are refused.
-    complaint: Pace,
 }
 
 impl Connections {
-    /// None yet.
-    pub(super) fn new(server: SharedServer, platform: Rc<Platform>, maintenance: Rc<Maintenance>) -> Self {
-        Self {
+    /// None yet; and for ever, if there is no memory for some.
+    pub(super) fn try_new(
+        server: SharedServer,
+        platform: Rc<Platform>,
+        maintenance: Rc<Maintenance>,
+    ) -> Option<Self> {
+        let client_limit = Some(CLIENT_LIMIT).filter(|_| !server.borrow().settings().is_shared);
+        Some(Self {
             server,
             platform,
             maintenance,
-            clients: RefCell::new(Clients([None; PLACES])),
-            displaced: core::array::from_fn(|_| Event::new()),
+            seats: RefCell::new(Seats::try_new(CONNECTION_LIMIT, client_limit)?),
             closed: Event::new(),
             scratch: RefCell::new(vec![0; MAX_ANSWER]),
-            complaint: Pace::new(COMPLAINT),
-        }
+        })
     }
 
     /// Waits until there is none any more.
     pub(super) fn poll_empty(&self, context: &mut Context<'_>) -> Poll<()> {
-        while !self.clients.borrow().is_empty() {
+        while !self.seats.borrow().is_empty() {
             if self.closed.poll_wait(context).is_pending() {
                 return Poll::Pending;
             }
@@ -80,23 +72,19 @@ impl Connections {
 
     /// Takes notice that the connection in `place` is closed.
     fn leave(&self, place: usize) {
-        // It may have closed by itself.
-        self.displaced.get(place).map(Event::try_take);
-        self.clients.borrow_mut().leave(place);
+        self.seats.borrow_mut().leave(place);
         self.closed.set();
     }
 
     /// Counts a connection that there is no memory for.
     fn starved(&self, client: SocketAddr) {
         self.server.borrow().counters().no_memory.increment();
-        self.complain(client, "there is no memory for it");
+        self.complain(client, Refusal::NoMemory);
     }
 
     /// Says, not too often, why a connection is refused.
-    fn complain(&self, client: SocketAddr, why: &str) {
-        if let Some(held_back) = self.complaint.admit(self.platform.now()) {
-            log::warn!("connection of {} refused, after {held_back} others: {why}", End(client));
-        }
+    fn complain(&self, client: SocketAddr, why: Refusal) {
+        self.seats.borrow().complain(self.platform.now(), &End(client), why);
     }
 }
 
@@ -116,20 +104,16 @@ pub(super) async fn accept(mut listener: TcpListener, shared: Rc<Connections>) {
             }
             None => return,
         };
-        let (place, displaced) =
-            match shared.clients.borrow_mut().admit(client.ip(), shared.server.borrow().settings().is_shared)
-            {
-                Ok(places) => places,
-                Err(why) => {
-                    shared.server.borrow().counters().connections_refused.increment();
-                    shared.complain(client, why);
-                    stream.abort();
-                    continue;
-                }
-            };
-        if let Some(event) = displaced.and_then(|place| shared.displaced.get(place)) {
-            event.set();
-        }
+        let admitted = shared.seats.borrow_mut().admit(client.ip(), None);
+        let place = match admitted {
+            Ok(admitted) => admitted.place,
+            Err(why) => {
+                shared.server.borrow().counters().connections_refused.increment();
+                shared.complain(client, why);
+                stream.abort();
+                continue;
+            }
+        };
         let Some(session) = Session::try_new(client.ip(), shared.platform.now()) else {
             shared.leave(place);
             shared.starved(client);
@@ -176,7 +160,6 @@ async fn converse(
             step
         };
         let until = (step == Step::Read).then_some(session.deadline());
-        shared.clients.borrow_mut().wait(place, until);
         let left = session.deadline().duration_since(time.now());
         let moved = async {
             match step {
@@ -185,13 +168,16 @@ async fn converse(
                     let mut read = pin!(stream.read(session.space()));
                     let next = poll_fn(|context| {
                         let ends = ending.as_mut().poll(context).is_ready();
-                        let displaced = shared.displaced.get(place);
-                        is_displaced |= displaced.is_some_and(|event| event.poll_wait(context).is_ready());
+                        is_displaced |= shared.seats.borrow_mut().wait(place, until, context.waker());
                         last.take(ends || is_displaced, read.as_mut().poll(context))
                     });
                     next.await.unwrap_or(Ok(0))
                 }
-                Step::Write => stream.write_all(session.output()).await.map(|()| 0),
+                Step::Write => {
+                    // It waits for nothing that is the client's to say.
+                    shared.seats.borrow_mut().wait(place, None, Waker::noop());
+                    stream.write_all(session.output()).await.map(|()| 0)
+                }
                 Step::Close => Ok(0),
             }
         };
@@ -231,73 +217,6 @@ impl Last {
     }
 }
 
-/// A connection as the others see it.
-#[derive(Clone, Copy)]
-struct Seat {
-    client: u64,
-    /// When it is closed if no whole query arrives; `None` while an answer is being sent.
-    waits_until: Option<Instant>,
-    /// It is closed for another one.
-    is_leaving: bool,
-}
-
-/// The connections, in places.
-struct Clients([Option<Seat>; PLACES]);
-
-impl Clients {
-    /// A place for a connection of the client at `address`, which may be that of all clients, and the place of the one that is
-    /// to be closed for it, if there is one.
-    ///
-    /// # Errors
-    /// Why there is none.
-    fn admit(&mut self, address: IpAddr, is_shared: bool) -> Result<(usize, Option<usize>), &'static str> {
-        let client = match address {
-            IpAddr::V4(address) => u32::from(address).into(),
-            IpAddr::V6(address) => (u128::from(address) >> 64) as u64,
-        };
-        let staying = || self.0.iter().flatten().filter(|seat| !seat.is_leaving);
-        if staying().filter(|seat| seat.client == client).count() >= CLIENT_LIMIT && !is_shared {
-            return Err("the limit on connections of one client is reached");
-        }
-        let is_full = staying().count() >= CONNECTION_LIMIT;
-        let free = self.0.iter().position(Option::is_none);
-        let free = free.ok_or("the limit on connections is reached")?;
-        let mut displaced = None;
-        if is_full {
-            let seats = self.0.iter_mut().enumerate();
-            let waiting = seats.filter_map(|(index, seat)| {
-                let seat = seat.as_mut().filter(|seat| !seat.is_leaving)?;
-                Some((seat.waits_until?, index, seat))
-            });
-            let longest = waiting.min_by_key(|(until, index, _)| (*until, *index));
-            let (_, index, seat) = longest.ok_or("the limit on connections is reached")?;
-            seat.is_leaving = true;
-            displaced = Some(index);
-        }
-        if let Some(place) = self.0.get_mut(free) {
-            *place = Some(Seat { client, waits_until: None, is_leaving: false });
-        }
-        Ok((free, displaced))
-    }
-
-    /// The connection in `place` waits for a query until then, or sends an answer.
-    fn wait(&mut self, place: usize, until: Option<Instant>) {
-        if let Some(Some(seat)) = self.0.get_mut(place) {
-            seat.waits_until = until;
-        }
-    }
-
-    fn leave(&mut self, place: usize) {
-        if let Some(place) = self.0.get_mut(place) {
-            *place = None;
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,69 +231,6 @@ mod tests {
         assert_eq!(last.take(true, Poll::Ready(1)), Poll::Ready(Some(1)));
         assert_eq!(last.take(true, Poll::Ready(2)), Poll::Ready(Some(2)));
         assert_eq!(last.take::<()>(true, Poll::Pending), Poll::Ready(None));
-    }
-
-    #[test]
-    fn one_client_does_not_take_all_connections() {
-        let mut clients = Clients([None; PLACES]);
-        let [one, other] = [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])];
-        for place in 0..CLIENT_LIMIT {
-            assert_eq!(clients.admit(one, false), Ok((place, None)));
-        }
-        assert!(clients.admit(one, false).is_err());
-        assert_eq!(clients.admit(other, false), Ok((CLIENT_LIMIT, None)));
-        clients.leave(3);
-        assert_eq!(clients.admit(one, false), Ok((3, None)));
-        // All addresses of one network of IPv6 are one client's.
-        for host in 0..CLIENT_LIMIT as u16 {
-            assert!(clients.admit(IpAddr::from([0x2001, 0xdb8, 0, 0, 1, 2, 3, host]), false).is_ok());
-        }
-        assert!(clients.admit(IpAddr::from([0x2001, 0xdb8, 0, 0, 9, 9, 9, 9]), false).is_err());
-        assert!(clients.admit(IpAddr::from([0x2001, 0xdb8, 0, 1, 9, 9, 9, 9]), false).is_ok());
-    }
-
-    #[test]
-    fn clients_that_share_an_address_share_all_connections() {
-        let mut clients = Clients([None; PLACES]);
-        assert!(clients.is_empty());
-        for place in 0..CONNECTION_LIMIT {
-            assert_eq!(clients.admit(IpAddr::from([10, 0, 2, 2]), true), Ok((place, None)));
-        }
-        assert!(clients.admit(IpAddr::from([10, 0, 2, 2]), true).is_err());
-        (0..CONNECTION_LIMIT).for_each(|place| clients.leave(place));
-        assert!(clients.is_empty());
-    }
-
-    #[test]
-    fn the_connection_that_waits_longest_is_closed_for_a_new_one() {
-        let mut clients = Clients([None; PLACES]);
-        let client = IpAddr::from([10, 0, 2, 2]);
-        let until = |place: usize| Instant::ZERO + Duration::from_secs(100 - place as u64);
-        for place in 0..CONNECTION_LIMIT {
-            assert_eq!(clients.admit(client, true), Ok((place, None)));
-            clients.wait(place, Some(until(place)));
-        }
-        // The last has waited longest, but is being answered; each is closed for one other.
-        clients.wait(CONNECTION_LIMIT - 1, None);
-        for (place, displaced) in (CONNECTION_LIMIT..PLACES).zip((0..CONNECTION_LIMIT - 1).rev()) {
-            assert_eq!(clients.admit(client, true), Ok((place, Some(displaced))));
-        }
-        assert!(clients.admit(client, true).is_err(), "those that were told to close have not done it");
-        clients.leave(CONNECTION_LIMIT - 2);
-        let next = (CONNECTION_LIMIT - 2, Some(CONNECTION_LIMIT - 2 - (PLACES - CONNECTION_LIMIT)));
-        assert_eq!(clients.admit(client, true), Ok(next));
-        // A client at its limit closes no others.
-        (0..PLACES).for_each(|place| clients.leave(place));
-        for place in 0..CLIENT_LIMIT {
-            assert_eq!(clients.admit(client, false), Ok((place, None)));
-        }
-        for other in 0..CONNECTION_LIMIT - CLIENT_LIMIT {
-            let (place, _) = clients.admit(IpAddr::from([192, 0, 2, other as u8]), false).unwrap();
-            clients.wait(place, Some(until(place)));
-        }
-        assert!(clients.admit(client, false).is_err());
-        let longest = (CONNECTION_LIMIT, Some(CONNECTION_LIMIT - 1));
-        assert_eq!(clients.admit(IpAddr::from([198, 51, 100, 1]), false), Ok(longest));
     }
 
     #[test]

@@ -1,73 +1,102 @@
 //! Who is served at the same time, and who has to go for others.
 //!
 //! Each connection has a seat. When all are taken, the one that has kept its connection waiting longest is asked to leave for
-//! a new one: an idle client, one that sends its request by the octet, one that does not take what it is sent.
+//! a new one: an idle client, one that sends its request by the octet, one that does not take what it is sent. Invariant: a
+//! client has no more seats than it may have, and there are never more connections than seats.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::IpAddr;
 use core::task::Waker;
-use unik_sched::time::Instant;
+use unik_sched::Pace;
+use unik_sched::time::{Duration, Instant};
 
 /// Seats beyond the limit: for those that were asked to leave and have not done it.
 const SPARE: usize = 16;
 
+/// The least time between two lines of the log about connections that are refused.
+const COMPLAINT: Duration = Duration::from_secs(1);
+
 /// A connection as the others see it.
 struct Seat {
     client: u64,
-    waits_since: Instant,
+    /// `None` while the client is what is waited for by nobody.
+    waits_since: Option<Instant>,
     /// It was asked to leave for another one.
     is_leaving: bool,
     waker: Option<Waker>,
 }
 
-/// All seats.
-pub(crate) struct Seats {
+/// Seats for connections.
+///
+/// ```
+/// use core::task::Waker;
+/// use unik::{Refusal, Seats};
+/// use unik::time::Instant;
+///
+/// let mut seats = Seats::try_new(2, None).expect("there is memory");
+/// let client = [192, 0, 2, 1].into();
+/// let first = seats.admit(client, Some(Instant::ZERO)).expect("there are two");
+/// assert!(!seats.admit(client, Some(Instant::from_millis(1))).expect("there are two").displaces);
+/// // The third one takes the place of the first, which hears of it.
+/// assert!(seats.admit(client, Some(Instant::from_millis(2))).expect("one leaves").displaces);
+/// assert!(seats.wait(first.place, Some(Instant::ZERO), Waker::noop()));
+/// ```
+pub struct Seats {
     seats: Vec<Option<Seat>>,
     limit: usize,
     /// Seats of one client, if clients can be told apart.
     client_limit: Option<usize>,
+    /// When to say next that connections are refused.
+    complaint: Pace,
 }
 
 /// Why a connection has no seat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// Its client has as many as it may have.
     Client,
-    /// All are taken, and those that were asked to leave have not done it.
+    /// All are taken; nobody waits, or those that were asked to leave have not done it.
     Full,
+    /// There is no memory to serve it.
+    NoMemory,
 }
 
 impl Refusal {
-    pub(crate) fn text(self) -> &'static str {
+    fn text(self) -> &'static str {
         match self {
             Self::Client => "the limit on connections of one client is reached",
             Self::Full => "the limit on connections is reached",
+            Self::NoMemory => "there is no memory for it",
         }
     }
 }
 
 /// A connection was given a seat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Admitted {
-    pub(crate) place: usize,
+pub struct Admitted {
+    /// Its number.
+    pub place: usize,
     /// Another one was asked to leave for it.
-    pub(crate) displaces: bool,
+    pub displaces: bool,
 }
 
 impl Seats {
-    /// Seats for so many connections. `None` if there is no memory for them.
-    pub(crate) fn try_new(limit: usize, client_limit: Option<usize>) -> Option<Self> {
+    /// Seats for so many connections, of which one client has so many if clients can be told apart. `None` if there is no memory
+    /// for them.
+    pub fn try_new(limit: usize, client_limit: Option<usize>) -> Option<Self> {
         let mut seats = Vec::new();
         seats.try_reserve_exact(limit + SPARE).ok()?;
         seats.resize_with(limit + SPARE, || None);
-        Some(Self { seats, limit, client_limit })
+        Some(Self { seats, limit, client_limit, complaint: Pace::new(COMPLAINT) })
     }
 
-    /// A seat for a connection of the client at `address`, and one less for another one where all are taken.
+    /// A seat for a connection of the client at `address`, which waits since then, if it does; and one less for another one where all
+    /// are taken.
     ///
     /// # Errors
     /// Why there is none.
-    pub(crate) fn admit(&mut self, address: IpAddr, now: Instant) -> Result<Admitted, Refusal> {
+    pub fn admit(&mut self, address: IpAddr, since: Option<Instant>) -> Result<Admitted, Refusal> {
         let client = number(address);
         let (mut staying, mut own) = (0, 0);
         let (mut free, mut longest) = (None, None::<(Instant, usize)>);
@@ -78,8 +107,10 @@ impl Seats {
                 Some(seat) => {
                     staying += 1;
                     own += usize::from(seat.client == client);
-                    if longest.is_none_or(|(since, _)| seat.waits_since < since) {
-                        longest = Some((seat.waits_since, place));
+                    if let Some(waits) = seat.waits_since
+                        && longest.is_none_or(|(since, _)| waits < since)
+                    {
+                        longest = Some((waits, place));
                     }
                 }
             }
@@ -88,7 +119,11 @@ impl Seats {
             return Err(Refusal::Client);
         }
         let place = free.ok_or(Refusal::Full)?;
-        let displaced = longest.filter(|_| staying >= self.limit).map(|(_, place)| place);
+        let displaced = match longest {
+            _ if staying < self.limit => None,
+            Some((_, place)) => Some(place),
+            None => return Err(Refusal::Full),
+        };
         if let Some(Some(seat)) = displaced.and_then(|place| self.seats.get_mut(place)) {
             seat.is_leaving = true;
             if let Some(waker) = seat.waker.take() {
@@ -96,13 +131,13 @@ impl Seats {
             }
         }
         if let Some(seat) = self.seats.get_mut(place) {
-            *seat = Some(Seat { client, waits_since: now, is_leaving: false, waker: None });
+            *seat = Some(Seat { client, waits_since: since, is_leaving: false, waker: None });
         }
         Ok(Admitted { place, displaces: displaced.is_some() })
     }
 
-    /// The connection in `place` waits, since then, and is woken when it is asked to leave. Whether it was.
-    pub(crate) fn wait(&mut self, place: usize, since: Instant, waker: &Waker) -> bool {
+    /// The connection in `place` waits, if it does, since then, and is woken when it is asked to leave. Whether it was.
+    pub fn wait(&mut self, place: usize, since: Option<Instant>, waker: &Waker) -> bool {
         let Some(Some(seat)) = self.seats.get_mut(place) else { return false };
         seat.waits_since = since;
         if !seat.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -112,14 +147,14 @@ impl Seats {
     }
 
     /// The connection in `place` is closed.
-    pub(crate) fn leave(&mut self, place: usize) {
+    pub fn leave(&mut self, place: usize) {
         if let Some(place) = self.seats.get_mut(place) {
             *place = None;
         }
     }
 
     /// Wakes all that wait.
-    pub(crate) fn wake(&mut self) {
+    pub fn wake(&mut self) {
         for seat in self.seats.iter_mut().flatten() {
             if let Some(waker) = seat.waker.take() {
                 waker.wake();
@@ -127,7 +162,16 @@ impl Seats {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Says at the moment `now`, not too often, why a connection of `client` is refused.
+    #[inline(never)]
+    pub fn complain(&self, now: Instant, client: &dyn fmt::Display, why: Refusal) {
+        if let Some(held_back) = self.complaint.admit(now) {
+            log::warn!("connection of {client} refused, after {held_back} others: {}", why.text());
+        }
+    }
+
+    /// Whether there is no connection.
+    pub fn is_empty(&self) -> bool {
         self.seats.iter().all(Option::is_none)
     }
 }
@@ -154,8 +198,8 @@ mod tests {
         IpAddr::from([192, 0, 2, number])
     }
 
-    fn moment(seconds: u64) -> Instant {
-        Instant::from_millis(1000 * seconds)
+    fn moment(seconds: u64) -> Option<Instant> {
+        Some(Instant::from_millis(1000 * seconds))
     }
 
     #[test]
@@ -204,5 +248,24 @@ mod tests {
         assert_eq!(seats.admit(host(1), moment(0)), Err(Refusal::Full));
         (0..SEATS + SPARE).for_each(|place| seats.leave(place));
         assert!(seats.is_empty());
+    }
+
+    #[test]
+    fn who_is_being_answered_stays() {
+        let mut seats = seats(None);
+        for place in 0..SEATS {
+            assert_eq!(seats.admit(host(1), None), Ok(Admitted { place, displaces: false }));
+        }
+        assert_eq!(seats.admit(host(1), None), Err(Refusal::Full));
+        assert!(!seats.wait(2, moment(7), Waker::noop()));
+        assert_eq!(seats.admit(host(1), None), Ok(Admitted { place: SEATS, displaces: true }));
+        // A client at its limit has nobody leave.
+        let mut seats = self::seats(Some(1));
+        assert!(seats.admit(host(1), moment(0)).is_ok());
+        for number in 2..=SEATS as u8 {
+            assert!(seats.admit(host(number), moment(0)).is_ok());
+        }
+        assert_eq!(seats.admit(host(1), moment(1)), Err(Refusal::Client));
+        assert!(!(0..SEATS).any(|place| seats.wait(place, moment(0), Waker::noop())));
     }
 }
