@@ -67,16 +67,64 @@ fn be128(bytes: &[u8], at: usize) -> Option<u128> {
 }
 
 /// Reads a frame. The fields that do not stand in it are zero.
-#[inline]
 pub fn parse(frame: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
-    let head = frame.get(..super::HEAD).unwrap_or(frame);
-    // What could not be read stays as it is.
-    let _ = ethernet(head, frame.len(), &mut parsed);
+    parse_into(frame, &mut parsed);
     parsed
 }
 
-#[inline]
+/// Reads a frame into fields that are all zero.
+#[inline(always)]
+pub(crate) fn parse_into(frame: &[u8], parsed: &mut Parsed) {
+    if plain(frame, parsed).is_none() {
+        parse_any(frame, parsed);
+    }
+}
+
+#[inline(never)]
+fn parse_any(frame: &[u8], parsed: &mut Parsed) {
+    let head = frame.get(..super::HEAD).unwrap_or(frame);
+    // What could not be read stays as it is.
+    let _ = ethernet(head, frame.len(), parsed);
+}
+
+/// Octets of the headers of a TCP segment in an IPv4 packet without options, in a frame without tags.
+const PLAIN: usize = 54;
+
+/// Reads what most frames are: TCP or UDP in a whole IPv4 packet without options. `None`, and nothing has been read, for others.
+/// What it finds is what [`ethernet`] would, with one check of a length instead of a dozen.
+#[inline(always)]
+fn plain(frame: &[u8], parsed: &mut Parsed) -> Option<()> {
+    let head = frame.first_chunk::<PLAIN>()?;
+    let word = |at: usize| head.get(at..at + 8)?.first_chunk().map(|octets| u64::from_be_bytes(*octets));
+    let (target, source, first) = (word(0)?, word(6)?, word(14)?);
+    let second = word(22)?;
+    let protocol = (second >> 48) as u8;
+    // Version and length of the header, and the bits and the place of a fragment.
+    let is_plain = source as u16 == IPV4 && first >> 56 == 0x45 && first & 0x3fff == 0;
+    if !is_plain || !matches!(protocol, TCP | UDP) {
+        return None;
+    }
+    let ports = word(34)?;
+    let words = &mut parsed.fields.0;
+    words[0] = u64::from(IPV4) << 16;
+    words[1] = target & !0xffff | u64::from(protocol) << 8 | first >> 48 & 0xff;
+    words[2] = source & !0xffff | ports >> 32 & 0xffff;
+    words[3] = ports & 0xffff << 48;
+    words[4] = word(26)?;
+    let end = (14 + usize::from((first >> 32) as u16)).min(frame.len()).min(usize::from(u16::MAX)) as u16;
+    parsed.layout = Layout {
+        ethertype: 12,
+        network: 14,
+        protocol: 23,
+        transport: 34,
+        end,
+        link_layer: 0,
+        is_fragment: false,
+    };
+    Some(())
+}
+
 fn ethernet(head: &[u8], total: usize, parsed: &mut Parsed) -> Option<()> {
     let Parsed { fields, layout } = parsed;
     fields.0[1] = be48(head, 0)? << 16;
@@ -145,7 +193,6 @@ fn arp(head: &[u8], at: usize, parsed: &mut Parsed) -> Option<()> {
     Some(())
 }
 
-#[inline]
 fn ipv4(head: &[u8], at: usize, total: usize, parsed: &mut Parsed) -> Option<()> {
     let Parsed { fields, layout } = parsed;
     let header = head.get(at..)?.first_chunk::<20>()?;
@@ -249,7 +296,6 @@ fn extensions(head: &[u8], network: usize, parsed: &mut Parsed) -> Option<()> {
     transport(head, at, parsed.fields.protocol(), parsed)
 }
 
-#[inline]
 fn transport(head: &[u8], at: usize, protocol: u8, parsed: &mut Parsed) -> Option<()> {
     let ports = be32(head, at)?;
     let Parsed { fields, layout } = parsed;
@@ -305,4 +351,35 @@ fn neighbor(head: &[u8], at: usize, parsed: &mut Parsed) -> Option<()> {
         option += usize::from(units) * 8;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    /// Whatever the short way reads, the long one reads too.
+    #[test]
+    fn plain_frames_are_read_like_all_others() {
+        let mut seed = 7u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as u8
+        };
+        let mut plain_ones = 0;
+        for _ in 0..20_000 {
+            let mut frame: Vec<u8> = (0..50 + next() % 30).map(|_| next()).collect();
+            frame[12..15].copy_from_slice(&[8, 0, 0x45]);
+            frame[20] = if next() % 8 == 0 { next() } else { 0x40 };
+            frame[21] = next() % 8 / 7;
+            frame[23] = [6, 17, 1, next()][usize::from(next() % 4)];
+            let (mut short, mut long) = (Parsed::default(), Parsed::default());
+            if plain(&frame, &mut short).is_some() {
+                parse_any(&frame, &mut long);
+                assert_eq!(short, long, "{frame:02x?}");
+                plain_ones += 1;
+            }
+        }
+        assert!(plain_ones > 3000);
+    }
 }

@@ -6,7 +6,7 @@
 //! Invariant: a place holds for the generation of the tables that it was filled in.
 
 use super::{
-    fields::Fields,
+    fields::{Fields, WORDS},
     flows::{Flows, NONE},
     hash::mix,
 };
@@ -19,17 +19,20 @@ const STEPS: usize = 4;
 
 #[derive(Clone, Copy)]
 struct Place {
-    key: [u64; super::fields::WORDS],
+    key: [u64; WORDS],
     generation: u32,
     steps: u32,
     path: [u32; STEPS],
+    /// The port that the only entry sends to, and does nothing else. [`NONE`] is that of no such entry.
+    port: u32,
 }
 
 /// The flow cache.
 pub(crate) struct Cache {
     places: Vec<Place>,
     /// The words of the mask that are not zero, for this generation.
-    words: Vec<(u8, u64)>,
+    words: [(u8, u64); WORDS],
+    count: usize,
     generation: u32,
     seed: u64,
     pub(crate) hits: u64,
@@ -41,35 +44,39 @@ impl Cache {
     pub(crate) fn new(seed: u64) -> Option<Cache> {
         let mut places = Vec::new();
         places.try_reserve_exact(PLACES).ok()?;
-        let empty = Place { key: [0; super::fields::WORDS], generation: 0, steps: 0, path: [NONE; STEPS] };
+        let empty = Place { key: [0; WORDS], generation: 0, steps: 0, path: [NONE; STEPS], port: NONE };
         places.resize(PLACES, empty);
-        let mut words = Vec::new();
-        words.try_reserve_exact(super::fields::WORDS).ok()?;
-        Some(Cache { places, words, generation: 0, seed, hits: 0, misses: 0 })
+        Some(Cache { places, words: [(0, 0); WORDS], count: 0, generation: 0, seed, hits: 0, misses: 0 })
     }
 
     /// The place of a frame with these fields.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn place(&mut self, flows: &Flows, fields: &Fields) -> usize {
         if self.generation != flows.generation() {
             self.renew(flows);
         }
-        let hash = self.words.iter().fold(self.seed, |hash, (at, mask)| mix(hash, fields.word(*at) & mask));
+        let words = self.words.get(..self.count).unwrap_or_default();
+        let mut hash = self.seed;
+        let mut key = [0; WORDS];
+        for ((at, mask), value) in words.iter().zip(&mut key) {
+            *value = fields.word(*at) & mask;
+            hash = mix(hash, *value);
+        }
         let at = hash as usize % PLACES;
         let Some(place) = self.places.get_mut(at) else { return at };
-        let mut is_here = place.generation == self.generation;
-        for ((word, mask), kept) in self.words.iter().zip(&mut place.key) {
-            let value = fields.word(*word) & mask;
-            is_here &= *kept == value;
-            *kept = value;
+        let mut difference = u64::from(place.generation ^ self.generation);
+        for ((kept, value), _) in place.key.iter().zip(&key).zip(words) {
+            difference |= kept ^ value;
         }
-        if is_here {
+        if difference == 0 {
             self.hits += 1;
-        } else {
-            self.misses += 1;
-            place.generation = self.generation;
-            place.steps = 0;
+            return at;
         }
+        self.misses += 1;
+        place.generation = self.generation;
+        place.steps = 0;
+        place.port = NONE;
+        place.key.iter_mut().zip(&key).zip(words).for_each(|((kept, value), _)| *kept = *value);
         at
     }
 
@@ -78,13 +85,30 @@ impl Cache {
     #[inline(never)]
     fn renew(&mut self, flows: &Flows) {
         self.generation = flows.generation();
-        self.words.clear();
-        let masks = (0u8..).zip(flows.relevant().0);
-        // No more than there was room made for.
-        self.words.extend(masks.filter(|(_, mask)| *mask != 0));
+        let masks = (0u8..).zip(flows.relevant().0).filter(|(_, mask)| *mask != 0);
+        self.count = 0;
+        for (word, mask) in self.words.iter_mut().zip(masks) {
+            *word = mask;
+            self.count += 1;
+        }
         if self.generation == 0 {
             // All generations were used once: what is left of the first time must not count.
             self.places.iter_mut().for_each(|place| place.generation = 1);
+        }
+    }
+
+    /// The entry and the port of a frame that one entry sends to one port.
+    #[inline(always)]
+    pub(crate) fn simple(&self, at: usize) -> Option<(u32, u32)> {
+        let place = self.places.get(at)?;
+        let [entry, ..] = place.path;
+        (place.port != NONE).then_some((entry, place.port))
+    }
+
+    /// From now on the place is that of a frame that one entry sends to this port.
+    pub(crate) fn keep_simple(&mut self, at: usize, port: u32) {
+        if let Some(place) = self.places.get_mut(at) {
+            place.port = port;
         }
     }
 

@@ -193,6 +193,7 @@ impl Datapath {
         if let Some(flow) = self.flows.get_mut(place) {
             flow.program = new;
         }
+        self.flows.changed();
     }
 
     fn add(&mut self, change: FlowMod, now: Instant) -> Result<(), Refusal> {

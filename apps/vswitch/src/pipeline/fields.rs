@@ -194,6 +194,13 @@ impl Fields {
         *word = *word & !mask | (value as u64) << place.shift & mask;
     }
 
+    /// Says by which port the frame came in: the fields of it are the port twice, and nothing else yet.
+    #[inline]
+    pub(crate) fn came_in_on(&mut self, port: u32) {
+        self.0[0] = self.0[0] & 0xffff_ffff | u64::from(port) << 32;
+        self.0[13] = self.0[13] & 0xffff_ffff | u64::from(port) << 32;
+    }
+
     #[inline]
     pub(crate) fn word(&self, word: u8) -> u64 {
         self.0[usize::from(word) % WORDS]

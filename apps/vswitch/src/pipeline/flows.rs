@@ -105,6 +105,11 @@ impl Flows {
         self.generation
     }
 
+    /// Another program is done than before.
+    pub(crate) fn changed(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+
     pub(crate) fn relevant(&self) -> &Fields {
         &self.relevant
     }

@@ -23,10 +23,10 @@ mod run;
 mod tuple;
 
 use self::{
-    action::Action,
+    action::{Action, Program, Step},
     buckets::MOST_KEPT,
     cache::Cache,
-    fields::Field,
+    fields::Fields,
     flows::{Flows, NONE},
     groups::Groups,
     hash::mix,
@@ -36,7 +36,7 @@ use self::{
 };
 use crate::frame::{
     Copied, Frame,
-    parse::{Parsed, parse},
+    parse::{Parsed, parse, parse_into},
 };
 use alloc::vec::Vec;
 use unik_sched::time::Instant;
@@ -176,26 +176,53 @@ impl Datapath {
         if !self.ports.received(ingress, frame.total_len()) {
             return None;
         }
-        let parsed = parse(frame.bytes());
-        self.pipeline(ingress, frame, parsed, now, outside)
+        let mut parsed = Parsed::default();
+        parse_into(frame.bytes(), &mut parsed);
+        let fields = &mut parsed.fields;
+        fields.came_in_on(ingress);
+        let place = self.cache.place(&self.flows, fields);
+        // What most frames are for: one entry, one port.
+        let simple = self.cache.simple(place).or_else(|| self.look_up(place, &parsed.fields, ingress));
+        if let Some((entry, port)) = simple {
+            self.flows.count(0, true);
+            self.flows.hit(entry, frame.total_len(), now);
+            if self.ports.sends(port, frame.total_len()) {
+                return Some(Destination { port, queue: 0, ingress });
+            }
+            self.counters.not_sent.increment();
+            return None;
+        }
+        self.pipeline(ingress, place, frame, &parsed, now, outside)
     }
 
-    /// Lets a frame go through the tables.
+    /// Looks up the first entry of a frame that the cache does not know, and the port if it is sent to that and no more.
+    #[inline(never)]
+    fn look_up(&mut self, place: usize, fields: &Fields, ingress: u32) -> Option<(u32, u32)> {
+        if self.cache.step(place, 0).is_some() {
+            return None;
+        }
+        let entry = self.flows.find(0, fields);
+        self.cache.keep(place, 0, entry.unwrap_or(NONE));
+        let port = simple_port(&self.flows.get(entry?)?.program).filter(|port| *port != ingress)?;
+        self.cache.keep_simple(place, port);
+        Some((entry?, port))
+    }
+
+    /// Lets a frame, whose place in the cache this is, go through the tables.
+    #[inline(never)]
     fn pipeline(
         &mut self,
         ingress: u32,
+        place: usize,
         frame: &mut dyn Frame,
-        mut parsed: Parsed,
+        parsed: &Parsed,
         now: Instant,
         outside: &mut dyn Outside,
     ) -> Option<Destination> {
-        parsed.fields.set(Field::IN_PORT, ingress.into());
-        parsed.fields.set(Field::IN_PHY_PORT, ingress.into());
-        let place = self.cache.place(&self.flows, &parsed.fields);
         let length = frame.total_len();
         let Datapath { flows, groups, meters, ports, counters, cache, set, kept, seed, .. } = self;
         let mut run =
-            Run::new(ingress, frame, parsed, now, outside, (groups, meters, ports, counters, kept), *seed);
+            Run::new(ingress, frame, *parsed, now, outside, (groups, meters, ports, counters, kept), *seed);
         set.clear();
         let mut table = 0;
         for step in 0.. {
@@ -242,8 +269,7 @@ impl Datapath {
             return;
         }
         let mut parsed = parse(bytes);
-        parsed.fields.set(Field::IN_PORT, ingress.into());
-        parsed.fields.set(Field::IN_PHY_PORT, ingress.into());
+        parsed.fields.came_in_on(ingress);
         let to_tables = |action: &Action| matches!(action, Action::Output { port: ports::TABLE, .. });
         let mut queue = 0;
         for part in actions.split_inclusive(to_tables) {
@@ -260,7 +286,7 @@ impl Datapath {
                 return;
             }
             if part.last().is_some_and(to_tables) {
-                self.copy_through_tables(ingress, frame.bytes(), parsed, now, outside);
+                self.copy_through_tables(ingress, frame.bytes(), &parsed, now, outside);
             }
         }
     }
@@ -271,15 +297,24 @@ impl Datapath {
         &mut self,
         ingress: u32,
         bytes: &[u8],
-        parsed: Parsed,
+        parsed: &Parsed,
         now: Instant,
         outside: &mut dyn Outside,
     ) {
         let mut copy = Copied::default();
+        let place = self.cache.place(&self.flows, &parsed.fields);
         if copy.fill(bytes)
-            && let Some(destination) = self.pipeline(ingress, &mut copy, parsed, now, outside)
+            && let Some(destination) = self.pipeline(ingress, place, &mut copy, parsed, now, outside)
         {
             outside.send(destination, &copy);
         }
+    }
+}
+
+/// The port that a program sends to, if that is all it does.
+fn simple_port(program: &Program) -> Option<u32> {
+    match program[..] {
+        [Step::Apply, Step::Action(Action::Output { port, .. })] if port <= ports::MAX => Some(port),
+        _ => None,
     }
 }
