@@ -267,10 +267,10 @@ impl Switch {
 
     /// Takes a frame that came in on a port. What it gives back is where the frame itself is to go; all other outputs were copies.
     #[inline]
-    pub fn frame(
+    pub fn frame<F: Frame>(
         &mut self,
         ingress: u32,
-        frame: &mut dyn Frame,
+        frame: &mut F,
         now: Instant,
         wires: &mut dyn Wires,
     ) -> Option<Destination> {

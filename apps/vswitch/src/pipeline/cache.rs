@@ -34,50 +34,51 @@ pub(crate) struct Cache {
     words: [(u8, u64); WORDS],
     count: usize,
     generation: u32,
-    seed: u64,
     pub(crate) hits: u64,
     pub(crate) misses: u64,
 }
 
 impl Cache {
     /// An empty cache. `None` without memory for it.
-    pub(crate) fn new(seed: u64) -> Option<Cache> {
+    pub(crate) fn new() -> Option<Cache> {
         let mut places = Vec::new();
         places.try_reserve_exact(PLACES).ok()?;
         let empty = Place { key: [0; WORDS], generation: 0, steps: 0, path: [NONE; STEPS], port: NONE };
         places.resize(PLACES, empty);
-        Some(Cache { places, words: [(0, 0); WORDS], count: 0, generation: 0, seed, hits: 0, misses: 0 })
+        Some(Cache { places, words: [(0, 0); WORDS], count: 0, generation: 0, hits: 0, misses: 0 })
     }
 
-    /// The place of a frame with these fields.
+    /// The place of a frame with these fields, or one behind all others if it gets none; and the hash that says so.
     #[inline(always)]
-    pub(crate) fn place(&mut self, flows: &Flows, fields: &Fields) -> usize {
+    pub(crate) fn place(&mut self, flows: &Flows, fields: &Fields) -> (usize, u64) {
         if self.generation != flows.generation() {
             self.renew(flows);
         }
         let words = self.words.get(..self.count).unwrap_or_default();
-        let mut hash = self.seed;
-        let mut key = [0; WORDS];
-        for ((at, mask), value) in words.iter().zip(&mut key) {
-            *value = fields.word(*at) & mask;
-            hash = mix(hash, *value);
-        }
+        let hash = words.iter().fold(flows.seed(), |hash, (at, mask)| mix(hash, fields.word(*at) & mask));
         let at = hash as usize % PLACES;
-        let Some(place) = self.places.get_mut(at) else { return at };
+        let Some(place) = self.places.get_mut(at) else { return (at, hash) };
         let mut difference = u64::from(place.generation ^ self.generation);
-        for ((kept, value), _) in place.key.iter().zip(&key).zip(words) {
-            difference |= kept ^ value;
+        for ((word, mask), kept) in words.iter().zip(&place.key) {
+            difference |= fields.word(*word) & mask ^ kept;
         }
         if difference == 0 {
             self.hits += 1;
-            return at;
+            return (at, hash);
         }
         self.misses += 1;
+        // A place that is in use is given up one time in four: where there are more kinds of frames than places, most of the
+        // work of filling them would be for nothing.
+        if place.generation == self.generation && self.misses % 4 != 0 {
+            return (PLACES, hash);
+        }
         place.generation = self.generation;
         place.steps = 0;
         place.port = NONE;
-        place.key.iter_mut().zip(&key).zip(words).for_each(|((kept, value), _)| *kept = *value);
-        at
+        for ((word, mask), kept) in words.iter().zip(&mut place.key) {
+            *kept = fields.word(*word) & mask;
+        }
+        (at, hash)
     }
 
     /// Begins with the mask of other tables than before; what the places held counts no more.

@@ -8,7 +8,7 @@
 
 use super::{
     fields::{Fields, Match},
-    tuple::Tuple,
+    tuple::{Tuple, shorten},
 };
 use alloc::vec::Vec;
 use unik_sched::time::Instant;
@@ -101,6 +101,11 @@ impl Flows {
         self.most
     }
 
+    /// With what hashes begin.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
@@ -158,6 +163,12 @@ impl Flows {
     /// The entry of a table for these fields.
     #[inline]
     pub fn find(&self, table: u8, fields: &Fields) -> Option<u32> {
+        self.find_hashed(table, fields, None)
+    }
+
+    /// The same, where the hash of all words is known that any entry looks at.
+    #[inline]
+    pub(crate) fn find_hashed(&self, table: u8, fields: &Fields, known: Option<u64>) -> Option<u32> {
         let mut best = None;
         let mut least = -1;
         for id in &self.tables.get(usize::from(table))?.order {
@@ -165,7 +176,8 @@ impl Flows {
             if i32::from(tuple.priority) <= least {
                 break;
             }
-            let hash = tuple.hash(fields, self.seed);
+            let known = known.filter(|_| tuple.is_widest).map(shorten);
+            let hash = known.unwrap_or_else(|| tuple.hash(fields, self.seed));
             let mut place = tuple.buckets.get(tuple.bucket(hash)).copied().unwrap_or(NONE);
             while let Some(flow) = self.get(place) {
                 if flow.hash == hash && i32::from(flow.priority) > least && tuple.is_key(&flow.key, fields) {
@@ -335,7 +347,7 @@ impl Flows {
         let id = at as u16;
         *self.tuples.get_mut(at)? = Some(tuple);
         table.order.push(id);
-        self.relevant = self.relevant.or(mask);
+        self.look_at(self.relevant.or(mask));
         Some(id)
     }
 
@@ -360,7 +372,14 @@ impl Flows {
         *slot = None;
         self.tables.iter_mut().for_each(|table| table.order.retain(|other| *other != id));
         let masks = self.tuples.iter().flatten();
-        self.relevant = masks.fold(Fields::ZERO, |all, tuple| all.or(&tuple.mask));
+        let relevant = masks.fold(Fields::ZERO, |all, tuple| all.or(&tuple.mask));
+        self.look_at(relevant);
+    }
+
+    /// These are the bits that any entry looks at.
+    fn look_at(&mut self, relevant: Fields) {
+        self.relevant = relevant;
+        self.tuples.iter_mut().flatten().for_each(|tuple| tuple.is_widest = tuple.mask == relevant);
     }
 
     /// Takes an entry out.

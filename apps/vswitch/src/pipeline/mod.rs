@@ -150,7 +150,7 @@ impl Datapath {
             meters: Meters::default(),
             ports: Ports::default(),
             counters: Counters::new(),
-            cache: Cache::new(mix(seed, 1))?,
+            cache: Cache::new()?,
             set,
             kept,
             seed: mix(seed, 2),
@@ -165,28 +165,32 @@ impl Datapath {
 
     /// Takes a frame that came in on a port. What it gives back is where the frame itself is to go; all other outputs were copies.
     #[inline]
-    pub fn frame(
+    pub fn frame<F: Frame>(
         &mut self,
         ingress: u32,
-        frame: &mut dyn Frame,
+        frame: &mut F,
         now: Instant,
         outside: &mut dyn Outside,
     ) -> Option<Destination> {
         self.counters.frames.increment();
-        if !self.ports.received(ingress, frame.total_len()) {
+        let length = frame.total_len();
+        if !self.ports.received(ingress, length) {
             return None;
         }
         let mut parsed = Parsed::default();
         parse_into(frame.bytes(), &mut parsed);
         let fields = &mut parsed.fields;
         fields.came_in_on(ingress);
-        let place = self.cache.place(&self.flows, fields);
+        let (place, hash) = self.cache.place(&self.flows, fields);
         // What most frames are for: one entry, one port.
-        let simple = self.cache.simple(place).or_else(|| self.look_up(place, &parsed.fields, ingress));
-        if let Some((entry, port)) = simple {
+        let simple = self.cache.simple(place).or_else(|| self.look_up(place, hash, &parsed.fields));
+        // A frame that came in by that port may share a place with others.
+        if let Some((entry, port)) = simple
+            && port != ingress
+        {
             self.flows.count(0, true);
-            self.flows.hit(entry, frame.total_len(), now);
-            if self.ports.sends(port, frame.total_len()) {
+            self.flows.hit(entry, length, now);
+            if self.ports.sends(port, length) {
                 return Some(Destination { port, queue: 0, ingress });
             }
             self.counters.not_sent.increment();
@@ -197,13 +201,13 @@ impl Datapath {
 
     /// Looks up the first entry of a frame that the cache does not know, and the port if it is sent to that and no more.
     #[inline(never)]
-    fn look_up(&mut self, place: usize, fields: &Fields, ingress: u32) -> Option<(u32, u32)> {
+    fn look_up(&mut self, place: usize, hash: u64, fields: &Fields) -> Option<(u32, u32)> {
         if self.cache.step(place, 0).is_some() {
             return None;
         }
-        let entry = self.flows.find(0, fields);
+        let entry = self.flows.find_hashed(0, fields, Some(hash));
         self.cache.keep(place, 0, entry.unwrap_or(NONE));
-        let port = simple_port(&self.flows.get(entry?)?.program).filter(|port| *port != ingress)?;
+        let port = simple_port(&self.flows.get(entry?)?.program)?;
         self.cache.keep_simple(place, port);
         Some((entry?, port))
     }
@@ -302,7 +306,7 @@ impl Datapath {
         outside: &mut dyn Outside,
     ) {
         let mut copy = Copied::default();
-        let place = self.cache.place(&self.flows, &parsed.fields);
+        let (place, _) = self.cache.place(&self.flows, &parsed.fields);
         if copy.fill(bytes)
             && let Some(destination) = self.pipeline(ingress, place, &mut copy, parsed, now, outside)
         {

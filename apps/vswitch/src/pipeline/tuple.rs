@@ -16,6 +16,8 @@ pub(super) struct Tuple {
     pub(super) count: u32,
     /// No entry has a higher priority.
     pub(super) priority: u16,
+    /// It looks at every bit that any entry of any table looks at.
+    pub(super) is_widest: bool,
 }
 
 impl Tuple {
@@ -26,13 +28,13 @@ impl Tuple {
         let mut buckets = Vec::new();
         buckets.try_reserve_exact(4).ok()?;
         buckets.resize(4, NONE);
-        Some(Tuple { mask: *mask, words, buckets, count: 0, priority: 0 })
+        Some(Tuple { mask: *mask, words, buckets, count: 0, priority: 0, is_widest: false })
     }
 
     #[inline]
     pub(super) fn hash(&self, fields: &Fields, seed: u64) -> u32 {
         let hash = self.words.iter().fold(seed, |hash, (at, mask)| mix(hash, fields.word(*at) & mask));
-        (hash >> 32) as u32 ^ hash as u32
+        shorten(hash)
     }
 
     #[inline]
@@ -52,4 +54,10 @@ impl Tuple {
         }
         fields
     }
+}
+
+/// What is kept of a hash.
+#[inline]
+pub(super) fn shorten(hash: u64) -> u32 {
+    (hash >> 32) as u32 ^ hash as u32
 }
