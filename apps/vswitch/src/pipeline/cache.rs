@@ -69,7 +69,7 @@ impl Cache {
         self.misses += 1;
         // A place that is in use is given up one time in four: where there are more kinds of frames than places, most of the
         // work of filling them would be for nothing.
-        if place.generation == self.generation && self.misses % 4 != 0 {
+        if place.generation == self.generation && !self.misses.is_multiple_of(4) {
             return (PLACES, hash);
         }
         place.generation = self.generation;
