@@ -2,7 +2,7 @@
 //!
 //! `budget.toml` stands beside the manifest; `image` is the number of bytes of the stripped release image, compiled-in files not
 //! counted, and `memory` the least memory that the application is tested with. The budgets of examples are tables:
-//! `[examples.hello]`. So are those of a program with features, named as behind its name: `[features.disk]`.
+//! `[examples.hello]`; those of an application with features too: `[with."tls"]`, or `[with."one+other"]`.
 
 use std::fs;
 use std::path::Path;
@@ -36,12 +36,10 @@ pub fn of(app: &App) -> Result<Budget> {
     }
     let text = fs::read_to_string(&path).or_cannot(|| format!("read {}", path.display()))?;
     let table: Table = text.parse().or_cannot(|| format!("read {}", path.display()))?;
-    let (name, features) = app.name.split_once('+').unwrap_or((&app.name, ""));
-    let row = match app.kind {
-        Kind::Example => Some(("examples", name)),
-        Kind::Program => Some(("features", features)).filter(|row| !row.1.is_empty()),
-    };
-    read(&table, row).map_err(|error| Error::failed(format!("{}: {error}", path.display())))
+    let (name, features) =
+        app.name.split_once('+').map_or((&*app.name, None), |(name, rest)| (name, Some(rest)));
+    let example = (app.kind == Kind::Example).then_some(name);
+    read(&table, example, features).map_err(|error| Error::failed(format!("{}: {error}", path.display())))
 }
 
 /// Compares the size of a release image with its budget.
@@ -60,17 +58,22 @@ pub fn check(app: &App, size: u64) -> Result<()> {
     }
 }
 
-fn read(table: &Table, row: Option<(&str, &str)>) -> Result<Budget> {
-    let table = match row {
-        None => Some(table),
-        Some((kind, name)) => table.get(kind).and_then(|rows| rows.get(name)).and_then(Value::as_table),
+fn read(table: &Table, example: Option<&str>, features: Option<&str>) -> Result<Budget> {
+    let inner = |table: &'_ Table, group: &str, name: &str| table.get(group)?.get(name)?.as_table().cloned();
+    let table = match example {
+        None => Some(table.clone()),
+        Some(name) => inner(table, "examples", name),
+    };
+    let table = match features {
+        None => table,
+        Some(features) => table.and_then(|table| inner(&table, "with", features)),
     };
     let mut budget = Budget::default();
-    for (key, value) in table.into_iter().flatten() {
+    for (key, value) in table.iter().flatten() {
         match (key.as_str(), value) {
             ("image", Value::Integer(bytes)) if *bytes > 0 => budget.image = Some(bytes.unsigned_abs()),
             ("memory", Value::String(word)) => budget.memory = Some(word.parse()?),
-            ("examples" | "features", Value::Table(_)) => {}
+            ("examples" | "with", Value::Table(_)) => {}
             _ => {
                 return Err(Error::failed(format!(
                     "{key} is no budget: set image = BYTES or memory = \"8M\""
@@ -122,13 +125,12 @@ mod tests {
     }
 
     #[test]
-    fn a_program_with_features_has_one_too() {
+    fn features_have_a_table_of_their_own() {
         let scratch = Scratch::new();
-        scratch.write(FILE, b"image = 1\n[features.disk]\nimage = 2\n");
-        let program = app(&scratch, Kind::Program);
-        assert_eq!(of(&program).unwrap().image, Some(1));
-        assert_eq!(of(&program.clone().with_features(["disk"])).unwrap().image, Some(2));
-        assert_eq!(of(&program.with_features(["tls", "disk"])).unwrap().image, None);
+        scratch.write(FILE, b"image = 1\n[with.tls]\nimage = 3\n");
+        let app = App { name: "hello+tls".to_owned(), ..app(&scratch, Kind::Program) };
+        assert_eq!(of(&app).unwrap().image, Some(3));
+        assert_eq!(of(&App { name: "hello+other".to_owned(), ..app }).unwrap().image, None);
     }
 
     #[test]

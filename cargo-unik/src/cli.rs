@@ -24,9 +24,10 @@ Builds, boots, tests and measures unik images.
 
 cargo unik build APP [--release] [--embed DIR]    build target/unik/APP.elf and APP.debug
     --base ADDRESS             load it at 0x345000, or random: another one in each build
-    --features LIST            with features of its package: httpd --features disk is httpd+disk
+    --features NAMES           with features of the application besides: APP+NAMES.elf
 cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
     --release                  the image that ships
+    --features NAMES           with features of the application besides, which APP+NAME says too: httpd+tls
     --base ADDRESS             load it at 0x345000, or random: another one at each start
     --host                     as an ordinary process, without a machine
     --data DIR                 files for the guest, checked first where the application checks files
@@ -48,7 +49,8 @@ cargo unik run APP [OPTIONS] [-- QEMU ARGS]       build it and boot it
 cargo unik gdb APP [OPTIONS] [-- GDB ARGS]        build it with types, and start it stopped, under gdb
     --release, --data, --embed, --disk, --machine, --memory, --net, --forward, --cmdline, --accel: as for run
     --core FILE                in place of a machine: what cargo unik run --types --core FILE has left
-cargo unik test [--host | --vm]                   run the tests, on this computer and in machines
+cargo unik test [APP] [--host | --vm]             run the tests, on this computer and in machines; of APP with --features
+    --features NAMES           NAMES those on this computer
 cargo unik size [APP]                             where the bytes of the release image are
 cargo unik bench [boot | query | request | echo | loss]  what a boot, a DNS query, a request of a page or an echo
                                                   costs; TCP where frames are lost
@@ -112,7 +114,12 @@ pub enum Command {
     /// Build an image with types and boot it under gdb; the extra arguments are gdb's.
     Gdb(Box<RunOptions>),
     /// Run the tests.
-    Test(Suites),
+    Test {
+        /// Those of one application alone.
+        app: Option<String>,
+        /// Which.
+        suites: Suites,
+    },
     /// Show sizes.
     Size(Option<String>),
     /// Measure.
@@ -189,16 +196,18 @@ impl Command {
             "help" => Ok(Command::Help),
             "build" | "run" | "gdb" | "pack" => with_app(&verb, &mut parser, extra.unwrap_or_default()),
             "test" => {
-                let mut suites = Suites::All;
+                let (mut suites, mut app, mut features) = (Suites::All, None, String::new());
                 while let Some(word) = parser.next()? {
                     match word {
+                        Value(word) if app.is_none() => app = Some(word.string()?),
+                        Long("features") => features.push_str(&with_features(&parser.value()?.string()?)),
                         Long("host") if suites == Suites::All => suites = Suites::Host,
                         Long("vm") if suites == Suites::All => suites = Suites::Machine,
                         Long("help") => return Ok(Command::Help),
                         other => return Err(other.unexpected().into()),
                     }
                 }
-                Ok(Command::Test(suites))
+                Ok(Command::Test { app: named(app, &features), suites })
             }
             "size" => Ok(one_name(&mut parser)?.map_or(Command::Help, Command::Size)),
             "bench" => Ok(bench::parse(&mut parser)?
@@ -243,7 +252,7 @@ impl Command {
             Command::Build { app, profile, embed, base } => build(app.as_deref(), profile, embed, base),
             Command::Run(options) => run::run(&options),
             Command::Gdb(options) => gdb::run(*options),
-            Command::Test(suites) => test::run(suites),
+            Command::Test { app, suites } => test::run(app.as_deref(), suites),
             Command::Size(app) => size::run(app.as_deref()),
             Command::Bench { what, options } => bench::run(what.as_deref(), &options),
             Command::New(name) => new::run(&name),
@@ -259,15 +268,15 @@ impl Command {
 fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Result<Command> {
     let mut options = RunOptions { extra, ..RunOptions::default() };
     let (starts, running) = (verb == "run" || verb == "gdb", verb == "run");
-    let mut features = Vec::new();
+    let mut features = String::new();
     while let Some(word) = parser.next()? {
         match word {
             Short('h') | Long("help") => return Ok(Command::Help),
             Value(word) if options.app.is_none() => options.app = Some(word.string()?),
+            Long("features") => features.push_str(&with_features(&parser.value()?.string()?)),
             Long("release") if verb != "pack" => options.profile = Profile::Release,
             Long("base") if verb != "pack" => options.base = parser.value()?.string()?.parse()?,
             Long("embed") if verb != "pack" => options.embed = Some(parser.value()?.into()),
-            Long("features") => features.extend(options::features(&parser.value()?.string()?)),
             Long("data") if verb != "build" => options.data = Some(parser.value()?.into()),
             Long("host") if running => options.host = true,
             Long("disk") if starts => options.disks.push(Disk::parse(&parser.value()?)?),
@@ -294,11 +303,7 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
             other => return Err(other.unexpected().into()),
         }
     }
-    if !features.is_empty() {
-        let app =
-            options.app.ok_or_else(|| Error::usage("--features goes with the name of an application"))?;
-        options.app = Some(format!("{app}+{}", features.join("+")));
-    }
+    options.app = named(options.app, &features);
     if options.name.is_some() && options.monitor != Channel::Usual {
         return Err(Error::usage("--name goes with a socket in the usual place: leave --monitor out"));
     }
@@ -321,17 +326,31 @@ fn with_app(verb: &str, parser: &mut lexopt::Parser, extra: Vec<OsString>) -> Re
     })
 }
 
-/// At most one name; `None` when help was asked for.
+/// Features as they stand behind the name of an application: `+one+other`.
+fn with_features(list: &str) -> String {
+    list.split([',', ' '])
+        .filter(|feature| !feature.is_empty())
+        .map(|feature| format!("+{feature}"))
+        .collect()
+}
+
+/// The name of an application with features behind it, which may stand for themselves.
+fn named(app: Option<String>, features: &str) -> Option<String> {
+    if features.is_empty() { app } else { Some(app.unwrap_or_default() + features) }
+}
+
+/// At most one name, with features; `None` when help was asked for.
 fn one_name(parser: &mut lexopt::Parser) -> Result<Option<Option<String>>> {
-    let mut name = None;
+    let (mut name, mut features) = (None, String::new());
     while let Some(word) = parser.next()? {
         match word {
             Long("help") => return Ok(None),
+            Long("features") => features.push_str(&with_features(&parser.value()?.string()?)),
             Value(word) if name.is_none() => name = Some(word.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(Some(name))
+    Ok(Some(named(name, &features)))
 }
 
 /// At most one word, and whether it shall be told to a program; `None` when help was asked for.
@@ -408,6 +427,15 @@ mod tests {
     }
 
     #[test]
+    fn features_are_part_of_the_name() {
+        assert_eq!(run_options("run httpd --features tls,other").app.as_deref(), Some("httpd+tls+other"));
+        assert_eq!(run_options("run --features tls").app.as_deref(), Some("+tls"));
+        assert_eq!(parse("size --features tls httpd"), Ok(Command::Size(Some("httpd+tls".to_owned()))));
+        let (app, suites) = (Some("httpd+tls".to_owned()), Suites::Host);
+        assert_eq!(parse("test httpd --features tls --host"), Ok(Command::Test { app, suites }));
+    }
+
+    #[test]
     fn arguments_for_qemu_may_follow_the_verb_at_once() {
         assert_eq!(run_options("run -- -s -S").extra, ["-s", "-S"]);
         assert_eq!(run_options("run -- -s -S").app, None);
@@ -421,12 +449,6 @@ mod tests {
         let Ok(Command::Gdb(options)) = parse("gdb hello --core x") else { panic!("no gdb") };
         assert_eq!(options.core, Some("x".into()));
         assert!(parse("gdb hello --types").is_err());
-    }
-
-    #[test]
-    fn features_become_part_of_the_name() {
-        assert_eq!(run_options("run httpd --features disk,tls").app.as_deref(), Some("httpd+disk+tls"));
-        assert!(parse("run --features disk").is_err());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::error::{Context, Error, Result};
 use crate::identity::{self, Digest, Identity};
 use crate::options::Memory;
 use crate::workspace::{App, Kind, SYSTEM_PACKAGE, TARGET_FILE, Workspace};
-use crate::{budget, check, cpio, elf, relocation, setup};
+use crate::{budget, check, cpio, elf, relocation, ring, setup};
 
 /// How the image is optimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -258,7 +258,8 @@ fn command(workspace: &Workspace, app: &App, request: &Request) -> Result<Comman
         .args(["-Z", "json-target-spec", "-Z", "build-std=core,compiler_builtins,alloc"])
         .args(["-Z", request.profile.library_features()])
         .args(["--config", &flags(request.profile)?])
-        .args(foreign_flags(request.profile))
+        .args(unstable_flags(request.profile))
+        .args(foreign_flags(request.profile, &FOREIGN))
         .arg("--target-dir")
         .arg(workspace.target.join(if request.types { "images-with-types" } else { "images" }))
         .args(["--message-format", "json-render-diagnostics"])
@@ -266,6 +267,10 @@ fn command(workspace: &Workspace, app: &App, request: &Request) -> Result<Comman
         .stdout(Stdio::piped());
     if !app.defaults.features.is_empty() {
         command.args(["--features", &app.defaults.features.join(",")]);
+    }
+    let cryptography = ring::overrides(workspace, app)?;
+    if !cryptography.is_empty() {
+        command.args(cryptography).args(foreign_flags(request.profile, &CRYPTOGRAPHY));
     }
     if request.profile == Profile::Release {
         command.arg("--release");
@@ -301,29 +306,40 @@ fn flags(profile: Profile) -> Result<String> {
     Ok(format!("target.x86_64-unik.rustflags = {}", Value::from(flags)))
 }
 
+/// Crates of others in every image with a network.
+const FOREIGN: [&str; 9] = [
+    "core",
+    "alloc",
+    "chacha20",
+    "heapless",
+    "linked_list_allocator",
+    "postcard",
+    "smoltcp",
+    "uart_16550",
+    "virtio-drivers",
+];
+/// Those that come with ring and rustls.
+const CRYPTOGRAPHY: [&str; 5] = ["ring", "rustls", "rustls-pki-types", "rustls-webpki", "untrusted"];
+
+/// What lets [`foreign_flags`] be given.
+fn unstable_flags(profile: Profile) -> &'static [&'static str] {
+    match profile {
+        Profile::Dev => &[],
+        Profile::Release => &["-Z", "profile-rustflags"],
+    }
+}
+
 /// Flags for the code of others in the image that ships: its panics do not say where they are. The backtrace does, and a place
 /// that is not the user's own is found there anyway; the names and numbers of all such places take kilobytes.
-fn foreign_flags(profile: Profile) -> Vec<String> {
-    const FOREIGN: [&str; 9] = [
-        "core",
-        "alloc",
-        "chacha20",
-        "heapless",
-        "linked_list_allocator",
-        "postcard",
-        "smoltcp",
-        "uart_16550",
-        "virtio-drivers",
-    ];
+fn foreign_flags(profile: Profile, packages: &[&str]) -> Vec<String> {
     if profile == Profile::Dev {
         return Vec::new();
     }
-    let mut arguments = vec!["-Z".to_owned(), "profile-rustflags".to_owned()];
-    for package in FOREIGN {
-        arguments.push("--config".to_owned());
-        arguments.push(format!("profile.release.package.{package}.rustflags = [\"-Zlocation-detail=none\"]"));
-    }
-    arguments
+    let flags = packages.iter().flat_map(|package| {
+        let flag = format!("profile.release.package.{package}.rustflags = [\"-Zlocation-detail=none\"]");
+        ["--config".to_owned(), flag]
+    });
+    flags.collect()
 }
 
 impl Linked {

@@ -50,6 +50,7 @@ mod output;
 pub mod pack;
 pub mod qmp;
 pub mod relocation;
+pub mod ring;
 pub mod run;
 pub mod sbom;
 pub mod setup;

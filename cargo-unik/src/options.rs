@@ -101,11 +101,6 @@ impl fmt::Display for Machine {
     }
 }
 
-/// Reads a list of features, with commas between.
-pub fn features(words: &str) -> Vec<String> {
-    words.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
 /// Reads a network; `none` is the absence of one.
 ///
 /// # Errors

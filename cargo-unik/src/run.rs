@@ -233,8 +233,9 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     let workspace = Workspace::load(&here)?;
     let mut app = workspace.app(options.app.as_deref(), &here)?;
     if !options.disks.is_empty() {
-        let features = app.defaults.disk_features.clone();
-        app = app.with_features(features.iter().map(String::as_str));
+        for feature in app.defaults.disk_features.clone() {
+            workspace.add_feature(&mut app, &feature)?;
+        }
     }
     if options.host {
         return host::run(options, &app, &workspace);

@@ -136,8 +136,20 @@ impl Bill {
             Kind::Program => "normal,no-proc-macro",
             Kind::Example => "normal,dev,no-proc-macro",
         };
-        let tree =
-            ["tree", "--package", &app.package, "--edges", edges, "--prefix", "none", "--format", "{p}"];
+        let features = app.defaults.features.join(",");
+        let tree = [
+            "tree",
+            "--package",
+            &app.package,
+            "--edges",
+            edges,
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+            "--features",
+            &features,
+        ];
         let tree = cargo(&[&tree[..], &["--target"]].concat())?;
         let path = workspace.root.join("Cargo.lock");
         let lock = fs::read_to_string(&path).or_cannot(|| format!("read {}", path.display()))?;

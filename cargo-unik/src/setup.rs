@@ -1,7 +1,7 @@
 //! Checks what the tool needs, and installs it where it may.
 //!
-//! Three things: the sources of the standard library (images are built with their own `core`), QEMU, and a compiler among the tested
-//! ones. Each is looked for first and only fetched when missing, by the ordinary client and with the command shown.
+//! The sources of the standard library (images are built with their own `core`), QEMU, a compiler among the tested ones, and, for
+//! images with the cryptography of ring, a C compiler. Each is looked for first and only fetched when missing, by the ordinary client and with the command shown.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -101,27 +101,51 @@ pub fn plain_target() -> Result<()> {
 /// # Errors
 /// It is missing and cannot be installed; the sentence names the command.
 pub fn qemu() -> Result<()> {
-    if in_path(QEMU) {
-        return Ok(());
+    install(QEMU, &[QEMU], ["qemu-system-x86", "qemu-system-x86", "qemu-system-x86", "qemu"]).map(|_| ())
+}
+
+/// A C compiler, which images with the cryptography of ring need.
+///
+/// # Errors
+/// There is none, and none can be installed; the sentence names the command.
+pub fn c_compiler() -> Result<PathBuf> {
+    match env::var_os("CC") {
+        Some(given) if !given.is_empty() => Ok(PathBuf::from(given)),
+        _ => install("a C compiler", &["cc", "gcc", "clang"], ["gcc"; 4]),
     }
-    let install = ["apt-get", "install", "-y", "--no-install-recommends", "qemu-system-x86"];
-    if in_path(install[0]) && is_root() {
+}
+
+/// What puts object files into an archive: it comes with the compiler.
+///
+/// # Errors
+/// As for [`c_compiler`].
+pub fn archiver() -> Result<PathBuf> {
+    install("ar", &["ar", "llvm-ar"], ["binutils"; 4])
+}
+
+/// Finds the first of these programs in the path, or installs the package that has them, as `apt-get`, `dnf`, `pacman` and `brew`
+/// call it.
+fn install(what: &str, programs: &[&str], packages: [&str; 4]) -> Result<PathBuf> {
+    let find = || programs.iter().find(|program| in_path(program)).map(PathBuf::from);
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    if in_path("apt-get") && is_root() {
         execute(&["apt-get", "update"])?;
-        execute(&install)?;
-        return if in_path(QEMU) { Ok(()) } else { Err(Error::failed(format!("{QEMU} is still missing"))) };
+        execute(&["apt-get", "install", "-y", "--no-install-recommends", packages[0]])?;
+        return find().ok_or_else(|| Error::failed(format!("{what} is still missing")));
     }
-    let command = if in_path("apt-get") {
-        "sudo apt-get install -y qemu-system-x86"
-    } else if in_path("dnf") {
-        "sudo dnf install -y qemu-system-x86"
-    } else if in_path("pacman") {
-        "sudo pacman -S qemu-system-x86"
-    } else if in_path("brew") {
-        "brew install qemu"
-    } else {
-        return Err(Error::failed(format!("{QEMU} is missing: install QEMU for x86-64 guests")));
-    };
-    Err(Error::failed(format!("{QEMU} is missing: run '{command}'")))
+    let clients = [
+        ("apt-get", "sudo apt-get install -y"),
+        ("dnf", "sudo dnf install -y"),
+        ("pacman", "sudo pacman -S"),
+        ("brew", "brew install"),
+    ];
+    let mut commands = clients.iter().zip(packages).filter(|((client, _), _)| in_path(client));
+    Err(Error::failed(match commands.next() {
+        Some(((_, command), package)) => format!("{what} is missing: run '{command} {package}'"),
+        None => format!("{what} is missing: install {}", packages[0]),
+    }))
 }
 
 /// Whether a program of this name is in the path.

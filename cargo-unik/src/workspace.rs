@@ -40,6 +40,8 @@ pub struct Package {
     pub programs: Vec<String>,
     /// Its examples, by name.
     pub examples: Vec<String>,
+    /// Features that its applications can be built with.
+    pub features: Vec<String>,
     /// Name and, for a path dependency, the folder of each dependency, and whether it is for development only.
     pub dependencies: Vec<Dependency>,
     /// `[package.metadata.unik]`, or null.
@@ -69,7 +71,7 @@ pub enum Kind {
 /// An application that can be made into an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
-    /// What the user calls it: the name of its image.
+    /// What the user calls it: the name of its image. With features of its package, they stand behind it: `httpd+tls`.
     pub name: String,
     /// The package it belongs to.
     pub package: String,
@@ -106,20 +108,6 @@ pub struct Defaults {
     pub disk_features: Vec<String>,
 }
 
-impl App {
-    /// The same with more features of its package, under a name that tells them: `httpd+disk`.
-    #[must_use]
-    pub fn with_features<'f>(mut self, features: impl IntoIterator<Item = &'f str>) -> App {
-        for feature in features {
-            if !self.defaults.features.iter().any(|known| known == feature) {
-                self.name = format!("{}+{feature}", self.name);
-                self.defaults.features.push(feature.to_owned());
-            }
-        }
-        self
-    }
-}
-
 impl Workspace {
     /// Asks cargo about the workspace that `folder` lies in.
     ///
@@ -143,12 +131,33 @@ impl Workspace {
         })
     }
 
-    /// Finds an application; without a name, the one whose package `folder` lies in. Features may stand behind a name:
-    /// `httpd+disk`.
+    /// Finds an application; without a name, the one whose package `folder` lies in. A name may end with features that it is
+    /// built with besides: `httpd+tls`, or `+tls` without a name.
     ///
     /// # Errors
-    /// There is none; the sentence lists those that there are.
+    /// There is none, or it has no such feature; the sentence lists those that there are.
     pub fn app(&self, name: Option<&str>, folder: &Path) -> Result<App> {
+        let mut words = name.unwrap_or_default().split('+');
+        let mut app = self.plain_app(words.next().filter(|word| !word.is_empty()), folder)?;
+        for feature in words {
+            self.add_feature(&mut app, feature)?;
+        }
+        Ok(app)
+    }
+
+    /// Has an application built with one more feature of its package, if it is not built with that anyway.
+    ///
+    /// # Errors
+    /// It has no such feature; the sentence lists those that there are.
+    pub fn add_feature(&self, app: &mut App, feature: &str) -> Result<()> {
+        let package = self.packages.iter().find(|package| package.name == app.package);
+        match package.filter(|_| !app.defaults.features.iter().any(|known| known == feature)) {
+            Some(package) => package.add_feature(app, feature),
+            None => Ok(()),
+        }
+    }
+
+    fn plain_app(&self, name: Option<&str>, folder: &Path) -> Result<App> {
         let Some(name) = name else {
             let here = self.packages.iter().filter(|package| folder.starts_with(&package.folder));
             let here = here.max_by_key(|package| package.folder.components().count());
@@ -157,9 +166,6 @@ impl Workspace {
                 _ => Err(Error::usage(format!("name an application: {}", self.apps().join(", ")))),
             };
         };
-        if let Some((name, features)) = name.split_once('+') {
-            return Ok(self.app(Some(name), folder)?.with_features(features.split('+')));
-        }
         let named = |package: &&Package| package.name == format!("unik-{name}") || package.name == name;
         if let Some(package) = self.packages.iter().filter(named).find(|package| !package.programs.is_empty())
         {
@@ -185,6 +191,14 @@ impl Workspace {
             programs.filter(|package| package.name != env!("CARGO_PKG_NAME")).map(Package::short_name);
         let system = self.packages.iter().filter(|package| package.name == SYSTEM_PACKAGE);
         programs.chain(system.flat_map(|package| package.examples.iter().cloned())).collect()
+    }
+
+    /// Packages of applications, and the features that have wishes of their own there.
+    pub fn features(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.packages.iter().flat_map(|package| {
+            let with = package.metadata.get("with").and_then(Value::as_object);
+            with.into_iter().flatten().map(|(feature, _)| (&*package.name, &**feature))
+        })
     }
 
     /// The folder of the unik sources that this workspace uses: itself, or where its dependency leads.
@@ -221,6 +235,11 @@ impl Package {
             folder: path(package, "manifest_path")?.parent()?.to_owned(),
             programs: of_kind("bin")?,
             examples: of_kind("example")?,
+            features: package
+                .get("features")
+                .and_then(Value::as_object)
+                .map(|features| features.keys().filter(|name| *name != "default").cloned().collect())
+                .unwrap_or_default(),
             dependencies: list(package, "dependencies")?
                 .iter()
                 .map(Dependency::read)
@@ -247,25 +266,49 @@ impl Package {
         self.build_app(name, target, Kind::Program, &self.metadata)
     }
 
+    /// Has an application built with one more feature, whose own wishes stand in `[package.metadata.unik.with.FEATURE]`: forwarded
+    /// ports come behind those that there are, and all else takes the place of what there is.
+    fn add_feature(&self, app: &mut App, feature: &str) -> Result<()> {
+        if !self.features.iter().any(|known| known == feature) {
+            let known = match self.features.join(", ") {
+                known if known.is_empty() => "it has none".to_owned(),
+                known => format!("choose {known}"),
+            };
+            return Err(Error::usage(format!("{} has no feature '{feature}': {known}", app.name)));
+        }
+        let wishes = self.metadata.get("with").and_then(|with| with.get(feature));
+        let wishes = Defaults::read(wishes.unwrap_or(&Value::Null), &self.folder);
+        let wishes = wishes.map_err(|error| self.in_manifest(&error))?;
+        let defaults = &mut app.defaults;
+        defaults.forwards.extend(wishes.forwards);
+        defaults.data = wishes.data.or(defaults.data.take());
+        defaults.memory = wishes.memory.or(defaults.memory);
+        defaults.cmdline = wishes.cmdline.or(defaults.cmdline.take());
+        defaults.features.push(feature.to_owned());
+        app.name = format!("{}+{feature}", app.name);
+        Ok(())
+    }
+
+    fn in_manifest(&self, error: &Error) -> Error {
+        Error::usage(format!(
+            "{}, [package.metadata.unik]: {error}",
+            self.folder.join("Cargo.toml").display()
+        ))
+    }
+
     fn example(&self, name: &str) -> Result<App> {
         let metadata = self.metadata.get("examples").and_then(|examples| examples.get(name)).cloned();
         self.build_app(name, name, Kind::Example, &metadata.unwrap_or_default())
     }
 
     fn build_app(&self, name: &str, target: &str, kind: Kind, metadata: &Value) -> Result<App> {
-        let in_manifest = |error: Error| {
-            Error::usage(format!(
-                "{}, [package.metadata.unik]: {error}",
-                self.folder.join("Cargo.toml").display()
-            ))
-        };
         Ok(App {
             name: name.to_owned(),
             package: self.name.clone(),
             folder: self.folder.clone(),
             target: target.to_owned(),
             kind,
-            defaults: Defaults::read(metadata, &self.folder).map_err(in_manifest)?,
+            defaults: Defaults::read(metadata, &self.folder).map_err(|error| self.in_manifest(&error))?,
         })
     }
 }
@@ -311,7 +354,7 @@ impl Defaults {
                 "disk-features" => {
                     defaults.disk_features = several()?.into_iter().map(str::to_owned).collect();
                 }
-                "examples" => {}
+                "examples" | "with" => {}
                 _ => {
                     let known =
                         "data, check, memory, machine, cmdline, forward, net, features, disk-features";

@@ -28,6 +28,7 @@ fn workspace(dns_metadata: &Value) -> Workspace {
                 "name": "unik-dns", "manifest_path": "/w/apps/dns/Cargo.toml",
                 "dependencies": [{ "name": "unik-os", "path": "/w/unik", "kind": null }],
                 "targets": [target("unik-dns", "bin")], "metadata": dns_metadata,
+                "features": { "default": [], "tls": [], "other": [] },
             },
         ],
     }))
@@ -88,6 +89,34 @@ fn wishes_are_read_from_the_manifest() {
 }
 
 #[test]
+fn features_stand_behind_the_name_and_have_wishes_of_their_own() {
+    let wishes = json!({
+        "forward": ["tcp:8080:80"], "memory": "8M", "features": ["one"],
+        "with": { "tls": { "forward": ["tcp:8443:443"], "memory": "16M" } },
+    });
+    let workspace = workspace(&json!({ "unik": wishes }));
+    assert_eq!(workspace.features().collect::<Vec<_>>(), [("unik-dns", "tls")]);
+    let app = workspace.app(Some("dns+tls+other"), Path::new("/w")).unwrap();
+    assert_eq!((app.name.as_str(), app.package.as_str()), ("dns+tls+other", "unik-dns"));
+    assert_eq!(app.defaults.features, ["one", "tls", "other"]);
+    assert_eq!(app.defaults.forwards.iter().map(|forward| forward.host).collect::<Vec<_>>(), [8080, 8443]);
+    assert_eq!(app.defaults.memory.map(Memory::mebibytes), Some(16));
+    let mut again = app.clone();
+    workspace.add_feature(&mut again, "tls").unwrap();
+    assert_eq!(again, app);
+    let here = workspace.app(Some("+tls"), Path::new("/w/apps/dns")).unwrap();
+    assert_eq!(here.name, "dns+tls");
+    let plain = workspace.app(Some("dns"), Path::new("/w")).unwrap();
+    assert_eq!((plain.defaults.forwards.len(), plain.defaults.features.len()), (1, 1));
+    for (name, sentence) in [
+        ("dns+udp", "dns has no feature 'udp': choose other, tls"),
+        ("hello+tls", "hello has no feature 'tls': it has none"),
+    ] {
+        assert_eq!(workspace.app(Some(name), Path::new("/w")).unwrap_err().to_string(), sentence);
+    }
+}
+
+#[test]
 fn a_mistake_in_the_manifest_names_the_manifest_and_the_key() {
     for (wishes, expected) in [
         (json!({ "memory": 8 }), "memory wants one string"),
@@ -100,13 +129,4 @@ fn a_mistake_in_the_manifest_names_the_manifest_and_the_key() {
         let error = dns(&wishes).unwrap_err().to_string();
         assert_eq!(error, format!("/w/apps/dns/Cargo.toml, [package.metadata.unik]: {expected}"));
     }
-}
-
-#[test]
-fn features_stand_behind_the_name_and_in_it() {
-    let app = workspace(&Value::Null).app(Some("dns+tls+disk"), Path::new("/w")).unwrap();
-    assert_eq!((app.name.as_str(), app.target.as_str()), ("dns+tls+disk", "unik-dns"));
-    assert_eq!(app.defaults.features, ["tls", "disk"]);
-    let again = app.with_features(["disk"]);
-    assert_eq!(again.name, "dns+tls+disk");
 }

@@ -62,10 +62,10 @@ fn check(folder: &Path) -> Result<()> {
 /// # Errors
 /// The name is none, or the path is too long.
 pub fn socket(folder: &Path, name: &str) -> Result<PathBuf> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
     if name.is_empty() || name.len() > LONGEST_NAME || name.starts_with('.') || !name.bytes().all(plain) {
         return Err(Error::usage(format!(
-            "'{}' is no name for a virtual machine: use letters, digits, '-', '_' and '.', {LONGEST_NAME} at most",
+            "'{}' is no name for a virtual machine: use letters, digits, '-', '_', '+' and '.', {LONGEST_NAME} at most",
             printable(name)
         )));
     }
