@@ -7,7 +7,7 @@ use crate::system::System;
 use alloc::boxed::Box;
 use alloc::vec::{IntoIter, Vec};
 pub use unik_net::{Cable, CableCounters, Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind};
-pub use unik_virtio::Buffer;
+pub use unik_virtio::{Batch, Buffer};
 
 /// The most cards that are used.
 const LIMIT: usize = 8;

@@ -13,7 +13,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::queue::{Completion, Queue};
 use crate::rings::SIZE_LIMIT;
-use crate::{Buffer, Counters, Direction, Error, Pool, Rejected};
+use crate::{Batch, Buffer, Counters, Direction, Error, Pool, Rejected};
 
 /// How often the status is read before a reset counts as failed.
 const RESET_POLLS: usize = 100_000;
@@ -303,6 +303,25 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         let Some(queue) = self.queues.get_mut(queue) else { return Err(Error::NoSuchQueue) };
         self.is_interrupted &= !queue.has_completions();
         queue.complete()
+    }
+
+    /// Takes received network frames, as many as the batch has room for, without the headers of `header` bytes that stand in
+    /// front of them, up to the first whose header says something: how many. [`Device::complete`] takes that one.
+    ///
+    /// # Errors
+    /// As [`Device::complete`].
+    pub fn receive_batch(&mut self, queue: usize, header: usize, batch: &mut Batch) -> Result<usize, Error> {
+        let count = self.queues.get_mut(queue).ok_or(Error::NoSuchQueue)?.receive_batch(header, batch)?;
+        self.is_interrupted &= count == 0;
+        Ok(count)
+    }
+
+    /// Hands network frames to the device, in front of each a header of `header` bytes that says nothing, as long as there is
+    /// room: how many. What does not stand in a single buffer that the device reaches, with room in front, is left, as is all
+    /// behind it: [`Device::submit`] says why.
+    pub fn send_batch(&mut self, queue: usize, header: usize, batch: &mut Batch) -> usize {
+        let is_split = !self.any_layout();
+        self.queues.get_mut(queue).map_or(0, |queue| queue.send_batch(header, is_split, batch))
     }
 
     /// Whether [`Device::complete`] has something to tell: a buffer, or that the queue is dead. It costs less.

@@ -37,6 +37,8 @@ extern crate std;
 #[cfg(target_endian = "big")]
 compile_error!("the rings are written in the byte order of little-endian processors");
 
+#[forbid(unsafe_code)]
+mod batch;
 mod buffer;
 #[forbid(unsafe_code)]
 mod device;
@@ -50,6 +52,7 @@ mod random;
 mod region;
 mod rings;
 
+pub use batch::Batch;
 pub use buffer::Buffer;
 pub use device::{Device, Interrupt};
 pub use error::{Error, Rejected};

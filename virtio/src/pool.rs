@@ -156,6 +156,12 @@ impl Pool {
         self.0.region.reached_by::<H>()
     }
 
+    /// Its memory.
+    #[inline]
+    pub(crate) fn region(&self) -> &Region {
+        &self.0.region
+    }
+
     /// Whether the other handle is one of this pool.
     #[inline]
     pub(crate) fn is(&self, other: &Self) -> bool {

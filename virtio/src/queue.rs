@@ -4,6 +4,7 @@
 //! indices. From the rings it reads only the device's index, elements and wishes, each once, and checks them.
 //! Invariant: a buffer sits in the slot of its chain's head from `submit` until the device returned exactly that head.
 
+mod batch;
 mod chain;
 mod request;
 
@@ -253,15 +254,6 @@ impl Queue {
         self.counters.completions += 1;
         // It is that of a slot, of which there are at most 2^15.
         Ok(Some(Completion { id: id as u16, written, buffer }))
-    }
-
-    /// Gives all that the device returned back to its pools: how many buffers.
-    pub(crate) fn reclaim(&mut self) -> Result<usize, Error> {
-        let mut count = 0;
-        while self.complete()?.is_some() {
-            count += 1;
-        }
-        Ok(count)
     }
 
     /// Whether there is something for [`Self::complete`] to tell.

@@ -69,6 +69,12 @@ impl Region {
     pub(crate) fn reached_by<H: Hal + 'static>(&self) -> bool {
         self.owner == TypeId::of::<H>()
     }
+
+    /// Whether the devices that reach the other one reach this one.
+    #[inline]
+    pub(crate) fn is_reached_like(&self, other: &Self) -> bool {
+        self.owner == other.owner
+    }
 }
 
 impl Drop for Region {

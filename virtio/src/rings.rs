@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use virtio_drivers::{Hal, PAGE_SIZE};
 
 use crate::Error;
+use crate::Pool;
 use crate::region::Region;
 
 /// Descriptor flag: another descriptor follows (virtio 1.2, 2.7.5).
@@ -79,6 +80,12 @@ impl Rings {
     pub(crate) fn addresses(&self) -> (u64, u64, u64) {
         let base = self.region.physical();
         (base, base + self.available as u64, base + self.used as u64)
+    }
+
+    /// Whether the device that reaches these rings reaches the buffers of a pool.
+    #[inline]
+    pub(crate) fn reach_like(&self, pool: &Pool) -> bool {
+        pool.region().is_reached_like(&self.region)
     }
 
     /// Writes a descriptor.

@@ -1,9 +1,9 @@
 //! The switch: where each frame goes.
 //!
 //! [`Switch::forward`] looks at the head of a frame and says by which ports it leaves, and in which form ([`Route`]); the
-//! frame itself stays where it is. What happens with time is done by [`Switch::poll`]. Parts: `table.rs` knows addresses,
+//! frame itself stays where it is. Where it went is remembered for those behind it, until an address, a port or the second is another. What happens with time is done by [`Switch::poll`]. Parts: `table.rs` knows addresses,
 //! `vlan.rs` VLANs, `storm.rs` how many frames may go to many. Invariant: a route never names the port that the frame came
-//! from, nor one that is down, blocked or in another VLAN.
+//! from, nor one that is down, blocked or in another VLAN; a remembered route is the one that would be found.
 
 use crate::NoMemory;
 use crate::address::{Key, Mac};
@@ -38,11 +38,41 @@ pub struct Route {
     pub is_tagged: bool,
     /// It is to be copied to the port that mirrors, as it came.
     pub is_mirrored: bool,
+    /// It goes to one port, as it is.
+    pub is_straight: bool,
     /// It is for the switch itself: see [`Switch::control`](crate::Switch::control).
     pub is_control: bool,
     /// What a tag says: priority and VLAN.
     pub tag: u16,
 }
+
+impl Route {
+    /// The number of the port where the frame goes as it is, and nowhere else; one that no port has where that is not so.
+    #[inline]
+    pub fn straight(&self) -> usize {
+        if self.is_straight { self.ports.trailing_zeros() as usize } else { usize::MAX }
+    }
+}
+
+/// Where frames with the same head from the same port went, and go, as long as nothing has changed.
+#[derive(Clone, Copy, Default)]
+struct Flow {
+    /// The first octets of the frame: addresses, type, and what a tag says, if it is one.
+    head: u128,
+    /// When this was so, in changes of the switch.
+    epoch: u64,
+    ingress: u8,
+    /// The VLAN, by its place.
+    vlan: u16,
+    route: Route,
+}
+
+/// Flows that are remembered: a power of two.
+const FLOWS: usize = 64;
+/// Octets that decide over the way of a frame.
+const HEAD: usize = 16;
+/// An odd number whose multiples are spread over all bits.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// What is known of a port.
 struct Port {
@@ -61,11 +91,15 @@ struct Port {
 /// The switch.
 pub struct Switch {
     ports: Vec<Port>,
+    flows: [Flow; FLOWS],
+    /// Counts what may send a frame elsewhere than the one before it.
+    epoch: u64,
     vlans: Vlans,
     table: Table,
     /// The time of the turn, and the second that it is in.
     now: Instant,
     second: u32,
+    next_second: Instant,
     next_sweep: Instant,
     /// Ports whose link is up, that learn, and that forward, a bit for each.
     up: u8,
@@ -135,10 +169,13 @@ impl Switch {
         let mirrored_out = if settings.mirror.is_some() { mirrored_out } else { 0 };
         Ok(Self {
             ports,
+            flows: [Flow::default(); FLOWS],
+            epoch: 1,
             vlans,
             table,
             now: Instant::ZERO,
             second: 0,
+            next_second: Instant::ZERO,
             next_sweep: Instant::ZERO,
             up: 0,
             learning: 0,
@@ -156,12 +193,37 @@ impl Switch {
     /// Tells what time it is, for everything until it is told anew.
     pub fn begin(&mut self, now: Instant) {
         self.now = now;
-        self.second = (now.as_millis() / 1000) as u32;
+        if now >= self.next_second {
+            self.second = (now.as_millis() / 1000) as u32;
+            self.next_second = Instant::from_millis((u64::from(self.second) + 1) * 1000);
+            self.epoch += 1;
+        }
     }
 
     /// Says where a frame from this port goes. Of the frame only the head is looked at; `length` is its length as a whole.
     #[inline]
     pub fn forward(&mut self, ingress: usize, frame: &[u8], length: usize) -> Route {
+        if let Some(head) = frame.first_chunk::<HEAD>() {
+            let head = u128::from_le_bytes(*head);
+            if let Some(flow) = self.flows.get(place(head))
+                && flow.head == head
+                && flow.epoch == self.epoch
+                && usize::from(flow.ingress) == ingress
+                && let (Some(port), Some(vlan)) = (self.ports.get(ingress), self.vlans.at(flow.vlan))
+            {
+                port.counters.in_frames.increment();
+                port.counters.in_octets.add(length as u64);
+                vlan.frames += 1;
+                vlan.octets += length as u64;
+                return flow.route;
+            }
+        }
+        self.find(ingress, frame, length)
+    }
+
+    /// The same, for a frame that is the first of its flow for a while.
+    #[inline(never)]
+    fn find(&mut self, ingress: usize, frame: &[u8], length: usize) -> Route {
         let bit = 1u8 << (ingress & 7);
         let Some(port) = self.ports.get_mut(ingress) else { return Route::default() };
         let counters = &*port.counters;
@@ -202,7 +264,10 @@ impl Switch {
         }
         match self.table.learn(Key::new(number, source), ingress, self.second) {
             Learned::Known => {}
-            learned => note(learned, counters, &self.counters),
+            learned => {
+                self.epoch += 1;
+                note(learned, counters, &self.counters);
+            }
         }
         if self.forwarding & bit == 0 {
             return refuse(route, &counters.drop_blocked);
@@ -226,6 +291,15 @@ impl Switch {
             return refuse(route, &port.counters.drop_nowhere);
         }
         route.is_mirrored |= route.ports & self.mirrored_out != 0;
+        let is_plain = route.plain & route.ports != 0;
+        route.is_straight = found.is_some() && is_plain && !route.is_tagged && !route.is_mirrored;
+        if let Some(head) = frame.first_chunk::<HEAD>().filter(|_| found.is_some()) {
+            let head = u128::from_le_bytes(*head);
+            if let Some(flow) = self.flows.get_mut(place(head)) {
+                let vlan = self.vlans.place(number);
+                *flow = Flow { head, epoch: self.epoch, ingress: ingress as u8, vlan, route };
+            }
+        }
         route
     }
 
@@ -330,6 +404,7 @@ impl Switch {
 
     /// Says which ports learn and which forward, of those that are up.
     fn arrange(&mut self, learning: u8, forwarding: u8) {
+        self.epoch += 1;
         let mirror = self.mirror.map_or(0, |port| 1u8 << (port & 7));
         self.learning = learning & self.up & !mirror;
         self.forwarding = forwarding & self.up & !mirror;
@@ -342,6 +417,7 @@ impl Switch {
 
     /// Forgets what was heard at these ports.
     fn flush(&mut self, ports: u8) {
+        self.epoch += 1;
         self.counters.flushed.add(self.table.flush(ports) as u64);
     }
 
@@ -412,6 +488,13 @@ impl Switch {
         let has = |set: u8| set & 1u8 << (port & 7) != 0;
         (has(self.up), has(self.learning), has(self.forwarding))
     }
+}
+
+/// Where a flow is remembered.
+#[inline]
+fn place(head: u128) -> usize {
+    let mixed = (head as u64 ^ ((head >> 64) as u64).rotate_left(23)).wrapping_mul(SPREAD);
+    (mixed >> 32) as usize % FLOWS
 }
 
 /// Whether a frame without a port of its own may go to many.

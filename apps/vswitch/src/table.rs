@@ -13,7 +13,7 @@ const WAYS: usize = 4;
 /// Rows that the hand looks at, at most, for an entry that can make way.
 const LOOKS: usize = 16;
 /// In so many steps the whole table is looked through for what is too old.
-const STEPS: usize = 16;
+const STEPS: usize = 64;
 /// An odd number whose multiples are spread over all bits: 2^64 over the golden ratio.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 

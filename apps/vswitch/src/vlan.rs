@@ -63,6 +63,17 @@ impl Vlans {
         self.all.get_mut(place.wrapping_sub(1))
     }
 
+    /// The place of a VLAN, which is that of none where there is no such VLAN.
+    pub(crate) fn place(&self, number: u16) -> u16 {
+        self.places.get(usize::from(number)).map_or(u16::MAX, |place| place.wrapping_sub(1))
+    }
+
+    /// The VLAN at a place.
+    #[inline]
+    pub(crate) fn at(&mut self, place: u16) -> Option<&mut Vlan> {
+        self.all.get_mut(usize::from(place))
+    }
+
     /// All of them.
     pub(crate) fn all(&self) -> &[Vlan] {
         &self.all

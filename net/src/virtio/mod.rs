@@ -18,7 +18,7 @@ mod header;
 use alloc::rc::Rc;
 
 use unik_sched::{counter::CounterSet, sync::Event};
-use unik_virtio::{Buffer, Device, Direction, Pool};
+use unik_virtio::{Batch, Buffer, Device, Direction, Pool};
 use virtio_drivers::{Hal, transport::Transport};
 
 use crate::{
@@ -395,6 +395,38 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
     fn receive(&mut self) -> Option<Frame> {
         // There is nothing most times: the rest stands apart.
         if self.device.has_completions(RECEIVE) { self.receive_next() } else { None }
+    }
+
+    fn receive_batch(&mut self, batch: &mut Batch) -> usize {
+        if self.failed {
+            return 0;
+        }
+        match self.device.receive_batch(RECEIVE, self.header, batch) {
+            Ok(count) => {
+                self.posted = self.posted.saturating_sub(count);
+                count
+            }
+            Err(error) => {
+                self.fail(error);
+                0
+            }
+        }
+    }
+
+    fn transmit_batch(&mut self, batch: &mut Batch) {
+        if self.device.free(TRANSMIT) < self.entries * batch.len() {
+            self.reclaim();
+        }
+        if self.failed {
+            while let Some(buffer) = batch.pop() {
+                drop(buffer);
+                self.counters.tx_failed.increment();
+            }
+        }
+        self.unkicked |= self.device.send_batch(TRANSMIT, self.header, batch) > 0;
+        if !batch.is_empty() {
+            self.refuse_room();
+        }
     }
 
     fn allocate(&mut self, length: usize) -> Option<Buffer> {

@@ -1,6 +1,6 @@
 //! The data plane: frames from card to card, in the buffers that they came in.
 //!
-//! The task takes up to [`BUDGET`] frames of each card in turn, has the [`Switch`] say where each goes, and tells each card
+//! The task takes up to [`BUDGET`] frames of each card in turn, in batches, has the [`Switch`] say where each goes, and tells each card
 //! once of all that it got. A frame that goes to one port is never copied; one that goes to several is for all but one. Frames wait
 //! nowhere but in the queues of cards: where one is full, they are lost, and counted. Invariant: the task sleeps only after all
 //! cards have been asked to tell of news.
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use unik::ports::{Checksum, Frame, Nic, Offload, Port};
+use unik::ports::{Batch, Buffer, Checksum, Frame, Nic, Offload, Port};
 use unik::sync::Event;
 use unik::time::{Sleep, Time};
 use unik::yield_now;
@@ -34,11 +34,19 @@ struct Card {
     tag: u16,
     /// The longest frame that it takes, with a tag, unless it cuts it.
     longest: usize,
+    /// Frames that it is about to be given, and how many octets they have.
+    out: Batch,
+    out_octets: usize,
 }
+
+/// All cards, in the order of their ports.
+struct Cards(Vec<Card>);
 
 /// All cards and the switch between them.
 pub struct Plane {
-    cards: Vec<Card>,
+    cards: Cards,
+    /// Frames that were received, and are being looked at.
+    batch: Box<Batch>,
     switch: SharedSwitch,
     /// The card whose turn is the first.
     first: usize,
@@ -51,11 +59,12 @@ impl Plane {
         let cards = ports.enumerate().filter_map(|(index, port)| {
             let counters = known.port_counters(index)?;
             let (event, longest) = (port.nic.event(), HEADER + TAG + port.nic.mtu());
-            Some(Card { nic: port.nic, event, counters, tag: known.tag(index), longest })
+            let (tag, out) = (known.tag(index), Batch::new());
+            Some(Card { nic: port.nic, event, counters, tag, longest, out, out_octets: 0 })
         });
-        let cards = cards.collect();
+        let cards = Cards(cards.collect());
         drop(known);
-        Self { cards, switch, first: 0 }
+        Self { cards, batch: Box::default(), switch, first: 0 }
     }
 
     /// Forwards, for ever.
@@ -80,19 +89,19 @@ impl Plane {
         let shared = self.switch.clone();
         let switch = &mut *shared.borrow_mut();
         switch.poll(now);
-        for (index, card) in self.cards.iter_mut().enumerate() {
+        for (index, card) in self.cards.0.iter_mut().enumerate() {
             card.nic.disarm();
             card.event.try_take();
             switch.set_link(index, card.nic.is_link_up());
         }
-        let count = self.cards.len();
+        let count = self.cards.0.len();
         let mut has_more = false;
         for step in 0..count {
             has_more |= self.carry((self.first + step) % count, switch);
         }
-        self.send_own(switch);
+        self.cards.send_own(switch);
         self.first = if self.first + 1 < count { self.first + 1 } else { 0 };
-        for card in &mut self.cards {
+        for card in &mut self.cards.0 {
             card.nic.flush();
         }
         has_more
@@ -100,14 +109,14 @@ impl Plane {
 
     /// Asks all cards to tell of news. True if there is some already.
     fn arm(&mut self) -> bool {
-        self.cards.iter_mut().fold(false, |news, card| card.nic.arm() | news)
+        self.cards.0.iter_mut().fold(false, |news, card| card.nic.arm() | news)
     }
 
     /// Waits for news of a card, or for the time.
     fn wait(&self, timer: &mut Sleep, context: &mut Context<'_>) -> Poll<()> {
         let mut has_news = Pin::new(timer).poll(context).is_ready();
         // All are asked: what woke the task says nothing about the others.
-        for card in &self.cards {
+        for card in &self.cards.0 {
             if card.event.poll_wait(context).is_ready() {
                 // The turn takes it: the card wants to see it.
                 card.event.set();
@@ -119,30 +128,60 @@ impl Plane {
 
     /// Forwards what came in by one port. True if its budget is spent.
     fn carry(&mut self, ingress: usize, switch: &mut Switch) -> bool {
-        for _ in 0..BUDGET {
-            let Some(frame) = self.cards.get_mut(ingress).and_then(|card| card.nic.receive()) else {
-                return false;
-            };
+        let mut left = BUDGET;
+        let has_more = loop {
+            let Some(card) = self.cards.0.get_mut(ingress) else { break false };
+            let count = card.nic.receive_batch(&mut self.batch);
+            while let Some(buffer) = self.batch.pop() {
+                let length = buffer.len();
+                let route = switch.forward(ingress, &buffer, length);
+                match self.cards.0.get_mut(route.straight()) {
+                    Some(card) => card.push(buffer, length),
+                    None => self.cards.carry(ingress, buffer.into(), route, length, switch),
+                }
+            }
+            left = left.saturating_sub(count);
+            if left == 0 {
+                break true;
+            }
+            // What is left to do about a frame makes it one of its own.
+            let Some(card) = self.cards.0.get_mut(ingress) else { break false };
+            let Some(frame) = card.nic.receive() else { break false };
             let length = frame.buffer.total_len();
             let route = switch.forward(ingress, &frame.buffer, length);
-            if route.is_mirrored || route.is_control {
-                self.attend(ingress, &frame, route, switch);
+            self.cards.carry(ingress, frame, route, length, switch);
+            left = left.saturating_sub(1);
+            if left == 0 {
+                break true;
             }
-            if route.ports & route.ports.wrapping_sub(1) == 0 {
-                if route.ports != 0 {
-                    self.send(route.ports.trailing_zeros() as usize, frame, route, length);
-                }
-            } else {
-                self.flood(frame, route, length);
+        };
+        for card in &mut self.cards.0 {
+            if !card.out.is_empty() {
+                card.send_out();
             }
         }
-        true
+        has_more
+    }
+}
+
+impl Cards {
+    /// Forwards one frame by its route, whatever that is.
+    #[inline(never)]
+    fn carry(&mut self, ingress: usize, frame: Frame, route: Route, length: usize, switch: &mut Switch) {
+        if route.is_mirrored || route.is_control {
+            self.attend(ingress, &frame, route, switch);
+        }
+        if route.ports & route.ports.wrapping_sub(1) != 0 {
+            self.flood(frame, route, length);
+        } else if route.ports != 0 {
+            self.send(route.ports.trailing_zeros() as usize, frame, route, length);
+        }
     }
 
     /// Sends a frame by one port.
     #[inline]
     fn send(&mut self, egress: usize, mut frame: Frame, route: Route, mut length: usize) {
-        let Some(card) = self.cards.get_mut(egress) else { return };
+        let Some(card) = self.0.get_mut(egress) else { return };
         let has_tag = route.plain & 1 << (egress & 7) == 0;
         if has_tag || route.is_tagged {
             match reshape(&mut frame, route, has_tag.then_some(card.tag)) {
@@ -162,9 +201,7 @@ impl Plane {
             ports &= ports - 1;
             match copy(&frame) {
                 Some(copy) => self.send(egress, copy, route, length),
-                None => {
-                    self.cards.get(egress).iter().for_each(|card| card.counters.out_no_buffer.increment())
-                }
+                None => self.0.get(egress).iter().for_each(|card| card.counters.out_no_buffer.increment()),
             }
         }
         self.send(ports.trailing_zeros() as usize, frame, route, length);
@@ -179,7 +216,7 @@ impl Plane {
             switch.control(ingress, &frame.buffer);
         }
         let mirror = switch.mirror().filter(|_| route.is_mirrored);
-        let Some(card) = mirror.and_then(|mirror| self.cards.get_mut(mirror)) else { return };
+        let Some(card) = mirror.and_then(|mirror| self.0.get_mut(mirror)) else { return };
         match copy(frame) {
             Some(copy) => {
                 let length = copy.buffer.total_len();
@@ -194,7 +231,7 @@ impl Plane {
     fn send_own(&mut self, switch: &mut Switch) {
         let mut space = [0; OWN_FRAME];
         while let Some((port, length)) = switch.next_own(&mut space) {
-            let Some(card) = self.cards.get_mut(port) else { continue };
+            let Some(card) = self.0.get_mut(port) else { continue };
             let frame = space.get(..length).unwrap_or_default();
             let filled = card.nic.allocate(length).and_then(|mut buffer| {
                 buffer.copy_from(frame).ok()?;
@@ -209,11 +246,52 @@ impl Plane {
 }
 
 impl Card {
+    /// Lets a frame about which nothing is left to do leave with the next batch.
+    #[inline]
+    fn push(&mut self, buffer: Buffer, length: usize) {
+        if length > self.longest {
+            return self.counters.out_unfit.increment();
+        }
+        if self.out.is_full() {
+            self.send_out();
+        }
+        // There is room for it now.
+        if self.out.push(buffer).is_ok() {
+            self.out_octets += length;
+        }
+    }
+
+    /// Hands the batch to the card. What it has no room for is lost.
+    #[inline(never)]
+    fn send_out(&mut self) {
+        let mut frames = self.out.len();
+        self.nic.transmit_batch(&mut self.out);
+        if !self.out.is_empty() {
+            // Once more after the card was told of what it has: it may be done with that.
+            self.nic.flush();
+            self.nic.transmit_batch(&mut self.out);
+        }
+        while let Some(buffer) = self.out.pop() {
+            let length = buffer.len();
+            // A batch is not for every buffer: this one may pass alone.
+            if self.nic.transmit(buffer.into()).is_err() {
+                self.counters.out_no_room.increment();
+                (frames, self.out_octets) = (frames - 1, self.out_octets - length);
+            }
+        }
+        self.counters.out_frames.add(frames as u64);
+        self.counters.out_octets.add(core::mem::take(&mut self.out_octets) as u64);
+    }
+
     /// Hands a frame to the card.
     #[inline]
     fn transmit(&mut self, mut frame: Frame, length: usize) {
         if length > self.longest && frame.offload.segment.is_none() {
             return self.counters.out_unfit.increment();
+        }
+        if !self.out.is_empty() {
+            // None overtakes another.
+            self.send_out();
         }
         if frame.offload.checksum == Checksum::Verified {
             // For the card that sends it: it is complete.
