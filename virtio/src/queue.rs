@@ -211,17 +211,27 @@ impl Queue {
             && let Some(mut buffer) = pool.allocate()
             && buffer.grow_front(header).is_some()
         {
-            let submitted = if is_split {
-                self.submit_split(buffer, header, Direction::FromDevice)
-            } else {
-                self.submit(buffer, Direction::FromDevice)
-            };
-            if submitted.is_err() {
+            if !is_split {
+                let length = buffer.room() as u32; // at most 2^16
+                self.put(buffer, length, WRITE, Direction::FromDevice);
+            } else if self.submit_split(buffer, header, Direction::FromDevice).is_err() {
                 break;
             }
             posted += 1;
         }
         posted
+    }
+
+    /// Hands over a buffer that is known to be single and not empty. There is a free descriptor.
+    #[inline]
+    fn put(&mut self, buffer: Buffer, length: u32, flags: u16, direction: Direction) {
+        let head = self.free_head;
+        let Some(slot) = self.slots.get_mut(usize::from(head)) else { return };
+        self.rings.describe(head, Descriptor { address: buffer.physical(), length, flags, next: 0 });
+        self.free_head = slot.link;
+        slot.hold(buffer, direction, head, 1);
+        self.free -= 1;
+        self.publish(head);
     }
 
     #[inline]
