@@ -32,6 +32,7 @@ mod process;
 pub mod query;
 pub mod request;
 mod rows;
+mod site;
 mod steps;
 pub mod switch;
 
@@ -88,10 +89,11 @@ fn count(word: &str) -> Result<usize> {
 }
 
 /// The benchmarks, and the options that each has.
-const ALL: [(&str, &[&str]); 10] = [
+const ALL: [(&str, &[&str]); 11] = [
     ("boot", &[]),
     ("query", &[]),
     ("request", &[]),
+    ("site", &[]),
     ("echo", &[]),
     ("loss", &[]),
     ("net", &ROWS),
@@ -126,6 +128,7 @@ pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
     match what {
         "query" => query(&workspace),
         "request" => request(&workspace),
+        "site" => site(&workspace),
         "echo" => echo(&workspace),
         "net" => net::run(&workspace, options),
         "dns" => dns::run(&workspace, options),
@@ -199,6 +202,19 @@ fn switch(workspace: &Workspace, options: &net::Options) -> Result<u8> {
     );
     print!("{text}");
     write(workspace, "switch.txt", &text)
+}
+
+/// What a start with many files costs the web server.
+fn site(workspace: &Workspace) -> Result<u8> {
+    let [plain, prepared] = site::measure(workspace)?;
+    let mut text = "instructions from main to ready of httpd with 1,001 files of 10 KB, in thousands (QEMU, -icount shift=0,sleep=off, \
+                    microvm)\n"
+        .to_owned();
+    for (name, start) in [("a plain archive", plain), ("prepared by the tool", prepared)] {
+        text += &format!("{name:22} {:>8}   archive {:>10} bytes\n", start.instructions, start.archive);
+    }
+    print!("{text}");
+    write(workspace, "site.txt", &text)
 }
 
 fn boot(workspace: &Workspace) -> Result<u8> {

@@ -28,26 +28,45 @@ const TRAILER: &str = "TRAILER!!!";
 /// A folder or file that cannot be read, a path that is not UTF-8, a link out of the folder, a special file, or more than
 /// [`MAX_ARCHIVE`] bytes.
 pub fn pack(folder: &Path) -> Result<Vec<u8>> {
-    let root = folder.canonicalize().or_cannot(|| format!("pack {}", folder.display()))?;
-    if !root.is_dir() {
-        return Err(Error::usage(format!(
-            "{} is not a folder, and files are packed by folder",
-            folder.display()
-        )));
+    pack_all(&[folder])
+}
+
+/// Packs the files of several folders as if they were in one.
+///
+/// # Errors
+/// As for [`pack`], for all folders together, or a path that two of them have.
+pub fn pack_all(folders: &[&Path]) -> Result<Vec<u8>> {
+    let mut files = Vec::new();
+    for folder in folders {
+        let root = folder.canonicalize().or_cannot(|| format!("pack {}", folder.display()))?;
+        if !root.is_dir() {
+            return Err(Error::usage(format!(
+                "{} is not a folder, and files are packed by folder",
+                folder.display()
+            )));
+        }
+        let mut walk = Walk { root: root.clone(), open: Vec::new(), seen: files.len(), files };
+        walk.folder(&root, "")?;
+        files = walk.files;
     }
-    let mut walk = Walk { root: root.clone(), open: Vec::new(), seen: 0, files: Vec::new() };
-    walk.folder(&root, "")?;
-    let mut files = walk.files;
     files.sort();
     let mut archive = Archive::new();
-    let mut total = 0_u64;
+    let (mut total, mut last) = (0_u64, None);
     for (path, source) in files {
+        if last.as_ref() == Some(&path) {
+            return Err(Error::failed(format!("{path} comes twice: {} is another one", source.display())));
+        }
         total += fs::metadata(&source).or_cannot(|| format!("read {}", source.display()))?.len();
         if total > MAX_ARCHIVE {
-            return Err(Error::failed(format!("{} holds more than {MAX_ARCHIVE} bytes", folder.display())));
+            let names: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+            return Err(Error::failed(format!(
+                "{} holds more than {MAX_ARCHIVE} bytes",
+                names.join(" with ")
+            )));
         }
         let contents = fs::read(&source).or_cannot(|| format!("read {}", source.display()))?;
         archive.file(&path, &contents)?;
+        last = Some(path);
     }
     Ok(archive.finish())
 }
@@ -226,6 +245,21 @@ mod tests {
             other.write(name, b"same");
         }
         assert_eq!(pack(one.path()).unwrap(), pack(other.path()).unwrap());
+    }
+
+    #[test]
+    fn the_files_of_two_folders_are_packed_as_one_and_none_comes_twice() {
+        let (one, other) = (Scratch::new(), Scratch::new());
+        one.write("b", b"mine");
+        other.write("a/c", b"made");
+        let names: Vec<_> = entries(&pack_all(&[one.path(), other.path()]).unwrap())
+            .into_iter()
+            .map(|entry| entry.0)
+            .collect();
+        assert_eq!(names, ["a/c", "b"]);
+        other.write("b", b"made");
+        let error = pack_all(&[one.path(), other.path()]).unwrap_err().to_string();
+        assert!(error.starts_with("b comes twice: "), "{error}");
     }
 
     #[test]

@@ -201,7 +201,15 @@ pub fn build(workspace: &Workspace, app: &App, request: &Request) -> Result<Imag
 /// # Errors
 /// See [`cpio::pack`]; or the file cannot be written.
 pub fn pack(folder: &Path, archive: &Path) -> Result<PathBuf> {
-    let bytes = cpio::pack(folder)?;
+    pack_all(&[folder], archive)
+}
+
+/// The same for several folders, whose files become one tree.
+///
+/// # Errors
+/// See [`cpio::pack_all`]; or the file cannot be written.
+pub fn pack_all(folders: &[&Path], archive: &Path) -> Result<PathBuf> {
+    let bytes = cpio::pack_all(folders)?;
     if let Some(parent) = archive.parent() {
         fs::create_dir_all(parent).or_cannot(|| format!("make {}", parent.display()))?;
     }

@@ -92,6 +92,8 @@ pub struct Defaults {
     pub data: Option<PathBuf>,
     /// The example of its package that checks files, on this computer, before they are packed.
     pub check: Option<String>,
+    /// The example of its package that checks files and makes further ones of them, on this computer, when they are packed.
+    pub prepare: Option<String>,
     /// Ports to forward.
     pub forwards: Vec<Forward>,
     /// Memory.
@@ -339,6 +341,7 @@ impl Defaults {
             match key.as_str() {
                 "data" => defaults.data = Some(folder.join(one()?)),
                 "check" => defaults.check = Some(one()?.to_owned()),
+                "prepare" => defaults.prepare = Some(one()?.to_owned()),
                 "memory" => defaults.memory = Some(one()?.parse()?),
                 "machine" => defaults.machine = Some(one()?.parse()?),
                 "cmdline" => defaults.cmdline = Some(one()?.to_owned()),
@@ -356,8 +359,7 @@ impl Defaults {
                 }
                 "examples" | "with" => {}
                 _ => {
-                    let known =
-                        "data, check, memory, machine, cmdline, forward, net, features, disk-features";
+                    let known = "data, check, prepare, memory, machine, cmdline, forward, net, features, disk-features";
                     return Err(Error::usage(format!("there is no wish '{key}': choose {known}")));
                 }
             }

@@ -123,7 +123,7 @@ fn a_mistake_in_the_manifest_names_the_manifest_and_the_key() {
         (json!({ "machine": "vax" }), "there is no machine 'vax': choose microvm, q35 or pc"),
         (
             json!({ "memmory": "8M" }),
-            "there is no wish 'memmory': choose data, check, memory, machine, cmdline, forward, net, features, disk-features",
+            "there is no wish 'memmory': choose data, check, prepare, memory, machine, cmdline, forward, net, features, disk-features",
         ),
     ] {
         let error = dns(&wishes).unwrap_err().to_string();

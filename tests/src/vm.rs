@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use cargo_unik::check;
 use cargo_unik::console::{Running, free_port};
 use cargo_unik::disk::Drive;
 use cargo_unik::epitaph::Interpreter;
@@ -138,10 +139,20 @@ impl Setup {
     /// The folder cannot be packed.
     #[must_use]
     pub fn data(mut self, folder: &Path) -> Setup {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let archive = scratch("data").join(format!("{}-{number}.cpio", std::process::id()));
-        self.guest.initrd = Some(pack(folder, &archive).unwrap_or_else(|error| panic!("{error}")));
+        self.guest.initrd = Some(pack(folder, &archive()).unwrap_or_else(|error| panic!("{error}")));
+        self
+    }
+
+    /// The same with what an application makes of its files when the tool packs them.
+    ///
+    /// # Panics
+    /// It refuses them, or they cannot be packed.
+    #[must_use]
+    pub fn prepared(mut self, app: &str, folder: &Path) -> Setup {
+        let workspace = workspace();
+        let app = workspace.app(Some(app), &workspace.root);
+        let packed = app.and_then(|app| check::pack(&workspace, &app, folder, &archive()));
+        self.guest.initrd = Some(packed.unwrap_or_else(|error| panic!("{error}")));
         self
     }
 
@@ -469,6 +480,13 @@ impl Vm {
             }
         }
     }
+}
+
+/// A path for an archive.
+fn archive() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    scratch("data").join(format!("{}-{number}.cpio", std::process::id()))
 }
 
 /// A path for a socket. It is short, as those must be, so it is not below the folder of everything built.

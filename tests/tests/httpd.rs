@@ -435,6 +435,42 @@ fn a_request_that_hides_another_is_refused_or_understood_as_one() {
 }
 
 #[test]
+fn a_site_is_served_as_it_says_and_as_it_was_packed() {
+    let folder = folder("said");
+    let write = |path: &str, text: &str| {
+        std::fs::create_dir_all(folder.join(path).parent().unwrap()).unwrap();
+        std::fs::write(folder.join(path), text).unwrap();
+    };
+    let style = "body { margin: 0 }\n".repeat(1000);
+    write("index.html", "default");
+    write("org/index.html", "org");
+    write("org/style.css", &style);
+    write(
+        "httpd.toml",
+        "[[header]]\nending = '.css'\nset = { Cache-Control = 'max-age=5' }\n\
+         [[redirect]]\npath = '/old'\nto = '/new'\n\
+         [[host]]\nnames = ['example.org']\nroot = '/org'\nlisting = true\n",
+    );
+    let image = Image::release("httpd");
+    let plain = Vm::of(&image).network(HTTP).data(&folder);
+    let prepared = Vm::of(&image).network(HTTP).prepared("httpd", &folder);
+    for (setup, is_prepared) in [(plain, false), (prepared, true)] {
+        let mut vm = setup.boot();
+        vm.line("serves 3 files");
+        vm.line("ready: httpd");
+        let mut stream = vm.connect(80);
+        assert_eq!(get(&mut stream, "/", "").contents, b"org");
+        assert_eq!(get(&mut stream, "/old", "").field("Location"), Some("/new"));
+        let whole = get(&mut stream, "/style.css", "");
+        assert_eq!((whole.contents.len(), whole.field("Cache-Control")), (style.len(), Some("max-age=5")));
+        let wished = get(&mut stream, "/style.css", "Accept-Encoding: gzip\r\n");
+        assert_eq!(wished.field("Content-Encoding"), is_prepared.then_some("gzip"));
+        assert_eq!(wished.contents.len() < style.len() / 10, is_prepared);
+        assert_eq!(get(&mut stream, "/httpd.toml", "").code(), "404");
+    }
+}
+
+#[test]
 fn what_it_cannot_serve_is_a_sentence() {
     let image = Image::release("httpd");
     let mut vm = Vm::of(&image).network(HTTP).data(&folder("empty")).boot();

@@ -10,7 +10,7 @@ use crate::metrics::Kind;
 use crate::server::Server;
 use crate::session::{LINGER, Session, Step};
 use crate::settings::{BadSetting, Settings};
-use crate::site::{File, LoadError, SECRETS};
+use crate::site::{File, LoadError};
 use crate::tls::{Conversation, Door};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -138,8 +138,7 @@ pub fn prepare(
 ) -> Result<Rc<Server<'static>>, Error> {
     let settings = Settings::read(get)?;
     let now = clock.since_epoch().map(|now| now.as_secs());
-    let files = files.files().filter(|file| !file.path().starts_with(SECRETS));
-    let mut files = files.map(|file| File {
+    let mut files = files.files().map(|file| File {
         path: file.path(),
         contents: file.contents().unwrap_or_default(),
         modified: file.modified().map(|modified| passed(modified, now)),

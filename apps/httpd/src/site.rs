@@ -9,6 +9,7 @@ mod index;
 mod place;
 
 pub use index::INDEX;
+pub(crate) use place::SECRETS;
 pub use place::{FORMS, is_hidden};
 
 use crate::coding::{Coding, Wishes};
@@ -20,9 +21,6 @@ use crate::media;
 use crate::text::{push, push_all, push_number};
 use alloc::vec::Vec;
 use core::cmp::min;
-
-/// Where certificates and keys are in the data: nothing below it is ever served, with TLS or without it.
-pub(crate) const SECRETS: &str = "tls/";
 
 /// What a directory is answered with.
 const PAGE: &[u8] = b"index.html";

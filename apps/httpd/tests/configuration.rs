@@ -2,8 +2,10 @@
 
 #[path = "checks/configuration.rs"]
 mod checks;
-mod common;
+#[path = "common/corpus.rs"]
+mod corpus;
 
+use corpus::corpus;
 use unik_httpd::{Configuration, File, LoadError, Server, Settings};
 
 /// Something of everything.
@@ -162,6 +164,14 @@ fn whatever_is_taken_is_toml() {
             changed.insert(at, b"=[\n\"'"[at % 5]);
             checks::configuration(&changed);
         }
+    }
+}
+
+#[test]
+fn the_corpus_of_configurations_does_no_harm() {
+    for (name, bytes) in corpus("http_configuration") {
+        println!("{name}");
+        checks::configuration(&bytes);
     }
 }
 

@@ -5,6 +5,8 @@ use crate::configuration::Configuration;
 
 /// Where compressed forms lie that were made when the files were packed, each under the path of its file and its own ending.
 pub const FORMS: &str = ".httpd/forms/";
+/// Where certificates and keys are: nothing below it is ever served, with TLS or without it.
+pub(crate) const SECRETS: &str = "tls/";
 /// The one folder with a dot in front that is for everybody (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
 
@@ -65,9 +67,7 @@ fn place<'a>(configuration: &Configuration<'_>, path: &'a str) -> Option<(usize,
         Some(path) => (path, true),
         None => (path, false),
     };
-    let is_hidden =
-        |(number, name): (usize, &str)| name.starts_with('.') && (number > 0 || name != WELL_KNOWN);
-    if path.split('/').enumerate().any(is_hidden) {
+    if is_hidden(path) {
         return None;
     }
     let mut best: Option<(usize, &str)> = None;
@@ -88,8 +88,11 @@ fn place<'a>(configuration: &Configuration<'_>, path: &'a str) -> Option<(usize,
     Some((if is_form { number + configuration.hosts.len() } else { number }, inner))
 }
 
-/// Whether nobody can ask for the file at `path`: it, or a folder on the way to it, begins with a dot.
+/// Whether nobody can ask for the file at `path`: it is a secret, or it, or a folder on the way to it, begins with a dot.
 pub fn is_hidden(path: &str) -> bool {
+    if path.starts_with(SECRETS) {
+        return true;
+    }
     let mut names = path.split('/');
     let first = names.next().unwrap_or_default();
     first.starts_with('.') && first != WELL_KNOWN || names.any(|name| name.starts_with('.'))
