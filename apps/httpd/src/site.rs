@@ -9,6 +9,7 @@ mod index;
 mod place;
 
 pub use index::INDEX;
+#[cfg(feature = "tls")]
 pub(crate) use place::SECRETS;
 pub use place::{FORMS, is_hidden};
 
