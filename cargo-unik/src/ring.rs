@@ -6,7 +6,7 @@
 //! that the linker leaves out what nobody calls. What takes much room and needs instructions that images hide from ring
 //! (`ring/machine.c`) is replaced by a trap.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,7 +52,7 @@ const ASSEMBLY: [&str; 11] = [
     "x86_64-mont5",
 ];
 /// Functions that are never called, because the processor seems not to have what they need.
-const TRAPS: [&str; 15] = [
+const TRAPS: [&str; 16] = [
     "aes_gcm_dec_update_vaes_avx2",
     "aes_gcm_enc_update_vaes_avx2",
     "aesni_gcm_decrypt",
@@ -64,12 +64,15 @@ const TRAPS: [&str; 15] = [
     "chacha20_poly1305_seal_avx2",
     "chacha20_poly1305_seal_sse41",
     "gcm_ghash_avx",
+    "gcm_ghash_vpclmulqdq_avx2_1",
     "gcm_init_avx",
     "gcm_init_vpclmulqdq_avx2",
     "sha256_block_data_order_avx",
     "sha512_block_data_order_avx",
 ];
-/// The same, of which the sources are in C.
+/// Functions in place of which another one is taken, which does the same with less code.
+const PLAIN: [(&str, &str); 1] = [("sha256_block_data_order_ssse3", "sha256_block_data_order_nohw")];
+/// The same as [`TRAPS`], of which the sources are in C.
 const C_TRAPS: [&str; 2] = ["x25519_ge_scalarmult_base_adx", "x25519_scalar_mult_adx"];
 /// How all of it is compiled: for the target of images, with the small tables.
 const FLAGS: [&str; 19] = [
@@ -163,7 +166,8 @@ fn sources(workspace: &Workspace) -> Result<PathBuf> {
 fn build(sources: &Path, name: &str, folder: &Path) -> Result<()> {
     let compiler = setup::c_compiler()?;
     let made_by = setup::output(Command::new(&compiler).arg("--version"))?;
-    let made_by = Digest::of(format!("{made_by}{FLAGS:?}{TRAPS:?}{MACHINE}{}", sources.display()).as_bytes());
+    let made_by =
+        Digest::of(format!("{made_by}{FLAGS:?}{TRAPS:?}{PLAIN:?}{MACHINE}{}", sources.display()).as_bytes());
     let (library, note) = (folder.join(format!("lib{name}.a")), folder.join("made-by"));
     let made_by = made_by.to_string();
     if library.is_file() && fs::read_to_string(&note).is_ok_and(|note| note == made_by) {
@@ -214,10 +218,12 @@ fn compile(sources: &Path, name: &str, compiler: &Path, draft: &Path) -> Result<
     Ok(library)
 }
 
-/// Assembly code with each function in a section of its own, without tables for unwinding, which images do not do, and with
-/// a trap in place of what is never called.
+/// Assembly code with each function in a section of its own, without tables for unwinding, which images do not do, with
+/// a trap in place of what is never called, and a jump in place of what another function does as well.
 fn divided(text: &str) -> String {
-    let traps = BTreeSet::from(TRAPS);
+    let traps = TRAPS.map(|name| (name, "\tud2\n".to_owned()));
+    let jumps = PLAIN.map(|(name, other)| (name, format!("\tjmp\t{other}\n")));
+    let instead: BTreeMap<&str, String> = traps.into_iter().chain(jumps).collect();
     let mut left_out: Option<&str> = None;
     let mut result = String::new();
     for line in text.lines() {
@@ -228,7 +234,7 @@ fn divided(text: &str) -> String {
         };
         if let Some(name) = function {
             result.push_str(&format!(".section .text.{name},\"ax\",@progbits\n"));
-            left_out = Some(name).filter(|name| traps.contains(name));
+            left_out = Some(name).filter(|name| instead.contains_key(name));
         }
         let is_about_symbol =
             matches!(words.first(), Some(&(".globl" | ".hidden" | ".type" | ".size" | ".align")));
@@ -264,5 +270,7 @@ mod tests {
             .type\tgcm_init_avx,@function\ngcm_init_avx:\n\tud2\n.size\tgcm_init_avx,.-gcm_init_avx\n.section\t.rodata\n\
             .Ltable:\n.long\t1\n";
         assert_eq!(divided(CODE), expected);
+        let plain = divided(&CODE.replace("gcm_init_avx", PLAIN[0].0));
+        assert!(plain.contains(&format!("\n{}:\n\tjmp\t{}\n.size", PLAIN[0].0, PLAIN[0].1)), "{plain}");
     }
 }

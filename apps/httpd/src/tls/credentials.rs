@@ -109,6 +109,13 @@ impl Credentials {
         }
     }
 
+    /// Bytes of the longest chain.
+    pub(super) fn longest(&self) -> usize {
+        let length =
+            |credential: &Credential| credential.chain.cert.iter().map(|certificate| certificate.len()).sum();
+        self.0.iter().map(length).max().unwrap_or(0)
+    }
+
     /// The chain for a host: one that names it, else one for all hosts of its domain, else the first.
     fn choose(&self, host: Option<&str>) -> Option<&Credential> {
         let exact = |name: &str, host: &str| name.eq_ignore_ascii_case(host);

@@ -38,7 +38,11 @@ pub type Wall = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
 /// The one protocol that is spoken over TLS here (RFC 7301).
 const PROTOCOL: &[u8] = b"http/1.1";
-/// What the state of a connection takes when it begins. Measured in tests/tls.rs, and then doubled.
+/// What rustls takes in one turn of a handshake, beside so many copies of the chain of certificates. That it is enough is tried in
+/// tests/tls_memory.rs.
+const HANDSHAKE_MEMORY: usize = 24 * 1024;
+const CHAIN_COPIES: usize = 4;
+/// What the state of a connection takes when it begins.
 const CONNECTION_MEMORY: usize = 8 * 1024;
 const CONNECTION_BLOCKS: usize = 16;
 
@@ -94,6 +98,7 @@ impl From<BadCredentials> for Error {
 /// What all connections of TLS share.
 pub struct Tls {
     config: Arc<ServerConfig>,
+    handshake_memory: usize,
     counters: Counters,
 }
 
@@ -109,6 +114,7 @@ impl Tls {
     ) -> Result<Self, Error> {
         let credentials = Credentials::load(files)?;
         credentials.report(wall());
+        let handshake_memory = HANDSHAKE_MEMORY + CHAIN_COPIES * credentials.longest();
         let tickets = Tickets::try_new(wall.clone()).ok_or(Error::NoRandomness)?;
         let provider = Arc::new(provider::provider());
         let builder = ServerConfig::builder_with_details(provider, Arc::new(Moment(wall)));
@@ -118,7 +124,7 @@ impl Tls {
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         config.ticketer = Arc::new(tickets);
         config.send_tls13_tickets = 1;
-        Ok(Self { config: Arc::new(config), counters: Counters::new() })
+        Ok(Self { config: Arc::new(config), handshake_memory, counters: Counters::new() })
     }
 
     /// Puts a session behind TLS. `None` where there is no memory for that.
@@ -133,6 +139,11 @@ impl Tls {
             return None;
         };
         Some(Conversation::secure(Box::new(Secure::new(session.secured(), connection, self.clone()))))
+    }
+
+    /// What one turn of a handshake may take.
+    pub(crate) fn handshake_memory(&self) -> usize {
+        self.handshake_memory
     }
 
     /// What it has counted.

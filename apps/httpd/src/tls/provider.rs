@@ -6,19 +6,36 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use rustls::Error;
 use rustls::crypto::ring::{cipher_suite, kx_group};
 use rustls::crypto::{CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
+use rustls::{CipherSuiteCommon, Error, SupportedCipherSuite, Tls13CipherSuite};
+
+// The suites of TLS 1.3 without what they have for QUIC, which would be linked with them.
+static AES_128: Tls13CipherSuite = without_quic(&cipher_suite::TLS13_AES_128_GCM_SHA256);
+static AES_256: Tls13CipherSuite = without_quic(&cipher_suite::TLS13_AES_256_GCM_SHA384);
+static CHACHA20: Tls13CipherSuite = without_quic(&cipher_suite::TLS13_CHACHA20_POLY1305_SHA256);
+
+const fn without_quic(suite: &SupportedCipherSuite) -> Tls13CipherSuite {
+    match suite {
+        SupportedCipherSuite::Tls13(suite) => Tls13CipherSuite {
+            common: CipherSuiteCommon { ..suite.common },
+            hkdf_provider: suite.hkdf_provider,
+            aead_alg: suite.aead_alg,
+            quic: None,
+        },
+        SupportedCipherSuite::Tls12(_) => panic!("those are suites of TLS 1.3"),
+    }
+}
 
 /// The suites of this server, in its order, which matters where the client has none.
 pub(super) fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![
-            cipher_suite::TLS13_AES_128_GCM_SHA256,
-            cipher_suite::TLS13_AES_256_GCM_SHA384,
-            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+            SupportedCipherSuite::Tls13(&AES_128),
+            SupportedCipherSuite::Tls13(&AES_256),
+            SupportedCipherSuite::Tls13(&CHACHA20),
             cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
             cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
             cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,

@@ -32,8 +32,7 @@ const CRUMB: usize = 1024;
 const OVERHEAD: usize = 64;
 /// Memory of a queue that is kept while a connection is idle.
 const KEPT: usize = INPUT;
-/// What rustls takes in one turn while it shakes hands, and later. Measured in tests/tls.rs, and then doubled.
-const HANDSHAKE_MEMORY: usize = 24 * 1024;
+/// What rustls takes in one turn behind the handshake. That it is enough is tried in tests/tls_memory.rs.
 const TURN_MEMORY: usize = 4 * 1024;
 const TURN_BLOCKS: usize = 64;
 /// Turns in which rustls hands out its last words.
@@ -170,7 +169,7 @@ impl<'a> Secure<'a> {
         if self.channel.input.first().is_some_and(u8::is_ascii_uppercase) && self.channel.filled > 0 {
             return self.refuse_plain();
         }
-        match self.channel.pump(HANDSHAKE_MEMORY, Outgoing::Nothing) {
+        match self.channel.pump(self.tls.handshake_memory(), Outgoing::Nothing) {
             Ok(true) => {
                 self.tls.counters().handshakes.increment();
                 if self.channel.connection.handshake_kind() == Some(HandshakeKind::Resumed) {
