@@ -207,7 +207,7 @@ fn switch(workspace: &Workspace, options: &net::Options) -> Result<u8> {
 /// What a start with many files costs the web server.
 fn site(workspace: &Workspace) -> Result<u8> {
     let [plain, prepared] = site::measure(workspace)?;
-    let mut text = "instructions from main to ready of httpd with 1,001 files of 10 KB, in thousands (QEMU, -icount shift=0,sleep=off, \
+    let mut text = "instructions to ready of httpd with 1,001 files of 10 KB, in thousands (QEMU, -icount shift=0,sleep=off, \
                     microvm)\n"
         .to_owned();
     for (name, start) in [("a plain archive", plain), ("prepared by the tool", prepared)] {

@@ -54,6 +54,22 @@ fn a_zone_with_a_mistake_gets_into_no_image_and_to_no_guest() {
 }
 
 #[test]
+fn a_site_with_a_mistake_gets_into_no_image_and_to_no_guest() {
+    let folder = workspace().target.join(format!("unik/tests/site-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("index.html"), "page").unwrap();
+    std::fs::write(folder.join("httpd.toml"), "# here\nlisting = yes\n").unwrap();
+    for words in ["build httpd --embed", "run httpd --monitor none --net none --data"] {
+        let (output, said) = ran(&format!("{words} {}", folder.display()));
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("httpd.toml:2: 'yes': expected true or false\n"), "{said}");
+        assert!(said.contains(&format!("unik: httpd refuses the files in {}\n", folder.display())), "{said}");
+        assert!(!said.contains("ready:"), "{said}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn an_epitaph_is_told_with_functions_files_and_lines() {
     let (output, said) = ran("run panic --net none --accel tcg --monitor none");
     assert_eq!(output.status.code(), Some(2), "{said}");

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 /// # Errors
 /// [`Status::BAD_REQUEST`] for what is no escape, and for what lies above the root; [`Status::NOT_FOUND`] for a name with a slash in it,
 /// which no file has; [`Status::SERVICE_UNAVAILABLE`] if there is no memory.
+#[inline(always)]
 pub(crate) fn resolve<'a>(raw: &'a [u8], space: &'a mut Vec<u8>) -> Result<&'a [u8], Status> {
     let path = raw.strip_prefix(b"/").ok_or(Status::NOT_FOUND)?;
     if is_plain(path) {

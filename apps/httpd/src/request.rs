@@ -110,7 +110,11 @@ impl<'a> Request<'a> {
         if name.is_empty() || run(TOKEN, name) != name.len() || run(TARGET, target) != target.len() {
             return Err(Status::BAD_REQUEST);
         }
-        let request = Self {
+        let (target, authority, place) = match target {
+            [b'/', ..] => (target, &[][..], Target::Here),
+            _ => other_form(name, target)?,
+        };
+        let mut request = Self {
             method: method(name),
             target,
             authority: &[],
@@ -121,8 +125,6 @@ impl<'a> Request<'a> {
             present: 0,
             lines,
         };
-        let (target, authority, place) = origin_form(name, target)?;
-        let mut request = Self { target, ..request };
         request.read_fields(minor)?;
         // It goes before that of the field (RFC 9112, 3.2.2).
         if !authority.is_empty() {
@@ -148,8 +150,12 @@ impl<'a> Request<'a> {
             self.present |= 1 << field as u8;
             match field {
                 // RFC 9112, 3.2
-                Field::Host if is_again || !is_authority(value) => return Err(Status::BAD_REQUEST),
-                Field::Host => self.authority = value,
+                Field::Host => {
+                    if is_again || !is_authority(value) {
+                        return Err(Status::BAD_REQUEST);
+                    }
+                    self.authority = value;
+                }
                 // Several that agree may be taken for one (RFC 9110, 8.6), but need not be.
                 Field::ContentLength => length = Some(number(value).filter(|_| !is_again)),
                 Field::TransferEncoding => coding = Some(transfer_coding(value, coding)?),
@@ -292,11 +298,10 @@ enum Target {
     OtherScheme,
 }
 
-/// Path and query of a target, and the authority in it, if there is one (RFC 9112, 3.2).
-fn origin_form<'a>(method: &[u8], target: &'a [u8]) -> Result<(&'a [u8], &'a [u8], Target), Status> {
+/// Path and query of a target that does not begin with them, and the authority in it, if there is one (RFC 9112, 3.2).
+fn other_form<'a>(method: &[u8], target: &'a [u8]) -> Result<(&'a [u8], &'a [u8], Target), Status> {
     match target {
         _ if method == b"CONNECT" => return Ok((target, &[], Target::Here)),
-        [b'/', ..] => return Ok((target, &[], Target::Here)),
         b"*" if method == b"OPTIONS" => return Ok((target, &[], Target::Here)),
         _ => {}
     }
@@ -327,6 +332,14 @@ fn origin_form<'a>(method: &[u8], target: &'a [u8]) -> Result<(&'a [u8], &'a [u8
 
 /// Whether this is a host, which is not empty in HTTP (RFC 9110, 4.2.1), with or without a port (RFC 3986, 3.2).
 fn is_authority(text: &[u8]) -> bool {
+    // Most are names without escapes.
+    let (name, port) = text.split_at_checked(run(NAME, text)).unwrap_or_default();
+    !name.is_empty() && is_port(port) || is_rare_authority(text)
+}
+
+/// The same for one with an address of IPv6, or with escapes.
+#[inline(never)]
+fn is_rare_authority(text: &[u8]) -> bool {
     let end = match text {
         [b'[', ..] => text.iter().position(|&byte| byte == b']').map_or(0, |end| end + 1),
         _ => text.iter().position(|&byte| byte == b':').unwrap_or(text.len()),
@@ -338,12 +351,15 @@ fn is_authority(text: &[u8]) -> bool {
         }
         _ => !host.is_empty() && is_name(host),
     };
-    let is_port = match port {
+    is_host && is_port(port)
+}
+
+fn is_port(port: &[u8]) -> bool {
+    match port {
         [] => true,
         [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
-    };
-    is_host && is_port
+    }
 }
 
 /// Whether this is a registered name or an address of IPv4: characters that need no escape, or escapes (RFC 3986, 3.2.2).

@@ -103,17 +103,23 @@ impl<'a> Writer<'_, 'a> {
         };
         let host = site.host(number)?;
         let route = Route { number, path };
-        match site.look_up(host, path) {
-            Found::Resource(index) => self.send_resource(request, &route, index),
-            Found::Directory => self.lead(request, &route, Status::MOVED_PERMANENTLY, b"/", path, b"/"),
-            Found::Listing => self.list(&route, host),
-            Found::Nothing if self.server.is_health(path) => self.health(),
+        let index = match site.look_up(host, path) {
+            Found::Resource(index) => index,
+            Found::Directory => {
+                return self.lead(request, &route, Status::MOVED_PERMANENTLY, b"/", path, b"/");
+            }
+            Found::Listing => return self.list(&route, host),
+            Found::Nothing if self.server.is_health(path) => return self.health(),
             Found::Nothing => match (self.server.metrics(path), site.fallback(host)) {
-                (Some(numbers), _) => self.metrics(numbers),
-                (None, Some(index)) => self.send_resource(request, &route, index),
-                (None, None) => self.page_of(Some(&route), Status::NOT_FOUND, &[]),
+                (Some(numbers), _) => return self.metrics(numbers),
+                (None, Some(index)) => index,
+                (None, None) => return self.page_of(Some(&route), Status::NOT_FOUND, &[]),
             },
-        }
+        };
+        let wishes = request.has(Field::AcceptEncoding) && site.varies(index);
+        let wishes = wishes.then(|| Wishes::new(request.values(Field::AcceptEncoding)));
+        let form = *site.form(index, wishes.as_ref())?;
+        self.send(request, &route, form)
     }
 
     /// Finds the host of a request, and answers it where the site leads elsewhere.
@@ -146,16 +152,6 @@ impl<'a> Writer<'_, 'a> {
             self.rules(&Route { number, path }, false)?;
         }
         push_all(&mut self.out.head, &[allow, b"\r\n"])
-    }
-
-    /// Sends the form of a resource that is taken most gladly.
-    #[inline]
-    fn send_resource(&mut self, request: &Request<'_>, route: &Route<'_>, index: usize) -> Option<()> {
-        let site = self.server.site();
-        let wishes = request.has(Field::AcceptEncoding) && site.varies(index);
-        let wishes = wishes.then(|| Wishes::new(request.values(Field::AcceptEncoding)));
-        let form = *site.form(index, wishes.as_ref())?;
-        self.send(request, route, form)
     }
 
     /// Sends a form of a resource, or what its conditions and ranges leave of it.

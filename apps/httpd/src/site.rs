@@ -21,7 +21,7 @@ use crate::hash;
 use crate::media;
 use crate::text::{push, push_all, push_number};
 use alloc::vec::Vec;
-use core::cmp::min;
+use core::cmp::{Ordering, min};
 
 /// What a directory is answered with.
 const PAGE: &[u8] = b"index.html";
@@ -299,6 +299,7 @@ impl<'a> Site<'a> {
     }
 
     /// The fields of a form, from its length on, and the end of the head.
+    #[inline]
     pub(crate) fn block(&self, form: &Form<'_>) -> &[u8] {
         self.bytes().get(form.start..form.end).unwrap_or_default()
     }
@@ -336,6 +337,7 @@ impl<'a> Site<'a> {
     }
 
     /// The blocks of all forms.
+    #[inline]
     fn bytes(&self) -> &[u8] {
         if self.prepared.is_empty() { &self.blocks } else { self.prepared }
     }
@@ -347,16 +349,17 @@ impl<'a> Site<'a> {
 
     /// The same, or the place that it would have.
     #[inline(never)]
-    fn seek(&self, (start, end): (usize, usize), path: &[u8], suffix: &[u8]) -> Result<usize, usize> {
-        let resources = self.resources.get(start..end).unwrap_or_default();
-        let found = resources.binary_search_by(|resource| {
-            let known = resource.file.path.as_bytes();
-            let (start, end) = known.split_at(min(known.len(), path.len()));
-            start.cmp(path).then_with(|| end.cmp(suffix))
-        });
-        match found {
-            Ok(index) => Ok(start + index),
-            Err(index) => Err(start + index),
+    fn seek(&self, (mut start, mut end): (usize, usize), path: &[u8], suffix: &[u8]) -> Result<usize, usize> {
+        while start < end {
+            let middle = start + (end - start) / 2;
+            let known = self.resources.get(middle).map_or(&[][..], |resource| resource.file.path.as_bytes());
+            let (front, back) = known.split_at(min(known.len(), path.len()));
+            match front.cmp(path).then_with(|| back.cmp(suffix)) {
+                Ordering::Less => start = middle + 1,
+                Ordering::Equal => return Ok(middle),
+                Ordering::Greater => end = middle,
+            }
         }
+        Err(start)
     }
 }

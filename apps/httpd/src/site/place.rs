@@ -8,7 +8,7 @@ pub const FORMS: &str = ".httpd/forms/";
 /// Where certificates and keys are: nothing below it is ever served, with TLS or without it.
 pub(crate) const SECRETS: &str = "tls/";
 /// The one folder with a dot in front that is for everybody (RFC 8615).
-const WELL_KNOWN: &str = ".well-known";
+const WELL_KNOWN: &str = ".well-known/";
 
 impl<'a> Site<'a> {
     /// Gives each file to its host, and orders them.
@@ -93,7 +93,12 @@ pub fn is_hidden(path: &str) -> bool {
     if path.starts_with(SECRETS) {
         return true;
     }
-    let mut names = path.split('/');
-    let first = names.next().unwrap_or_default();
-    first.starts_with('.') && first != WELL_KNOWN || names.any(|name| name.starts_with('.'))
+    let mut before = b'/';
+    for byte in path.strip_prefix(WELL_KNOWN).unwrap_or(path).bytes() {
+        if before == b'/' && byte == b'.' {
+            return true;
+        }
+        before = byte;
+    }
+    false
 }
