@@ -228,3 +228,17 @@ fn a_controller_that_does_not_read_loses_events_and_holds_up_nothing() {
     let taken = bench.switch.receive(controller.id, &echo, bench.now, &mut bench.left).expect("it lives");
     assert!(taken < echo.len());
 }
+
+#[test]
+fn a_controller_can_be_asked_whether_it_is_there() {
+    let mut bench = Bench::new();
+    let mut controller = bench.controller(1);
+    bench.switch.probe(controller.id);
+    controller.read(&mut bench);
+    let message = controller.next();
+    assert_eq!((message.version, message.kind, message.body.len()), (1, 2, 0));
+    assert_eq!(bench.switch.last_refusal(), None);
+    controller.ask(&mut bench, 99, &[]);
+    let last = bench.switch.last_refusal().map(|(refusal, kind)| (refusal.kind, refusal.code, kind));
+    assert_eq!(last, Some((1, 1, 99)));
+}

@@ -1,7 +1,7 @@
 //! Reads messages and answers them: the beginning of the protocol, and what is about the connection and the switch as a whole.
 
 use super::{
-    Agent, ConnectionId, Over, Switch, V1_0, V1_3, Wires, buffers,
+    Agent, ConnectionId, ECHO_REQUEST, Over, Switch, V1_0, V1_3, Wires, buffers,
     connection::{Connection, Role, Wants, agree},
     error::Refusal,
     ports::write_port,
@@ -17,7 +17,6 @@ const REPEATED: usize = 64;
 /// OFPT_, as both versions number them.
 const HELLO: u8 = 0;
 const ERROR: u8 = 1;
-const ECHO_REQUEST: u8 = 2;
 const ECHO_REPLY: u8 = 3;
 const EXPERIMENTER: u8 = 4;
 const FEATURES_REQUEST: u8 = 5;
@@ -102,6 +101,7 @@ impl Agent {
 
     fn refuse(&mut self, id: ConnectionId, message: &Message<'_>, refusal: Refusal, data: &[u8]) {
         self.counters.refused.increment();
+        self.last_refusal = Some((refusal, message.wire_kind));
         let Some(connection) = self.connection(id) else { return };
         let refusal = if message.version == V1_0 { refusal.in_1_0() } else { refusal };
         let mut writer = Writer::new(&mut connection.output, message.version, ERROR, message.xid);

@@ -27,6 +27,7 @@ mod wire;
 use self::{
     buffers::Buffers,
     connection::{Connection, Event},
+    error::Refusal,
     wire::Writer,
 };
 use crate::{
@@ -117,6 +118,8 @@ pub(crate) struct Agent {
     pub(crate) buffers: Buffers,
     pub(crate) generation: Option<u64>,
     pub(crate) counters: ControlCounters,
+    /// The last refusal, and the type of the message that was refused.
+    pub(crate) last_refusal: Option<(Refusal, u8)>,
     /// Numbers of messages that answer none.
     xid: u32,
 }
@@ -159,6 +162,7 @@ impl Switch {
             buffers: Buffers::default(),
             generation: None,
             counters: ControlCounters::new(),
+            last_refusal: None,
             xid: 0,
         };
         Switch { datapath, agent }
@@ -172,6 +176,23 @@ impl Switch {
     /// What is counted of the controllers.
     pub fn counters(&self) -> &ControlCounters {
         &self.agent.counters
+    }
+
+    /// The last message that was refused: why, and its type.
+    pub fn last_refusal(&self) -> Option<(Refusal, u8)> {
+        self.agent.last_refusal
+    }
+
+    /// Asks a controller whether it is there (ECHO_REQUEST). Any octets that come from it say so.
+    pub fn probe(&mut self, id: ConnectionId) {
+        let xid = self.agent.next_xid();
+        let Some(connection) = self.agent.connection(id).filter(|connection| connection.is_open()) else {
+            return;
+        };
+        if connection.has_room() {
+            let version = connection.version;
+            Writer::new(&mut connection.output, version, ECHO_REQUEST, xid).finish();
+        }
     }
 
     /// A connection to a controller has been made. `None` if there are too many.
@@ -315,6 +336,7 @@ const ADDED: u8 = 0;
 const DELETED: u8 = 1;
 const MODIFIED: u8 = 2;
 /// Types of messages that both versions number alike.
+const ECHO_REQUEST: u8 = 2;
 const FLOW_REMOVED: u8 = 11;
 const PORT_STATUS: u8 = 12;
 

@@ -73,22 +73,27 @@ impl<'a> Writer<'a> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn u8(&mut self, number: u8) {
         self.put(&[number]);
     }
 
+    #[inline(never)]
     pub(crate) fn u16(&mut self, number: u16) {
         self.put(&number.to_be_bytes());
     }
 
+    #[inline(never)]
     pub(crate) fn u32(&mut self, number: u32) {
         self.put(&number.to_be_bytes());
     }
 
+    #[inline(never)]
     pub(crate) fn u64(&mut self, number: u64) {
         self.put(&number.to_be_bytes());
     }
 
+    #[inline(never)]
     pub(crate) fn zeros(&mut self, count: usize) {
         self.put([0; 64].get(..count).unwrap_or_default());
     }
@@ -121,6 +126,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The length of what began at `from` stands `offset` octets behind that.
+    #[inline(never)]
     pub(crate) fn close(&mut self, from: usize, offset: usize) {
         let length = self.len() - from;
         self.set_u16(from + offset, length);

@@ -179,6 +179,7 @@ impl Datapath {
     }
 
     /// Counts who is named by an entry, which has another program from now on, if one is given.
+    #[inline(never)]
     fn exchange(&mut self, place: u32, program: Option<Program>) {
         let Some(flow) = self.flows.get_mut(place) else { return };
         let old = core::mem::take(&mut flow.program);
@@ -273,6 +274,7 @@ impl Datapath {
     }
 
     /// Takes an entry out and tells of it.
+    #[inline(never)]
     fn remove(&mut self, place: u32, gone: Gone, removed: OnRemoved<'_>) {
         let Some(flow) = self.flows.get(place) else { return };
         let matching = self.flows.matching(flow);
@@ -284,9 +286,10 @@ impl Datapath {
     }
 
     /// Takes out all entries that `is_meant` says.
-    pub(super) fn remove_if(&mut self, gone: Gone, is_meant: impl Fn(&Flow) -> bool, removed: OnRemoved<'_>) {
+    #[inline(never)]
+    pub(super) fn remove_if(&mut self, gone: Gone, is_meant: &dyn Fn(&Flow) -> bool, removed: OnRemoved<'_>) {
         for place in 0..self.flows.places() {
-            if self.flows.get(place).is_some_and(&is_meant) {
+            if self.flows.get(place).is_some_and(is_meant) {
                 self.remove(place, gone, removed);
             }
         }

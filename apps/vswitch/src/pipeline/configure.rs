@@ -61,6 +61,7 @@ impl Datapath {
         Ok(())
     }
 
+    #[inline(never)]
     fn count_buckets(&mut self, id: u32, is_more: bool) {
         let Some(group) = self.groups.get_mut(id) else { return };
         let buckets = core::mem::take(&mut group.buckets);
@@ -102,7 +103,7 @@ impl Datapath {
     /// What the controller is told; nothing has changed.
     pub fn delete_group(&mut self, id: u32, removed: OnRemoved<'_>) -> Result<(), Refusal> {
         if id == GROUP_ALL {
-            self.remove_if(Gone::Group, |flow| groups_of(&flow.program).next().is_some(), removed);
+            self.remove_if(Gone::Group, &|flow| groups_of(&flow.program).next().is_some(), removed);
             self.groups.clear();
             return Ok(());
         }
@@ -112,7 +113,7 @@ impl Datapath {
         if is_named {
             return Err(Refusal::CHAINED_GROUP);
         }
-        self.remove_if(Gone::Group, |flow| groups_of(&flow.program).any(|other| other == id), removed);
+        self.remove_if(Gone::Group, &|flow| groups_of(&flow.program).any(|other| other == id), removed);
         self.count_buckets(id, false);
         self.groups.remove(id);
         Ok(())
@@ -152,7 +153,7 @@ impl Datapath {
     /// Takes a meter out, or all, and the entries that name it.
     pub fn delete_meter(&mut self, id: u32, removed: OnRemoved<'_>) {
         let is_meant = |other: u32| id == METER_ALL || other == id;
-        self.remove_if(Gone::Deleted, |flow| meters_of(&flow.program).any(is_meant), removed);
+        self.remove_if(Gone::Deleted, &|flow| meters_of(&flow.program).any(is_meant), removed);
         self.meters.remove(id);
     }
 

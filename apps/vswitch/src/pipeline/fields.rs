@@ -170,7 +170,7 @@ impl Fields {
     pub const ZERO: Fields = Fields([0; WORDS]);
 
     /// The value of a field.
-    #[inline]
+    #[inline(never)]
     pub fn get(&self, field: Field) -> u128 {
         let place = field.place();
         let word = u128::from(self.word(place.word));
@@ -181,7 +181,7 @@ impl Fields {
     }
 
     /// Gives a field a value, of which what does not fit is cut off.
-    #[inline]
+    #[inline(never)]
     pub fn set(&mut self, field: Field, value: u128) {
         let place = field.place();
         if place.bits == 128 {
@@ -250,6 +250,7 @@ impl Match {
     }
 
     /// Wants some bits of a field to have this value.
+    #[inline(never)]
     pub fn want_masked(&mut self, field: Field, value: u128, mask: u128) {
         self.mask.set(field, mask);
         self.value.set(field, value & mask);
@@ -305,6 +306,7 @@ impl Match {
     }
 
     /// Whether a field is looked at: some of its bits, and they are its own and not those of another one in its place.
+    #[inline(never)]
     pub(crate) fn has(&self, field: Field) -> bool {
         self.mask.get(field) != 0 && self.meets(field.place().needs)
     }
