@@ -175,6 +175,22 @@ fn a_storm_stays_where_it_began() {
 }
 
 #[test]
+fn eight_ports_fit_into_the_memory_of_the_budget() {
+    let mut wires: [Wire; 8] = std::array::from_fn(|_| Wire::new());
+    let setup = Vm::of(&Image::release("vswitch")).memory("8M").network(&[]);
+    let mut vm = wires.iter().fold(setup, |setup, wire| wire.join(setup)).boot();
+    let ready = vm.line("ready: vswitch");
+    assert!(ready.contains("8 ports"), "{ready}");
+    let call = frame(BROADCAST, host(1), 1);
+    let [first, others @ ..] = &mut wires;
+    first.send(&call);
+    others.iter_mut().for_each(|wire| hears(wire, &call));
+    let [.., last] = others else { panic!("there are seven") };
+    last.send(&frame(host(1), host(8), 2));
+    hears(first, &frame(host(1), host(8), 2));
+}
+
+#[test]
 fn a_switch_without_a_port_says_so() {
     let mut vm = switch().boot();
     vm.line("error: the switch has no port");
@@ -187,6 +203,14 @@ fn a_word_that_makes_no_sense_is_named() {
     let mut vm = wire.join(switch().words("port1.vlan=5000")).boot();
     vm.line("error: port1.vlan= needs a VLAN from 1 to 4094");
     assert_eq!(vm.exit_code(), 4);
+    let folder = std::env::temp_dir().join(format!("unik-{}-vswitch", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{error}"));
+    let written = std::fs::write(folder.join("vswitch.toml"), "[port1]\nvlan = 10\nspeed = 1\n");
+    written.unwrap_or_else(|error| panic!("{error}"));
+    let mut vm = wire.join(switch().data(&folder)).boot();
+    vm.line("error: vswitch.toml:3: there is no key 'speed'");
+    assert_eq!(vm.exit_code(), 4);
+    let _ = std::fs::remove_dir_all(&folder);
     let mut vm = wire.join(switch().words("port2.vlan=5")).boot();
     vm.line("error: port2.vlan= needs a port that is there");
     assert_eq!(vm.exit_code(), 4);
