@@ -22,6 +22,7 @@ async fn main(
     counters: Counters,
     config: Config,
 ) -> Result<(), Error> {
-    let platform = Platform { net, spawner, time, clock: None, entropy, commands: None, shutdown };
+    let platform =
+        Platform { net, spawner, time, clock: None, entropy, commands: None, shutdown, storage: None };
     serve(platform, &files, &counters, &config).await
 }
