@@ -4,7 +4,7 @@
 
 use unik::net::EarlyNet;
 use unik::time::Time;
-use unik::{Commands, Config, Counters, Entropy, Failure, Files, Monitor, Ports, Shutdown};
+use unik::{Commands, Config, Counters, Entropy, Failure, Files, Monitor, Ports, Shutdown, Spawner};
 use unik_vswitch::service;
 
 #[unik::main]
@@ -12,20 +12,23 @@ use unik_vswitch::service;
 async fn main(
     _monitor: Option<Monitor>,
     shutdown: Shutdown,
-    _net: Option<EarlyNet>,
+    net: Option<EarlyNet>,
     ports: Option<Ports>,
     files: Option<Files>,
+    spawner: Spawner,
     time: Time,
     entropy: Entropy,
     counters: Counters,
     commands: Commands,
     config: Config,
 ) -> Result<(), Failure> {
-    let switch =
+    let (switch, openflow) =
         service::prepare(ports.as_ref(), files.as_ref(), entropy.next_u64(), &|key| config.get(key))?;
-    let Some(ports) = ports else { return Ok(()) };
+    // Where there is a port, there is the card before it.
+    let (Some(ports), Some(EarlyNet(net))) = (ports, net) else { return Ok(()) };
     service::count(&switch.borrow(), &ports, &counters);
     service::show(&switch, &commands);
-    service::serve(switch, ports.into_iter(), time, shutdown).await;
+    let plane = service::connect(switch, ports, &openflow, net, &spawner, &time, entropy.next_u64())?;
+    service::serve(plane, &time, shutdown).await;
     Ok(())
 }

@@ -1,25 +1,31 @@
 //! The service: a switch between the cards of a machine.
 //!
-//! One task, the caller's, has all cards and the [`Switch`] ([`plane`]). When the appliance is asked to end, it ends at once: what is
+//! One task, the caller's, works the [`Plane`], which has all cards and the [`Switch`]; each controller has a task of its own, which
+//! changes the plane's tables between two of its turns. When the appliance is asked to end, it ends at once: what is
 //! on its way is not worth a wait.
 
+mod cards;
 mod commands;
+mod control;
+mod controllers;
+mod outputs;
 mod plane;
 
 use crate::NoMemory;
 use crate::address::Mac;
 use crate::file::{FILE, FileError, apply};
-use crate::settings::{BadSetting, PORTS, Settings};
+use crate::settings::{BadSetting, OpenFlowSettings, PORTS, Settings};
 use crate::switch::Switch;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::ToString as _;
+use control::Control;
 use core::cell::RefCell;
 use core::fmt;
-pub use plane::Plane;
-use unik::ports::Port;
+pub use plane::{Plane, SharedPlane};
+use unik::net::Net;
 use unik::time::Time;
-use unik::{Commands, Counters, Failure, Files, Ports, Shutdown, select};
+use unik::{Commands, Counters, Failure, Files, Ports, Shutdown, Spawner, select};
 
 /// The switch, which is looked at between two turns of the plane.
 pub type SharedSwitch = Rc<RefCell<Switch>>;
@@ -80,8 +86,8 @@ impl From<Error> for Failure {
     }
 }
 
-/// A switch for these ports, by `vswitch.toml` of the data and by the words of the configuration, which go before that. Nobody
-/// outside may know `seed`.
+/// A switch for these ports, by `vswitch.toml` of the data and by the words of the configuration, which go before that; and what they
+/// say about controllers. Nobody outside may know `seed`.
 ///
 /// # Errors
 /// There is no port, a word makes no sense, or memory is lacking.
@@ -90,7 +96,7 @@ pub fn prepare(
     files: Option<&Files>,
     seed: u64,
     get: &dyn Fn(&str) -> Option<&'static str>,
-) -> Result<SharedSwitch, Error> {
+) -> Result<(SharedSwitch, OpenFlowSettings), Error> {
     let ports = ports.ok_or(Error::NoPort)?;
     let mut settings = Settings::try_new(ports.len())?;
     if let Some(file) = files.and_then(|files| files.read(FILE)) {
@@ -102,7 +108,8 @@ pub fn prepare(
         *address = Mac::new(port.nic.hardware_address());
     }
     let addresses = addresses.get(..ports.len()).unwrap_or_default();
-    Ok(Rc::new(RefCell::new(Switch::try_new(&settings, addresses, seed)?)))
+    let switch = Switch::try_new(&settings, addresses, seed)?;
+    Ok((Rc::new(RefCell::new(switch)), settings.openflow))
 }
 
 /// Lets the registry tell what the switch has counted: each port beside its card.
@@ -121,8 +128,49 @@ pub fn show(switch: &SharedSwitch, commands: &Commands) {
     commands::register(commands, switch);
 }
 
+/// The cards under the switch, and, where the settings name some, controllers that are called through `net`, or call. Nobody
+/// outside may know `seed`.
+///
+/// # Errors
+/// Memory is lacking, for tables or for tasks.
+pub fn connect(
+    switch: SharedSwitch,
+    ports: Ports,
+    settings: &OpenFlowSettings,
+    net: Net,
+    spawner: &Spawner,
+    time: &Time,
+    seed: u64,
+) -> Result<SharedPlane, Error> {
+    let control = if settings.is_on() {
+        let datapath = settings.datapath.unwrap_or_else(|| datapath_of(net.hardware_address()));
+        let cards = ports.iter().map(|port| (port.name, port.nic.hardware_address()));
+        Some(Control::try_new(settings, datapath, cards, seed, time.now())?)
+    } else {
+        None
+    };
+    let mut plane = Plane::new(switch, ports.into_iter());
+    if let Some(control) = control {
+        plane.put_under(control);
+    }
+    let plane = Rc::new(RefCell::new(plane));
+    if let Some(port) = settings.listen {
+        let task = controllers::answer(net.clone(), port, plane.clone(), spawner.clone(), time.clone());
+        spawner.spawn("openflow", task).map_err(|_| Error::NoMemory)?;
+    }
+    for controller in &settings.controllers {
+        let task = controllers::call(net.clone(), *controller, plane.clone(), time.clone());
+        spawner.spawn("controller", task).map_err(|_| Error::NoMemory)?;
+    }
+    Ok(plane)
+}
+
+/// The identifier of a switch whose management card has this address: OpenFlow 1.3.5, 7.3.1, with the upper bits zero.
+fn datapath_of(address: [u8; 6]) -> u64 {
+    address.into_iter().fold(0, |number, octet| number << 8 | u64::from(octet))
+}
+
 /// Switches until it is asked to end.
-pub async fn serve(switch: SharedSwitch, ports: impl Iterator<Item = Port>, time: Time, shutdown: Shutdown) {
-    let plane = Plane::new(switch, ports);
-    select(plane.run(&time), shutdown.requested()).await;
+pub async fn serve(plane: SharedPlane, time: &Time, shutdown: Shutdown) {
+    select(Plane::run(&plane, time), shutdown.requested()).await;
 }

@@ -3,9 +3,12 @@
 //! [`Settings::set`] takes one word of either; [`Settings::read`] asks for those of a command line. Invariant: what is set is
 //! in its limits, and about ports that are there.
 
+mod openflow;
+
 use crate::address::{Key, Mac};
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
+pub use openflow::OpenFlowSettings;
 
 /// The most ports of a switch.
 pub const PORTS: usize = 8;
@@ -121,6 +124,8 @@ pub struct Settings {
     pub max_age: u8,
     /// Seconds of a step towards forwarding, where no neighbour agrees to a faster one.
     pub forward_delay: u8,
+    /// About controllers.
+    pub openflow: OpenFlowSettings,
 }
 
 /// The words about the switch, which begin with `switch.`, and those about a port, which begin with `port1.`
@@ -142,45 +147,81 @@ const PORT: [&str; 13] = [
     "priority",
 ];
 
+/// What a setting is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Group {
+    Switch,
+    OpenFlow,
+    /// A port, the first being 0.
+    Port(usize),
+}
+
+impl Group {
+    /// The group that is called so.
+    fn find(name: &str) -> Option<Self> {
+        match name.strip_prefix("port") {
+            Some(number) => {
+                let number = number.parse::<usize>().ok().filter(|_| number.len() == 1)?;
+                number.checked_sub(1).filter(|index| *index < PORTS).map(Self::Port)
+            }
+            None => [Self::Switch, Self::OpenFlow].into_iter().find(|group| group.name() == name),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Switch => "switch",
+            Self::OpenFlow => "openflow",
+            Self::Port(_) => "port",
+        }
+    }
+
+    /// What its settings are called.
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Switch => &SWITCH,
+            Self::OpenFlow => &openflow::WORDS,
+            Self::Port(_) => &PORT,
+        }
+    }
+}
+
 /// The name of a setting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Name {
-    /// The port that it is about, the first being 0.
-    port: Option<usize>,
+    group: Group,
     word: &'static str,
 }
 
 impl Name {
-    /// The setting that is called so within `group`, which is `switch` or `port1` and so on; its place there too.
+    /// The setting that is called so within `group`, which is `switch`, `openflow`, or `port1` and so on; its place there too.
     pub fn find(group: &str, word: &str) -> Option<(Self, usize)> {
-        let port = Self::group(group)?.checked_sub(1);
-        let words = if port.is_some() { &PORT[..] } else { &SWITCH[..] };
-        let place = words.iter().position(|known| *known == word)?;
-        Some((Self { port, word: words.get(place)? }, place))
+        let group = Group::find(group)?;
+        let place = group.words().iter().position(|known| *known == word)?;
+        Some((Self { group, word: group.words().get(place)? }, place))
     }
 
-    /// The place of a group: 0 for the switch, and the number of a port.
+    /// The place of a group: 0 for the switch, the number of a port, and one behind those for controllers.
     pub(crate) fn group(group: &str) -> Option<usize> {
-        let Some(number) = group.strip_prefix("port") else { return (group == "switch").then_some(0) };
-        let number = number.parse::<usize>().ok().filter(|_| number.len() == 1)?;
-        (1..=PORTS).contains(&number).then_some(number)
+        Some(match Group::find(group)? {
+            Group::Switch => 0,
+            Group::Port(port) => port + 1,
+            Group::OpenFlow => PORTS + 1,
+        })
     }
 
     /// All that there are.
     pub fn all() -> impl Iterator<Item = Self> {
-        let ports = (0..PORTS).flat_map(|port| PORT.iter().map(move |word| Self { port: Some(port), word }));
-        SWITCH.iter().map(|word| Self { port: None, word }).chain(ports)
+        let groups = [Group::Switch, Group::OpenFlow].into_iter().chain((0..PORTS).map(Group::Port));
+        groups.flat_map(|group| group.words().iter().map(move |word| Self { group, word }))
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            None => f.write_str("switch")?,
-            Some(port) => {
-                f.write_str("port")?;
-                f.write_char(char::from(b'1' + port as u8))?;
-            }
+        f.write_str(self.group.name())?;
+        if let Group::Port(port) = self.group {
+            f.write_char(char::from(b'1' + port as u8))?;
         }
         f.write_char('.')?;
         f.write_str(self.word)
@@ -231,6 +272,7 @@ impl Settings {
             hello: 2,
             max_age: 20,
             forward_delay: 15,
+            openflow: OpenFlowSettings::default(),
         })
     }
 
@@ -256,9 +298,10 @@ impl Settings {
     /// [`BadSetting`] says what it needs.
     #[inline(never)]
     pub fn set(&mut self, name: Name, value: &str) -> Result<(), BadSetting> {
-        let set = match name.port {
-            None => self.set_switch(name.word, value),
-            Some(port) => match self.ports.get_mut(port) {
+        let set = match name.group {
+            Group::Switch => self.set_switch(name.word, value),
+            Group::OpenFlow => self.openflow.set(name.word, value),
+            Group::Port(port) => match self.ports.get_mut(port) {
                 Some(settings) => settings.set(name.word, value),
                 None => Err(NO_PORT),
             },

@@ -303,6 +303,13 @@ impl Switch {
         route
     }
 
+    /// Whether a frame is of the spanning tree, and there is one: it is for the switch, whoever else decides where frames go.
+    #[inline]
+    pub fn is_greeting(&self, frame: &[u8]) -> bool {
+        self.tree.is_some()
+            && frame.first_chunk::<HEADER>().is_some_and(|head| Mac::pair(head).0 == rstp::BRIDGES)
+    }
+
     /// Takes a frame whose [`Route`] says that it is for the switch itself.
     #[cold]
     #[inline(never)]

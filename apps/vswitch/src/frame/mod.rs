@@ -41,6 +41,11 @@ pub trait Frame {
     fn is_partial(&self) -> bool {
         false
     }
+
+    /// What it is, for whoever knows more of it than this: the octets that [`Frame::bytes`] does not show, and the work left to do.
+    fn as_any(&self) -> Option<&dyn core::any::Any> {
+        None
+    }
 }
 
 /// A frame in memory of its own, for those that come from a controller.
