@@ -238,3 +238,18 @@ fn each_list_of_openflow_1_0_has_its_length() {
     assert_eq!(controller.ask(&mut bench, 24, &[0; 16]).error(), (1, 1), "no roles");
     assert_eq!(controller.ask(&mut bench, 20, &[0, 1, 0, 0]).body.len(), 8 + 8);
 }
+
+#[test]
+fn a_port_can_be_kept_from_controllers() {
+    let (mut bench, mut controller) = bench(1);
+    bench.frame(1, &datagram());
+    controller.read(&mut bench);
+    assert_eq!(controller.next().kind, 10);
+    // OFPPC_NO_PACKET_IN.
+    let body = [&[0, 1, 2, 0, 0, 0, 0, 1][..], &[0, 0, 0, 64, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    controller.send(&mut bench, 15, &body);
+    assert_eq!(controller.next().kind, 12);
+    bench.frame(1, &datagram());
+    controller.read(&mut bench);
+    assert_eq!(controller.messages, []);
+}

@@ -108,6 +108,9 @@ impl<'a> Run<'a> {
     #[inline(never)]
     pub(crate) fn unmatched(&mut self, table: u8) {
         self.counters.unmatched.increment();
+        if self.is_muted() {
+            return;
+        }
         self.outside.unmatched(&PacketIn {
             reason: Reason::NoMatch,
             table,
@@ -248,14 +251,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether no frames of the port that this one came in on are for controllers.
+    fn is_muted(&self) -> bool {
+        self.ports.get(self.ingress).is_some_and(|port| port.config & ports::NO_PACKET_IN != 0)
+    }
+
     #[inline(never)]
     pub(crate) fn packet_in(&mut self, reason: Reason, most: u16) {
-        let is_muted =
-            self.ports.get(self.ingress).is_some_and(|port| port.config & ports::NO_PACKET_IN != 0);
         let length = self.frame.total_len();
         let metered = self.meters.get_mut(super::meters::METER_CONTROLLER);
         let is_excess = metered.is_some_and(|meter| meter.measure(length, self.now) == Some(Excess::Drop));
-        if is_muted || is_excess {
+        if self.is_muted() || is_excess {
             self.counters.metered.increment();
             return;
         }
