@@ -7,6 +7,34 @@
 //! Both versions have one pipeline: matches, actions and ports of 1.0 become those of 1.3 when they are read, and are turned
 //! back when they are written. What is asked is answered in the order in which it came, so a barrier has nothing to wait for.
 //!
+//! ```
+//! use unik_sched::time::Instant;
+//! use unik_vswitch::{
+//!     frame::{Copied, Frame},
+//!     openflow::{Description, Switch, Wires},
+//!     pipeline::{Datapath, Destination, ports::Port},
+//! };
+//!
+//! struct Nowhere;
+//!
+//! impl Wires for Nowhere {
+//!     fn send(&mut self, _: Destination, _: &dyn Frame) {}
+//! }
+//!
+//! let now = Instant::from_millis(1);
+//! let mut switch = Switch::new(Datapath::new(42, 1000).expect("memory"), 1, Description::default());
+//! assert!(switch.put_port(Port::new(1, [2, 0, 0, 0, 0, 1], "port1", now)));
+//! let controller = switch.connect().expect("room for one more");
+//! // Its HELLO and an ECHO_REQUEST; the answers wait behind the switch's own HELLO.
+//! let octets = [4, 0, 0, 8, 0, 0, 0, 1, 4, 2, 0, 8, 0, 0, 0, 2];
+//! assert_eq!(switch.receive(controller, &octets, now, &mut Nowhere), Ok(16));
+//! assert!(switch.output(controller).ends_with(&[4, 3, 0, 8, 0, 0, 0, 2]));
+//! // No entry yet: a frame goes nowhere.
+//! let mut frame = Copied::default();
+//! assert!(frame.fill(&[0; 60]));
+//! assert_eq!(switch.frame(1, &mut frame, now, &mut Nowhere), None);
+//! ```
+//!
 //! Invariant: whatever comes from a controller, each of its messages is done, or refused by an ERROR, or ends the connection.
 
 mod actions;

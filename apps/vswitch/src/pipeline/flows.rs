@@ -1,6 +1,6 @@
 //! The flow tables: entries found by tuple space search.
 //!
-//! Entries of a table that look at the same bits form a [`Tuple`], which is a hash table of their values. A look-up goes through
+//! Entries of a table that look at the same bits form a tuple, which is a hash table of their values. A look-up goes through
 //! the tuples of a table, the one with the highest priority first, and ends when no later one can hold a better entry. An entry
 //! keeps of its values the words alone that its tuple looks at.
 //!
