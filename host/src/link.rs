@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::rc::Rc;
 
-use unik_net::{Frame, Nic, Offloads};
+use unik_net::{BatchNic, Frame, Nic, Offloads};
 use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
 use unik_virtio::{Buffer, Pool};
@@ -216,6 +216,8 @@ fn write(mut stream: &UnixStream, queue: &VecDeque<Buffer>, sent: usize) -> Resu
     IoSlice::advance_slices(&mut slices, sent);
     stream.write_vectored(slices).map_err(|error| error.kind())
 }
+
+impl BatchNic for Link {}
 
 impl Nic for Link {
     fn hardware_address(&self) -> [u8; 6] {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
-use unik_net::{Frame, Nic, Offloads};
+use unik_net::{BatchNic, Frame, Nic, Offloads};
 use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
 use unik_virtio::{Buffer, Pool};
@@ -120,6 +120,8 @@ fn request(name: &str) -> Option<InterfaceRequest> {
     request.name.get_mut(..name.len()).filter(|_| is_good)?.copy_from_slice(name.as_bytes());
     Some(request)
 }
+
+impl BatchNic for Tap {}
 
 impl Nic for Tap {
     fn hardware_address(&self) -> [u8; 6] {

@@ -84,7 +84,7 @@ pub use counters::NetCounters;
 pub use datagram::{Answering, Datagram, Reply, Verdict};
 pub use error::Error;
 pub use net::{Driver, Net, Random};
-pub use nic::{Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind};
+pub use nic::{BatchNic, Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind};
 pub use socket_info::{Protocol, SocketInfo, SocketState};
 pub use tcp::{Listen, TcpListener, TcpReader, TcpStream, TcpWriter};
 pub use text::parse_end;

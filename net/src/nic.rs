@@ -124,23 +124,6 @@ pub trait Nic {
     /// Takes the next received frame.
     fn receive(&mut self) -> Option<Frame>;
 
-    /// Takes received frames about which nothing is left to do, in their order, as many as the batch has room for, up to one
-    /// that is another: how many. [`Nic::receive`] takes that one. A card that knows no batches takes none.
-    fn receive_batch(&mut self, batch: &mut Batch) -> usize {
-        let _ = batch;
-        0
-    }
-
-    /// Queues frames about which nothing is left to do, in their order, as long as there is room: what is left in the batch
-    /// afterwards was not queued. The device may wait for [`Nic::flush`] before it looks.
-    fn transmit_batch(&mut self, batch: &mut Batch) {
-        while let Some(buffer) = batch.pop() {
-            if let Err(frame) = self.transmit(buffer.into()) {
-                return batch.put_back(frame.buffer);
-            }
-        }
-    }
-
     /// An empty buffer to fill with `length` bytes and transmit. More than [`Nic::mtu`] and an Ethernet header is
     /// asked for only where the card cuts TCP packets. `None` when all are in use: sent ones come back with time.
     fn allocate(&mut self, length: usize) -> Option<Buffer>;
@@ -167,4 +150,25 @@ pub trait Nic {
 
     /// What the card has counted.
     fn counters(&self) -> Rc<dyn CounterSet>;
+}
+
+/// A card whose frames move in batches too, for whoever forwards them. It stands apart from [`Nic`] so that an image without
+/// ports is linked without that.
+pub trait BatchNic: Nic {
+    /// Takes received frames about which nothing is left to do, in their order, as many as the batch has room for, up to one
+    /// that is another: how many. [`Nic::receive`] takes that one. A card that knows no batches takes none.
+    fn receive_batch(&mut self, batch: &mut Batch) -> usize {
+        let _ = batch;
+        0
+    }
+
+    /// Queues frames about which nothing is left to do, in their order, as long as there is room: what is left in the batch
+    /// afterwards was not queued. The device may wait for [`Nic::flush`] before it looks.
+    fn transmit_batch(&mut self, batch: &mut Batch) {
+        while let Some(buffer) = batch.pop() {
+            if let Err(frame) = self.transmit(buffer.into()) {
+                return batch.put_back(frame.buffer);
+            }
+        }
+    }
 }

@@ -6,7 +6,9 @@ use crate::resource::{Resource, at_once};
 use crate::system::System;
 use alloc::boxed::Box;
 use alloc::vec::{IntoIter, Vec};
-pub use unik_net::{Cable, CableCounters, Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind};
+pub use unik_net::{
+    BatchNic, Cable, CableCounters, Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind,
+};
 pub use unik_virtio::{Batch, Buffer};
 
 /// The most cards that are used.
@@ -41,7 +43,7 @@ pub struct Port {
     /// Its name, which is that of its counters too.
     pub name: &'static str,
     /// The card.
-    pub nic: Box<dyn Nic>,
+    pub nic: Box<dyn BatchNic>,
 }
 
 impl Ports {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use unik::CounterSet;
-use unik::ports::{Buffer, Checksum, Frame, Nic, Port};
+use unik::ports::{BatchNic, Buffer, Checksum, Frame, Nic, Port};
 use unik::sync::Event;
 use unik_sched::time::Instant;
 use unik_virtio::Pool;
@@ -73,6 +73,8 @@ impl Nic for Card {
         Rc::new(NoCounters::new())
     }
 }
+
+impl BatchNic for Card {}
 
 struct Bench {
     cards: Vec<Card>,

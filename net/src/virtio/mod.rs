@@ -24,7 +24,7 @@ use virtio_drivers::{Hal, transport::Transport};
 use crate::{
     error::Error,
     glance::ETHERNET,
-    nic::{Frame, Nic, Offloads},
+    nic::{BatchNic, Frame, Nic, Offloads},
     segmentation::SEGMENTATION,
 };
 use header::Header;
@@ -397,38 +397,6 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
         if self.device.has_completions(RECEIVE) { self.receive_next() } else { None }
     }
 
-    fn receive_batch(&mut self, batch: &mut Batch) -> usize {
-        if self.failed {
-            return 0;
-        }
-        match self.device.receive_batch(RECEIVE, self.header, batch) {
-            Ok(count) => {
-                self.posted = self.posted.saturating_sub(count);
-                count
-            }
-            Err(error) => {
-                self.fail(error);
-                0
-            }
-        }
-    }
-
-    fn transmit_batch(&mut self, batch: &mut Batch) {
-        if self.device.free(TRANSMIT) < self.entries * batch.len() {
-            self.reclaim();
-        }
-        if self.failed {
-            while let Some(buffer) = batch.pop() {
-                drop(buffer);
-                self.counters.tx_failed.increment();
-            }
-        }
-        self.unkicked |= self.device.send_batch(TRANSMIT, self.header, batch) > 0;
-        if !batch.is_empty() {
-            self.refuse_room();
-        }
-    }
-
     fn allocate(&mut self, length: usize) -> Option<Buffer> {
         let is_large = SEGMENTATION && length > Buffer::CAPACITY;
         let has_room = self.has_room();
@@ -520,5 +488,39 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
 
     fn counters(&self) -> Rc<dyn CounterSet> {
         self.counters.clone()
+    }
+}
+
+impl<H: Hal + 'static, T: Transport> BatchNic for VirtioNet<H, T> {
+    fn receive_batch(&mut self, batch: &mut Batch) -> usize {
+        if self.failed {
+            return 0;
+        }
+        match self.device.receive_batch(RECEIVE, self.header, batch) {
+            Ok(count) => {
+                self.posted = self.posted.saturating_sub(count);
+                count
+            }
+            Err(error) => {
+                self.fail(error);
+                0
+            }
+        }
+    }
+
+    fn transmit_batch(&mut self, batch: &mut Batch) {
+        if self.device.free(TRANSMIT) < self.entries * batch.len() {
+            self.reclaim();
+        }
+        if self.failed {
+            while let Some(buffer) = batch.pop() {
+                drop(buffer);
+                self.counters.tx_failed.increment();
+            }
+        }
+        self.unkicked |= self.device.send_batch(TRANSMIT, self.header, batch) > 0;
+        if !batch.is_empty() {
+            self.refuse_room();
+        }
     }
 }

@@ -23,7 +23,7 @@ use unik_kernel::interrupt::{self, Line};
 use unik_kernel::power::{self, Exit};
 use unik_kernel::{Machine, button, clock, console, entropy, source};
 use unik_monitor::{Console, Port};
-use unik_net::{Nic, VirtioNet};
+use unik_net::{BatchNic, Nic, VirtioNet};
 use unik_sched::Executor;
 use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
@@ -262,11 +262,11 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
     )?;
     let free = heap_free().unwrap_or_default();
     let buffers = (free / NIC_SHARE / Buffer::CAPACITY).clamp(NIC_BUFFERS_LEAST, NIC_BUFFERS);
-    start_nic(backend, device, nic_pool(buffers)?, &receive_pool)
+    Ok(Box::new(start_nic(backend, device, nic_pool(buffers)?, &receive_pool)?))
 }
 
 /// Opens the network devices that are left, at most `limit`, with one pool for all.
-pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn Nic>>, String> {
+pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn BatchNic>>, String> {
     let devices =
         backend.devices().borrow().iter().filter(|device| device.kind() == DeviceType::Network).count();
     let count = devices.min(limit);
@@ -279,7 +279,7 @@ pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn N
     while nics.len() < count
         && let Some(device) = backend.take_device(DeviceType::Network)
     {
-        nics.push(start_nic(backend, device, pool.clone(), &|| None)?);
+        nics.push(Box::new(start_nic(backend, device, pool.clone(), &|| None)?));
     }
     Ok(nics)
 }
@@ -296,13 +296,13 @@ fn start_nic(
     device: bus::Device,
     pool: Pool,
     receive: &dyn Fn() -> Option<Pool>,
-) -> Result<Box<dyn Nic>, String> {
+) -> Result<VirtioNet<KernelHal, MachineTransport>, String> {
     let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
     let event = Event::new();
     backend.connect(opened.line, &event);
     let nic = VirtioNet::<KernelHal, MachineTransport>::try_receiving(opened.transport, pool, receive, event)
         .map_err(|error| format!("the network device cannot be used: {error}"))?;
-    Ok(Box::new(with_large(nic)))
+    Ok(with_large(nic))
 }
 
 /// Gives a network device buffers for TCP packets that it cuts, if it does and there is memory.

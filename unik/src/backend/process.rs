@@ -24,7 +24,7 @@ use unik_kernel::command_line::words;
 use unik_kernel::journal::{Entry, Journal};
 use unik_kernel::levels::Levels;
 use unik_monitor::Port;
-use unik_net::Nic;
+use unik_net::{BatchNic, Nic};
 use unik_sched::Executor;
 use unik_sched::counter::CounterSet;
 use unik_sched::sync::Event;
@@ -189,14 +189,16 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
         .borrow_mut()
         .next()
         .ok_or("this program needs a network card: start it with --net tap:NAME or --net link:PATH")?;
-    open_network(backend, network)
+    Ok(open_network(backend, network)?)
 }
 
 /// Opens the network cards that are left, at most `limit`.
-pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn Nic>>, String> {
+pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn BatchNic>>, String> {
     let mut nics = Vec::new();
-    while nics.len() < limit && has_nic(backend) {
-        nics.push(open_nic(backend)?);
+    while nics.len() < limit
+        && let Some(network) = { backend.networks.borrow_mut().next() }
+    {
+        nics.push(open_network(backend, network)?);
     }
     if nics.is_empty() {
         return Err("this program needs network cards of its own: start it with --net, once for each".into());
@@ -204,7 +206,7 @@ pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn N
     Ok(nics)
 }
 
-fn open_network(backend: &Backend, network: Network) -> Result<Box<dyn Nic>, String> {
+fn open_network(backend: &Backend, network: Network) -> Result<Box<dyn BatchNic>, String> {
     match network {
         Network::Tap(name) => match Tap::try_new(&backend.host, &name, NIC_BUFFERS) {
             Ok(tap) => Ok(Box::new(tap)),

@@ -8,7 +8,7 @@ use crate::switch::{HEADER, OWN_FRAME, Route, Switch, TAG};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use unik::ports::{Batch, Buffer, Checksum, Frame, Nic, Offload, Port};
+use unik::ports::{Batch, BatchNic, Buffer, Checksum, Frame, Offload, Port};
 use unik::sync::Event;
 
 /// Where the addresses of a frame end, and a tag begins.
@@ -16,7 +16,7 @@ const ADDRESSES: usize = 12;
 
 /// A card, and what is to be known of its port.
 pub(super) struct Card {
-    pub(super) nic: Box<dyn Nic>,
+    pub(super) nic: Box<dyn BatchNic>,
     pub(super) event: Event,
     pub(super) counters: Rc<PortCounters>,
     /// The type of its tags.
