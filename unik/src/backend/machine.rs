@@ -270,7 +270,7 @@ pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn B
     let devices =
         backend.devices().borrow().iter().filter(|device| device.kind() == DeviceType::Network).count();
     let count = devices.min(limit);
-    let mut nics = Vec::with_capacity(count);
+    let mut nics: Vec<Box<dyn BatchNic>> = Vec::with_capacity(count);
     if count == 0 {
         return Err(NO_PORTS.into());
     }
