@@ -266,6 +266,15 @@ impl Queue {
         Ok(Some(Completion { id: id as u16, written, buffer }))
     }
 
+    /// Gives all that the device returned back to its pools: how many buffers.
+    pub(crate) fn reclaim(&mut self) -> Result<usize, Error> {
+        let mut count = 0;
+        while self.complete()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// Whether there is something for [`Self::complete`] to tell.
     #[inline]
     pub(crate) fn has_completions(&self) -> bool {

@@ -509,8 +509,11 @@ impl<H: Hal + 'static, T: Transport> BatchNic for VirtioNet<H, T> {
     }
 
     fn transmit_batch(&mut self, batch: &mut Batch) {
-        if self.device.free(TRANSMIT) < self.entries * batch.len() {
-            self.reclaim();
+        if !self.failed && self.device.free(TRANSMIT) < self.entries * batch.len() {
+            match self.device.reclaim_batch(TRANSMIT) {
+                Ok(count) => self.counters.tx_reclaimed.add(count as u64),
+                Err(error) => self.fail(error),
+            }
         }
         if self.failed {
             while let Some(buffer) = batch.pop() {
