@@ -116,8 +116,7 @@ pub fn overrides(workspace: &Workspace, app: &App) -> Result<Vec<String>> {
     }
     let sources = sources(workspace)?;
     let name = format!("ring_core_{}_", VERSION.replace('.', "_"));
-    let folder = workspace.target.join("unik").join(&name);
-    build(&sources, &name, &folder)?;
+    let folder = build(&sources, &name, &workspace.target.join("unik"))?;
     let key = format!("target.x86_64-unik.{name}");
     let search = format!("native={}", folder.display());
     Ok(vec![
@@ -162,28 +161,27 @@ fn sources(workspace: &Workspace) -> Result<PathBuf> {
     folder.ok_or_else(|| Error::failed("cargo metadata does not say where ring is"))
 }
 
-/// Builds the library, unless it is there already, made by the same compiler in the same way.
-fn build(sources: &Path, name: &str, folder: &Path) -> Result<()> {
+/// Builds the library, unless it is there already, made by the same compiler in the same way, and gives its folder. That has
+/// another name for each way, since cargo sees by that whether it has to build again.
+fn build(sources: &Path, name: &str, output: &Path) -> Result<PathBuf> {
     let compiler = setup::c_compiler()?;
-    let made_by = setup::output(Command::new(&compiler).arg("--version"))?;
-    let made_by =
-        Digest::of(format!("{made_by}{FLAGS:?}{TRAPS:?}{PLAIN:?}{MACHINE}{}", sources.display()).as_bytes());
-    let (library, note) = (folder.join(format!("lib{name}.a")), folder.join("made-by"));
-    let made_by = made_by.to_string();
-    if library.is_file() && fs::read_to_string(&note).is_ok_and(|note| note == made_by) {
-        return Ok(());
+    let version = setup::output(Command::new(&compiler).arg("--version"))?;
+    let way = format!("{version}{FLAGS:?}{TRAPS:?}{PLAIN:?}{MACHINE}{}", sources.display());
+    let way = Digest::of(way.as_bytes()).to_string();
+    let folder = output.join(format!("{name}{}", way.get(..12).unwrap_or_default()));
+    let library = folder.join(format!("lib{name}.a"));
+    if library.is_file() {
+        return Ok(folder);
     }
     eprintln!("unik: {} builds the C and assembly code of ring", compiler.display());
-    // Others may build it at the same time, and use the one that is there.
+    // Others may build it at the same time: whoever is last puts the same there once more.
     let draft = folder.join(format!("draft.{}", std::process::id()));
     fs::create_dir_all(&draft).or_cannot(|| format!("make {}", draft.display()))?;
     let built = compile(sources, name, &compiler, &draft);
-    let put = built.and_then(|built| {
-        fs::rename(&built, &library).or_cannot(|| format!("write {}", library.display()))?;
-        fs::write(&note, &made_by).or_cannot(|| format!("write {}", note.display()))
-    });
+    let put = built
+        .and_then(|built| fs::rename(&built, &library).or_cannot(|| format!("write {}", library.display())));
     let _ = fs::remove_dir_all(&draft);
-    put
+    put.map(|()| folder)
 }
 
 /// Compiles everything into `draft` and gives the library there.
@@ -243,7 +241,7 @@ fn divided(text: &str) -> String {
         }
         match left_out {
             Some(name) if line.strip_suffix(':') == Some(name) => {
-                result.push_str(&format!("{line}\n\tud2\n"))
+                result.push_str(&format!("{line}\n{}", instead.get(name).map_or("", |code| code)));
             }
             Some(_) if !is_about_symbol => {}
             _ => result.push_str(&format!("{line}\n")),
