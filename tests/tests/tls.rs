@@ -94,7 +94,7 @@ fn serves(site: &Path, setup: Setup) {
         assert!(get(&vm, site, "/large.bin", &version) == large);
     }
     for cipher in ["ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-GCM-SHA256"] {
-        let options = ["--tls-max", "1.2", "--ciphers", cipher, "--curves", "P-256"];
+        let options = ["--tls-max", "1.2", "--ciphers", cipher, "--curves", "P-256:P-384"];
         assert!(get(&vm, site, "/large.bin", &options) == large, "{cipher}");
     }
     let status = get(&vm, site, "/tls/key.pem", &["--output", "/dev/null", "--write-out", "%{http_code}"]);

@@ -17,16 +17,10 @@ impl Door {
         Ok(Self)
     }
 
-    /// The port of the other way.
+    /// Each way with the name of its task and its port, of which this is the one of HTTP.
     #[inline]
-    pub(crate) fn secure_port(&self) -> Option<u16> {
-        None
-    }
-
-    /// The other way.
-    #[inline]
-    pub(crate) fn secured(&self) -> Self {
-        Self
+    pub(crate) fn entrances(self, port: u16) -> [(&'static str, u16, Self); 1] {
+        [("http", port, self)]
     }
 
     /// What a session becomes that came in here.

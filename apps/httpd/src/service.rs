@@ -14,7 +14,7 @@ use crate::site::{File, LoadError};
 use crate::tls::{Conversation, Door};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::ToString as _;
+use alloc::string::String;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::poll_fn;
@@ -55,6 +55,8 @@ const LAST_TURNS: usize = 4;
 const LINES: usize = 64 * 1024;
 const ACCESS: &str = "access";
 
+const NO_FILES: &str = "there is nothing to serve: the data needs a file, such as index.html";
+
 /// Why the service ended or never began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -76,9 +78,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoFiles => {
-                f.write_str("there is nothing to serve: the data needs a file, such as index.html")
-            }
+            Self::NoFiles => f.write_str(NO_FILES),
             Self::NoMemory => f.write_str("there is no memory to serve this data: give the machine more"),
             Self::Setting(error) => error.fmt(f),
             Self::Configuration(error) => error.fmt(f),
@@ -185,10 +185,9 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let (sent, seats) = dimension(net, server.settings()).ok_or(Error::NoMemory)?;
     let shared = Shared::new(server, time, clock, shutdown, seats);
-    if let Some(port) = door.secure_port() {
-        start(net, listen(port, sent), &shared, door.secured(), "https", spawner).await?;
+    for (name, port, door) in door.entrances(PORT) {
+        start(net, listen(port, sent), &shared, door, name, spawner).await?;
     }
-    start(net, listen(PORT, sent), &shared, door, "http", spawner).await?;
     shutdown.requested().await;
     for _ in 0..LAST_TURNS {
         yield_now().await;

@@ -68,9 +68,14 @@ impl BadSetting {
 
 impl fmt::Display for BadSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.key)?;
-        f.write_str("= needs ")?;
-        f.write_str(self.expected)
+        self.sentence().iter().try_for_each(|part| f.write_str(part))
+    }
+}
+
+impl BadSetting {
+    /// What is wrong, in parts.
+    pub(crate) fn sentence(self) -> [&'static str; 3] {
+        [self.key, "= needs ", self.expected]
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Door {
 }
 
 impl Door {
-    /// The door without TLS, which knows the other one. What that counts is registered.
+    /// The door without TLS, behind which is the other one. What that counts is registered.
     ///
     /// # Errors
     /// [`Failure::Configuration`] names the certificate or key that is wrong.
@@ -30,14 +30,10 @@ impl Door {
         Ok(Self { tls, is_secure: false })
     }
 
-    /// The port of the other door.
-    pub(crate) fn secure_port(&self) -> Option<u16> {
-        Some(PORT)
-    }
-
-    /// The other door.
-    pub(crate) fn secured(&self) -> Self {
-        Self { tls: self.tls.clone(), is_secure: true }
+    /// Both doors with the names of their tasks and their ports, of which this is the one of HTTP.
+    pub(crate) fn entrances(self, port: u16) -> [(&'static str, u16, Self); 2] {
+        let secure = Self { tls: self.tls.clone(), is_secure: true };
+        [("http", port, self), ("https", PORT, secure)]
     }
 
     /// What a session becomes that came in here. `None` where there is no memory for that.
