@@ -14,7 +14,7 @@ use crate::site::{File, LoadError};
 use crate::tls::{Conversation, Door};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::String;
+use alloc::string::ToString as _;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::poll_fn;
