@@ -42,7 +42,7 @@ const BACKLOG: usize = 128;
 /// What a connection receives ahead: the head of a request.
 const RECEIVED: usize = 4096;
 /// What it sends ahead, the most that memory allows.
-const SENT: [usize; 5] = [64 * 1024, 32 * 1024, 16 * 1024, 8 * 1024, 4 * 1024];
+const SENT: [usize; 7] = [256 * 1024, 128 * 1024, 64 * 1024, 32 * 1024, 16 * 1024, 8 * 1024, 4 * 1024];
 /// Of so many that the network has memory for, one is served: handshakes, and connections that are being closed, take theirs too.
 const SHARE: usize = 2;
 /// How long connections have for the responses that were begun, when the appliance is asked to end: less than the time that

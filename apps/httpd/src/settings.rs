@@ -37,7 +37,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connections: 256,
+            connections: 224,
             client_connections: 64,
             head: 16 * 1024,
             head_time: Duration::from_secs(10),

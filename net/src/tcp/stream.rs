@@ -213,7 +213,12 @@ impl End {
                 return Poll::Ready(Err(None));
             }
             let socket = connection.socket_mut();
-            match socket.send_slice(bytes) {
+            // Where the buffer cannot take all, it takes half of what it holds or nothing: each acknowledgement would let a segment of
+            // its size go, and the peer acknowledge that. What waits is on its way, so that much comes free.
+            let room = socket.send_capacity() - socket.send_queue();
+            let wanted = bytes.len().min(socket.send_capacity() / 2);
+            let sent = if socket.may_send() && room < wanted { Ok(0) } else { socket.send_slice(bytes) };
+            match sent {
                 Ok(0) if !bytes.is_empty() => {
                     socket.register_send_waker(context.waker());
                     self.time.waiting("tcp write");

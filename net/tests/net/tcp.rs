@@ -108,6 +108,30 @@ async fn both(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
 }
 
 #[test]
+fn a_write_that_does_not_fit_takes_half_of_the_buffer_or_nothing() {
+    let (mut world, left, right) = two();
+    let (mut client, mut server) = world.run(pair(&left, &right));
+    let sent = pattern(300_000);
+    let expected = sent.clone();
+    world.spawn("server", async move { assert!(read_all(&mut server).await.unwrap() == expected) });
+    let taken = world.run(async move {
+        let (mut taken, mut rest) = (Vec::new(), &sent[..]);
+        while !rest.is_empty() {
+            let length = client.write(rest).await.unwrap();
+            rest = &rest[length..];
+            taken.push((length, rest.len()));
+        }
+        client.close().await.unwrap();
+        taken
+    });
+    let buffer = taken[0].0;
+    assert!(taken.len() > 4, "{taken:?}");
+    for (length, rest) in taken {
+        assert!(rest == 0 || length >= buffer / 2, "{length} of {buffer}, {rest} left");
+    }
+}
+
+#[test]
 fn after_closing_its_half_an_end_still_reads_but_cannot_write() {
     let (mut world, left, right) = two();
     world.run(async {
