@@ -20,6 +20,8 @@ pub const STATIC_LIMIT: usize = 64;
 const RANGE_LIMIT: usize = 32;
 /// The type of a tag of customers (IEEE 802.1Q, table 9-1).
 pub const CUSTOMER_TAG: u16 = 0x8100;
+/// The VLAN of a port of which nothing else is said.
+pub(crate) const DEFAULT_VLAN: u16 = 1;
 /// The type of a tag of providers.
 pub const SERVICE_TAG: u16 = 0x88a8;
 
@@ -87,7 +89,7 @@ impl Default for PortSettings {
     fn default() -> Self {
         Self {
             mode: Mode::Tunnel,
-            vlan: 1,
+            vlan: DEFAULT_VLAN,
             trunk: Vec::new(),
             tag: CUSTOMER_TAG,
             is_isolated: false,

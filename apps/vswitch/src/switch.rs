@@ -10,7 +10,7 @@ use crate::address::{Key, Mac};
 use crate::counters::{PortCounters, SwitchCounters};
 use crate::lldp::{self, Lldp, LldpCounters, Neighbor};
 use crate::rstp::{self, Role, Tree};
-use crate::settings::{Flood, Mode, PORTS, Settings};
+use crate::settings::{CUSTOMER_TAG, DEFAULT_VLAN, Flood, Mode, PORTS, Settings};
 use crate::storm::Allowance;
 use crate::table::{Known, Learned, Table};
 use crate::vlan::{Vlan, Vlans};
@@ -300,6 +300,34 @@ impl Switch {
                 *flow = Flow { head, epoch: self.epoch, ingress: ingress as u8, vlan, route };
             }
         }
+        route
+    }
+
+    /// Says where a frame goes that came in by no port: a controller's. Nothing is learned from it. Without a tag (IEEE 802.1Q) it is
+    /// of the VLAN that ports have unless told otherwise.
+    #[cold]
+    #[inline(never)]
+    pub fn forward_own(&mut self, frame: &[u8]) -> Route {
+        let Some(head) = frame.first_chunk::<HEADER>() else { return Route::default() };
+        let (destination, [.., high, low]) = (Mac::pair(head).0, *head);
+        if destination.is_reserved() {
+            return Route::default();
+        }
+        let mut route = Route { tag: DEFAULT_VLAN, ..Route::default() };
+        if u16::from_be_bytes([high, low]) == CUSTOMER_TAG {
+            let Some([.., high, low]) = frame.first_chunk::<{ HEADER + 2 }>() else { return route };
+            let tag = u16::from_be_bytes([*high, *low]);
+            route.is_tagged = true;
+            route.tag = if tag & VLAN_BITS == 0 { tag | DEFAULT_VLAN } else { tag };
+        }
+        let number = route.tag & VLAN_BITS;
+        let Some(vlan) = self.vlans.find(number) else { return route };
+        route.plain = vlan.plain;
+        let reached = vlan.members & self.forwarding;
+        let known = self.table.find(Key::new(number, destination), self.second);
+        let found = known.filter(|_| !destination.is_group());
+        route.ports = found.map_or(reached, |egress| reached & 1 << (egress & 7));
+        route.is_mirrored = route.ports & self.mirrored_out != 0;
         route
     }
 

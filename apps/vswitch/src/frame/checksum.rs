@@ -35,6 +35,19 @@ pub(super) fn adjust(bytes: &mut [u8], at: usize, difference: u64, is_partial: b
     put(bytes, at, &new.to_be_bytes());
 }
 
+/// Stores the checksum of the octets from `start` on at `at`, where the sum of the pseudo header stands.
+pub(crate) fn complete(bytes: &mut [u8], start: usize, at: usize) {
+    let Some((words, last)) = bytes.get(start..).map(<[u8]>::as_chunks) else { return };
+    let sum: u64 = words.iter().map(|word| u64::from(u16::from_be_bytes(*word))).sum();
+    let last = last.first().map_or(0, |octet| u64::from(*octet) << 8);
+    // Zero would say that there is none (RFC 768); the other zero is as good for TCP.
+    let value = match !fold(sum + last) {
+        0 => !0,
+        value => value,
+    };
+    put(bytes, at, &value.to_be_bytes());
+}
+
 /// Writes octets, if there is room for all of them.
 pub(super) fn put(bytes: &mut [u8], at: usize, octets: &[u8]) -> bool {
     let Some(place) = bytes.get_mut(at..at + octets.len()) else { return false };

@@ -8,6 +8,8 @@ pub mod parse;
 pub mod rewrite;
 pub mod tags;
 
+pub(crate) use checksum::complete;
+
 /// Octets at the start of a frame within which headers are looked for and rewritten.
 pub const HEAD: usize = 256;
 
@@ -42,10 +44,34 @@ pub trait Frame {
         false
     }
 
+    /// Whether [`Frame::bytes`] shows all of it, and nothing is left to do about that.
+    fn is_whole(&self) -> bool {
+        true
+    }
+
+    /// Writes all its octets into `out`, in place of what is there, as they would be on a wire. False without memory for it.
+    fn write_whole(&self, out: &mut alloc::vec::Vec<u8>) -> bool {
+        refill(out, core::iter::once(self.bytes()), self.total_len())
+    }
+
     /// What it is, for whoever knows more of it than this: the octets that [`Frame::bytes`] does not show, and the work left to do.
     fn as_any(&self) -> Option<&dyn core::any::Any> {
         None
     }
+}
+
+/// Holds what the parts hold, `length` octets in all, in place of what `out` held. False without memory for it.
+pub(crate) fn refill<'p>(
+    out: &mut alloc::vec::Vec<u8>,
+    parts: impl Iterator<Item = &'p [u8]>,
+    length: usize,
+) -> bool {
+    out.clear();
+    let has_room = out.try_reserve(length).is_ok();
+    if has_room {
+        parts.for_each(|part| out.extend_from_slice(part));
+    }
+    has_room
 }
 
 /// A frame in memory of its own, for those that come from a controller.

@@ -138,6 +138,8 @@ pub(crate) struct Agent {
     pub(crate) versions: u32,
     pub(crate) connections: Vec<Option<Connection>>,
     pub(crate) buffers: Buffers,
+    /// The frame that controllers are told of, where it takes several buffers or its checksum is not complete.
+    pub(crate) whole: Vec<u8>,
     pub(crate) generation: Option<u64>,
     pub(crate) counters: ControlCounters,
     /// The last refusal, and the type of the message that was refused.
@@ -182,6 +184,7 @@ impl Switch {
             versions: 1 << V1_0 | 1 << V1_3,
             connections: Vec::new(),
             buffers: Buffers::default(),
+            whole: Vec::new(),
             generation: None,
             counters: ControlCounters::new(),
             last_refusal: None,

@@ -4,7 +4,7 @@ use super::{
     Agent, Around, Switch, V1_0, Wires,
     actions::read_actions,
     buffers::{Missing, NO_BUFFER},
-    connection::Event,
+    connection::{Connection, Event},
     error::Refusal,
     handle::Message,
     legacy, oxm,
@@ -31,14 +31,24 @@ impl Agent {
     pub(crate) fn packet_in(&mut self, event: &PacketIn<'_>, is_1_0_only: bool) {
         let xid = self.next_xid();
         let mut buffer = None;
-        let Agent { connections, counters, buffers, .. } = self;
-        let octets = event.frame.bytes();
-        for connection in connections.iter_mut().flatten() {
-            let version = connection.version;
+        let Agent { connections, counters, buffers, whole, .. } = self;
+        let is_told = |connection: &Connection| {
             let is_told = connection.is_told(Event::PacketIn, event.reason as u32);
-            if !is_told || is_1_0_only && version != V1_0 {
-                continue;
-            }
+            is_told && (!is_1_0_only || connection.version == V1_0)
+        };
+        if !connections.iter().flatten().any(is_told) {
+            return;
+        }
+        // A controller sees what would be on a wire, and may send it back.
+        let octets = if event.frame.is_whole() {
+            event.frame.bytes()
+        } else if event.frame.write_whole(whole) {
+            whole
+        } else {
+            return counters.lost.increment();
+        };
+        for connection in connections.iter_mut().flatten().filter(|connection| is_told(connection)) {
+            let version = connection.version;
             if !connection.has_room() {
                 counters.lost.increment();
                 continue;

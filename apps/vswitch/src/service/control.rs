@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// The messages of a controller that wants a switch to do by its tables what it does without (OpenFlow 1.3.5, 7.3.4.1): HELLO, and
 /// FLOW_MOD with an entry for all frames, of the lowest priority, that applies OUTPUT to NORMAL.
-const LEARN: [u8; 88] = {
+pub(super) const LEARN: [u8; 88] = {
     let mut octets = [0; 88];
     let parts: [(usize, &[u8]); 6] = [
         (0, &[4, 0, 0, 8, 0, 0, 0, 0, 4, 14, 0, 80]),
@@ -53,6 +53,8 @@ pub(super) struct Control {
     talks: Vec<(ConnectionId, Event)>,
     /// There are controllers that are called.
     has_chief: bool,
+    /// How many more connections there may be of those who call, which leave room for those who are called.
+    callers_left: usize,
     is_secure: bool,
     /// Those of them that are there.
     chiefs: usize,
@@ -84,10 +86,19 @@ impl Control {
         let mut talks = Vec::new();
         talks.try_reserve_exact(MOST_CONNECTIONS).map_err(|_| NoMemory)?;
         let has_chief = !settings.controllers.is_empty();
+        let callers_left = MOST_CONNECTIONS.saturating_sub(settings.controllers.len());
         let states = [ports::LIVE; PORTS];
         let is_secure = settings.is_secure;
-        let mut control =
-            Self { switch, talks, has_chief, is_secure, chiefs: 0, states, next_tick: now + TICK };
+        let mut control = Self {
+            switch,
+            talks,
+            has_chief,
+            callers_left,
+            is_secure,
+            chiefs: 0,
+            states,
+            next_tick: now + TICK,
+        };
         if !has_chief && !is_secure {
             control.learn(now)?;
         }
@@ -158,15 +169,18 @@ impl Control {
         }
     }
 
-    /// Begins a connection. `None` if there are too many.
-    pub(super) fn connect(&mut self) -> Option<(ConnectionId, Event)> {
+    /// Begins a connection with a controller that is called, or calls. `None` if there are too many.
+    pub(super) fn connect(&mut self, is_chief: bool) -> Option<(ConnectionId, Event)> {
+        let left = self.callers_left.checked_sub(usize::from(!is_chief))?;
         let talk = (self.switch.connect()?, Event::new());
+        self.callers_left = left;
         self.talks.push(talk.clone());
         Some(talk)
     }
 
-    /// A connection is gone; `led` says that it was counted as one of the controllers that are called.
-    pub(super) fn disconnect(&mut self, id: ConnectionId, led: bool) {
+    /// A connection is gone, with a controller that is called, or calls; `led` says that it was counted as one that is there.
+    pub(super) fn disconnect(&mut self, id: ConnectionId, is_chief: bool, led: bool) {
+        self.callers_left += usize::from(!is_chief);
         self.switch.disconnect(id);
         self.talks.retain(|(other, _)| *other != id);
         self.chiefs -= usize::from(led);

@@ -89,21 +89,23 @@ struct Talk {
     peer: SocketAddr,
     /// The controller is one of those that are called.
     is_chief: bool,
+    /// It has said which version it speaks.
+    has_agreed: bool,
     /// It counts as one that is there.
     is_led: bool,
 }
 
 impl Talk {
     fn begin(plane: &SharedPlane, peer: SocketAddr, is_chief: bool) -> Option<Self> {
-        let (id, event) = plane.borrow_mut().command(|control, _| control.connect())??;
-        Some(Self { plane: plane.clone(), id, event, peer, is_chief, is_led: false })
+        let (id, event) = plane.borrow_mut().command(|control, _| control.connect(is_chief))??;
+        Some(Self { plane: plane.clone(), id, event, peer, is_chief, has_agreed: false, is_led: false })
     }
 }
 
 impl Drop for Talk {
     fn drop(&mut self) {
-        let (id, is_led) = (self.id, self.is_led);
-        self.plane.borrow_mut().command(|control, _| control.disconnect(id, is_led));
+        let (id, is_chief, is_led) = (self.id, self.is_chief, self.is_led);
+        self.plane.borrow_mut().command(|control, _| control.disconnect(id, is_chief, is_led));
     }
 }
 
@@ -207,8 +209,11 @@ fn exchange(
                 Poll::Ready(Ok(0)) => return Err(End::Closed),
                 Poll::Ready(Ok(count)) => {
                     (piece.start, piece.end) = (0, count);
-                    heard.is_asked = false;
-                    heard.timer.reset(now + SILENCE);
+                    // Who has not begun has no more time for that, however many octets come.
+                    if talk.has_agreed {
+                        heard.is_asked = false;
+                        heard.timer.reset(now + SILENCE);
+                    }
                 }
                 Poll::Ready(Err(error)) => return Err(End::Failed(error)),
                 Poll::Pending => {}
@@ -222,8 +227,8 @@ fn exchange(
             piece.start += taken;
             is_idle &= taken == 0;
         }
-        if !talk.is_led && talk.is_chief {
-            follow(talk, &plane);
+        if !talk.has_agreed {
+            greet(talk, &plane);
         }
         if is_idle {
             return rest(talk, heard, context).map(|()| false);
@@ -233,18 +238,20 @@ fn exchange(
 }
 
 /// A controller that is called is there as soon as it has said which version it speaks.
-fn follow(talk: &mut Talk, plane: &SharedPlane) {
-    let id = talk.id;
+fn greet(talk: &mut Talk, plane: &SharedPlane) {
+    let (id, is_chief) = (talk.id, talk.is_chief);
     let has_agreed = plane.borrow_mut().command(|control: &mut Control, _| {
         let has_agreed = control.has_agreed(id);
-        if has_agreed {
+        if has_agreed && is_chief {
             control.follow();
         }
         has_agreed
     });
     if has_agreed == Some(true) {
-        talk.is_led = true;
-        log::info!("controller {} is there", talk.peer);
+        (talk.has_agreed, talk.is_led) = (true, is_chief);
+        if is_chief {
+            log::info!("controller {} is there", talk.peer);
+        }
     }
 }
 
@@ -260,17 +267,10 @@ fn rest(talk: &Talk, heard: &mut Heard, context: &mut Context<'_>) -> Result<(),
         break;
     }
     while Pin::new(&mut heard.timer).poll(context).is_ready() {
-        let id = talk.id;
-        let agreed = talk.plane.borrow_mut().command(|control, _| {
-            let has_agreed = control.has_agreed(id);
-            if has_agreed {
-                control.probe(id);
-            }
-            has_agreed
-        });
-        if heard.is_asked || agreed != Some(true) {
+        if heard.is_asked || !talk.has_agreed {
             return Err(End::Silent);
         }
+        talk.plane.borrow_mut().command(|control, _| control.probe(talk.id));
         heard.is_asked = true;
         heard.timer.reset(heard.time.recent() + SILENCE);
         context.waker().wake_by_ref();

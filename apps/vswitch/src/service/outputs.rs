@@ -8,6 +8,7 @@ use crate::frame;
 use crate::openflow::Wires;
 use crate::pipeline::{Destination, ports};
 use crate::switch::Switch;
+use alloc::vec::Vec;
 use core::any::Any;
 use unik::ports::{Checksum, Frame, Offload};
 
@@ -25,6 +26,14 @@ impl Outputs<'_> {
         self.cards.carry(ingress, frame, route, length, self.switch);
     }
 
+    /// The same for a frame that came by none of them, but from a controller.
+    #[cold]
+    fn send_own(&mut self, frame: Frame) {
+        let length = frame.buffer.total_len();
+        let route = self.switch.forward_own(&frame.buffer);
+        self.cards.carry(usize::MAX, frame, route, length, self.switch);
+    }
+
     /// A frame of these bytes, in a buffer of the card of that port.
     fn filled(&mut self, port: usize, bytes: &[u8]) -> Option<Frame> {
         let mut buffer = self.cards.0.get_mut(port)?.nic.allocate(bytes.len())?;
@@ -35,8 +44,10 @@ impl Outputs<'_> {
     /// Sends a frame to where an action says.
     pub(super) fn deliver(&mut self, destination: Destination, frame: Frame) {
         match destination.port {
-            // Its ports are counted from 0, and a frame of a controller came by none of them.
-            ports::NORMAL => self.learn(index(destination.ingress), frame),
+            ports::NORMAL => match index(destination.ingress) {
+                ingress if ingress < self.cards.0.len() => self.learn(ingress, frame),
+                _ => self.send_own(frame),
+            },
             number => {
                 let Some(card) = self.cards.0.get_mut(index(number)) else { return };
                 let length = frame.buffer.total_len();
@@ -108,6 +119,21 @@ impl frame::Frame for Carried {
 
     fn is_partial(&self) -> bool {
         matches!(self.0.offload.checksum, Checksum::Partial { .. })
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.is_partial() && !self.0.buffer.is_chained()
+    }
+
+    fn write_whole(&self, out: &mut Vec<u8>) -> bool {
+        let Frame { buffer, offload } = &self.0;
+        if !frame::refill(out, buffer.parts(), buffer.total_len()) {
+            return false;
+        }
+        if let Checksum::Partial { start, offset } = offload.checksum {
+            frame::complete(out, start.into(), usize::from(start) + usize::from(offset));
+        }
+        true
     }
 
     fn as_any(&self) -> Option<&dyn Any> {

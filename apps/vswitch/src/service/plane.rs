@@ -17,6 +17,7 @@ use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use unik::ports::{Batch, Frame, Port};
+use unik::sync::Event;
 use unik::time::{Sleep, Time};
 use unik::yield_now;
 use unik_sched::time::Instant;
@@ -34,6 +35,8 @@ pub struct Plane {
     batch: Box<Batch>,
     switch: SharedSwitch,
     control: Option<Control>,
+    /// Something is due earlier than it was.
+    news: Event,
     /// The card whose turn is the first.
     first: usize,
 }
@@ -42,7 +45,7 @@ impl Plane {
     /// Puts cards to the ports of a switch. Nothing moves until [`Plane::run`].
     pub fn new(switch: SharedSwitch, ports: impl Iterator<Item = Port>) -> Self {
         let cards = Cards::new(&switch.borrow(), ports);
-        Self { cards, batch: Box::default(), switch, control: None, first: 0 }
+        Self { cards, batch: Box::default(), switch, control: None, news: Event::new(), first: 0 }
     }
 
     /// Lets controllers program it from now on.
@@ -71,8 +74,7 @@ impl Plane {
         if self.turn(now) || self.arm() {
             return None;
         }
-        let due = self.switch.borrow().deadline();
-        Some(self.control.as_ref().map_or(due, |control| due.min(control.deadline())))
+        Some(deadline(&self.switch.borrow(), self.control.as_ref()))
     }
 
     /// Forwards what there is, up to the budgets, and does what is due. True if there may be more.
@@ -117,7 +119,12 @@ impl Plane {
         let shared = self.switch.clone();
         let switch = &mut *shared.borrow_mut();
         let control = self.control.as_mut()?;
+        let before = deadline(switch, Some(control));
         let result = visit(control, &mut Outputs { cards: &mut self.cards, switch });
+        if deadline(switch, Some(control)) < before {
+            // The first entry, or the first address: the task may sleep beyond that.
+            self.news.set();
+        }
         self.cards.send_out();
         self.flush();
         Some(result)
@@ -131,6 +138,7 @@ impl Plane {
     /// Waits for news of a card, or for the time.
     fn wait(&self, timer: &mut Sleep, context: &mut Context<'_>) -> Poll<()> {
         let mut has_news = Pin::new(timer).poll(context).is_ready();
+        has_news |= self.news.poll_wait(context).is_ready();
         // All are asked: what woke the task says nothing about the others.
         for card in &self.cards.0 {
             if card.event.poll_wait(context).is_ready() {
@@ -158,6 +166,12 @@ impl Plane {
         self.cards.send_out();
         has_more
     }
+}
+
+/// When something is to be done though nothing comes in.
+fn deadline(switch: &Switch, control: Option<&Control>) -> Instant {
+    let due = switch.deadline();
+    control.map_or(due, |control| due.min(control.deadline()))
 }
 
 /// Forwards what came in by one port to where its destinations were heard. True if its budget is spent.
@@ -231,3 +245,6 @@ fn obey(outputs: &mut Outputs<'_>, control: &mut Control, ingress: usize, frame:
         outputs.deliver(destination, carried.0);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! What controllers do to a plane: they wake it, send by it, and see what passes.
+
+use super::super::control::{Control, LEARN};
+use super::*;
+use crate::openflow::ConnectionId;
+use crate::pipeline::ports;
+use crate::settings::OpenFlowSettings;
+use crate::{Mac, Settings};
+use core::net::SocketAddr;
+use core::pin::pin;
+use core::task::Waker;
+use std::collections::VecDeque;
+use std::vec;
+use std::vec::Vec;
+use unik::CounterSet;
+use unik::ports::{BatchNic, Buffer, Checksum, Nic};
+use unik_sched::time::Duration;
+use unik_testkit::VirtualClock;
+use unik_virtio::Pool;
+
+/// What a card has received and was given.
+#[derive(Default)]
+struct Line {
+    received: VecDeque<Frame>,
+    sent: Vec<Frame>,
+}
+
+#[derive(Clone)]
+struct Card(Rc<RefCell<Line>>, Event, Pool);
+
+unik_sched::counters! {
+    /// None.
+    struct NoCounters {}
+}
+
+impl Nic for Card {
+    fn hardware_address(&self) -> [u8; 6] {
+        [2, 0, 0, 0, 0, 0]
+    }
+
+    fn mtu(&self) -> usize {
+        1500
+    }
+
+    fn receive(&mut self) -> Option<Frame> {
+        self.0.borrow_mut().received.pop_front()
+    }
+
+    fn allocate(&mut self, _: usize) -> Option<Buffer> {
+        self.2.allocate()
+    }
+
+    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
+        self.0.borrow_mut().sent.push(frame);
+        Ok(())
+    }
+
+    fn flush(&mut self) {}
+
+    fn arm(&mut self) -> bool {
+        false
+    }
+
+    fn disarm(&mut self) {}
+
+    fn event(&self) -> Event {
+        self.1.clone()
+    }
+
+    fn counters(&self) -> Rc<dyn CounterSet> {
+        Rc::new(NoCounters::new())
+    }
+}
+
+impl BatchNic for Card {}
+
+const NOW: Instant = Instant::from_millis(1);
+const HELLO: [u8; 8] = [4, 0, 0, 8, 0, 0, 0, 0];
+
+struct Bench {
+    cards: Vec<Card>,
+    plane: RefCell<Plane>,
+    pool: Pool,
+}
+
+impl Bench {
+    /// A plane of three ports that tables without entries are in charge of, and which calls so many controllers.
+    fn new(chiefs: u16) -> Bench {
+        let mut settings = Settings::try_new(3).expect("there is memory");
+        settings.ports.iter_mut().for_each(|port| port.has_lldp = false);
+        let controllers = (0..chiefs).map(|port| SocketAddr::from(([192, 0, 2, 1], 6653 + port))).collect();
+        let openflow = OpenFlowSettings { controllers, is_secure: true, flows: 16, ..Default::default() };
+        let switch = Switch::try_new(&settings, &[Mac::default(); 3], 1).expect("there is memory");
+        let pool = Pool::heap(64);
+        let cards: Vec<Card> = (0..3).map(|_| Card(Rc::default(), Event::new(), pool.clone())).collect();
+        let names = ["port1", "port2", "port3"];
+        let known = names.into_iter().map(|name| (name, [2, 0, 0, 0, 0, 0]));
+        let control = Control::try_new(&openflow, 1, known, 1, NOW).unwrap_or_else(|_| panic!("memory"));
+        let ports = cards.iter().zip(names).map(|(card, name)| Port { name, nic: Box::new(card.clone()) });
+        let mut plane = Plane::new(Rc::new(RefCell::new(switch)), ports);
+        plane.put_under(control);
+        plane.turn(NOW);
+        Bench { cards, plane: RefCell::new(plane), pool }
+    }
+
+    fn connect(&self, is_chief: bool) -> Option<ConnectionId> {
+        self.plane.borrow_mut().command(|control, _| control.connect(is_chief))?.map(|(id, _)| id)
+    }
+
+    fn say(&self, id: ConnectionId, octets: &[u8]) {
+        let mut plane = self.plane.borrow_mut();
+        let taken = plane.command(|control, outputs| control.receive(id, octets, NOW, outputs));
+        assert_eq!(taken, Some(Ok(octets.len())));
+    }
+
+    /// What waits for a controller, which takes it.
+    fn hear(&self, id: ConnectionId) -> Vec<u8> {
+        let mut plane = self.plane.borrow_mut();
+        let heard = plane.command(|control, outputs| {
+            let heard = control.output(id).to_vec();
+            control.sent(id, heard.len(), NOW, outputs).map(|()| heard)
+        });
+        heard.expect("there are controllers").expect("it is not over")
+    }
+
+    fn sent(&self) -> [Vec<Vec<u8>>; 3] {
+        [0, 1, 2].map(|port| {
+            let sent = core::mem::take(&mut self.cards[port].0.borrow_mut().sent);
+            sent.iter().map(|frame| frame.buffer.parts().collect::<Vec<_>>().concat()).collect()
+        })
+    }
+
+    fn buffer(&self, bytes: &[u8]) -> Buffer {
+        let mut buffer = self.pool.allocate().expect("there are enough");
+        buffer.copy_from(bytes).expect("it fits");
+        buffer
+    }
+
+    fn receive(&self, port: usize, frame: Frame) {
+        self.cards[port].0.borrow_mut().received.push_back(frame);
+        self.plane.borrow_mut().turn(NOW);
+    }
+}
+
+/// An entry for all frames, which sends them to this port.
+fn entry(port: u32) -> Vec<u8> {
+    let mut message = LEARN[8..].to_vec();
+    message[68..72].copy_from_slice(&port.to_be_bytes());
+    message[72..74].fill(0xff);
+    message
+}
+
+fn frame(to: u8, from: u8) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 1, to, 2, 0, 0, 0, 1, from, 8, 0];
+    frame.resize(60, 0);
+    frame
+}
+
+/// A PACKET_OUT of a frame that came in by no port, to NORMAL.
+fn normal(frame: &[u8]) -> Vec<u8> {
+    let mut message = vec![4, 13, 0, (40 + frame.len()) as u8, 0, 0, 0, 9, 0xff, 0xff, 0xff, 0xff];
+    message.extend(ports::CONTROLLER.to_be_bytes());
+    message.extend([0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16]);
+    message.extend(ports::NORMAL.to_be_bytes());
+    message.extend([0; 8]);
+    message.extend(frame);
+    message
+}
+
+#[test]
+fn an_entry_that_comes_while_the_plane_sleeps_is_looked_after_in_time() {
+    let bench = Bench::new(0);
+    let id = bench.connect(false).expect("there is room");
+    bench.say(id, &HELLO);
+    let clock = VirtualClock::new();
+    let time = Time::new(clock);
+    let mut run = pin!(Plane::run(&bench.plane, &time));
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..4 {
+        assert!(run.as_mut().poll(&mut context).is_pending());
+    }
+    let far = time.next_deadline().is_none_or(|due| due > NOW + Duration::from_secs(60));
+    assert!(far, "there is nothing to look after: {:?}", time.next_deadline());
+    bench.say(id, &entry(ports::CONTROLLER));
+    for _ in 0..4 {
+        assert!(run.as_mut().poll(&mut context).is_pending());
+    }
+    assert!(time.next_deadline().is_some_and(|due| due <= NOW + Duration::from_secs(1)));
+}
+
+#[test]
+fn what_a_controller_sends_by_normal_goes_where_it_was_heard_or_everywhere() {
+    let bench = Bench::new(0);
+    let id = bench.connect(false).expect("there is room");
+    bench.say(id, &HELLO);
+    bench.say(id, &entry(ports::NORMAL));
+    bench.receive(1, bench.buffer(&frame(9, 2)).into());
+    bench.sent();
+    bench.say(id, &normal(&frame(2, 7)));
+    assert_eq!(bench.sent(), [vec![], vec![frame(2, 7)], vec![]]);
+    bench.say(id, &normal(&frame(8, 7)));
+    assert_eq!(bench.sent(), [vec![frame(8, 7)], vec![frame(8, 7)], vec![frame(8, 7)]]);
+    // Nothing was learned from it.
+    bench.receive(1, bench.buffer(&frame(7, 2)).into());
+    assert_eq!(bench.sent(), [vec![frame(7, 2)], vec![], vec![frame(7, 2)]]);
+}
+
+#[test]
+fn a_controller_sees_a_frame_whole_and_with_its_checksum() {
+    let bench = Bench::new(0);
+    let id = bench.connect(false).expect("there is room");
+    bench.say(id, &HELLO);
+    bench.say(id, &entry(ports::CONTROLLER));
+    bench.hear(id);
+    // Words that sum up to 0x1111 + 0x2222 behind byte 34, with the sum of a pseudo header, 0x0100, in the third one.
+    let mut octets = frame(1, 0);
+    octets[34..40].copy_from_slice(&[0x11, 0x11, 0x22, 0x22, 0x01, 0x00]);
+    let mut first = bench.buffer(&octets[..50]);
+    first.append(bench.buffer(&octets[50..])).unwrap_or_else(|_| panic!("one pool"));
+    let mut partial = Frame::from(first);
+    partial.offload.checksum = Checksum::Partial { start: 34, offset: 4 };
+    bench.receive(0, partial);
+    octets[38..40].copy_from_slice(&(!0x3433u16).to_be_bytes());
+    assert!(bench.hear(id).ends_with(&octets));
+}
+
+#[test]
+fn those_who_call_leave_room_for_those_who_are_called() {
+    let bench = Bench::new(2);
+    let callers: Vec<_> = core::iter::from_fn(|| bench.connect(false)).collect();
+    assert_eq!(callers.len(), 6);
+    let chiefs = [bench.connect(true), bench.connect(true)];
+    assert!(chiefs.iter().all(Option::is_some));
+    let mut plane = bench.plane.borrow_mut();
+    plane.command(|control, _| control.disconnect(callers[0], false, false));
+    drop(plane);
+    assert!(bench.connect(false).is_some() && bench.connect(false).is_none());
+}
