@@ -23,6 +23,8 @@ const SHORTEST: usize = 60;
 /// How often a port tells of itself, and for how many times as long that holds (9.2.5.7, 9.2.5.6).
 const INTERVAL: Duration = Duration::from_secs(30);
 const HOLD: u16 = 4;
+/// How long after a line about a neighbour of a port there is none about another one.
+const QUIET: Duration = Duration::from_secs(1);
 /// Neighbours of one port that are kept, and octets of each text.
 const NEIGHBORS: usize = 4;
 const TEXT_LIMIT: usize = 64;
@@ -124,6 +126,8 @@ struct Port {
     is_up: bool,
     is_used: bool,
     due: Instant,
+    /// From when on a neighbour that comes is worth a line of the log again.
+    tells: Instant,
 }
 
 /// LLDP on all ports.
@@ -155,7 +159,13 @@ impl Lldp {
         ports.try_reserve_exact(addresses.len()).map_err(|_| NoMemory)?;
         neighbors.try_reserve_exact(addresses.len() * NEIGHBORS).map_err(|_| NoMemory)?;
         for (address, is_used) in addresses.iter().zip(used) {
-            ports.push(Port { address: *address, is_up: false, is_used, due: Instant::MAX });
+            ports.push(Port {
+                address: *address,
+                is_up: false,
+                is_used,
+                due: Instant::MAX,
+                tells: Instant::ZERO,
+            });
         }
         Ok(Self { ports, neighbors })
     }
@@ -192,7 +202,16 @@ impl Lldp {
             None if time == 0 => {}
             None if at_port < NEIGHBORS && self.neighbors.len() < self.neighbors.capacity() => {
                 self.neighbors.push(neighbor);
-                log::info!("port{}: the neighbour is {} {}", port + 1, neighbor.chassis, neighbor.name);
+                // One that comes and goes all the time does not keep the switch busy with lines.
+                if let Some(port) = self.ports.get_mut(port).filter(|port| port.tells <= now) {
+                    port.tells = now + QUIET;
+                    log::info!(
+                        "port{}: the neighbour is {} {}",
+                        neighbor.port + 1,
+                        neighbor.chassis,
+                        neighbor.name
+                    );
+                }
             }
             None => counters.in_no_room.increment(),
         }
