@@ -155,9 +155,9 @@ impl Control {
         }
     }
 
-    /// When [`Control::poll`] is due at the latest.
+    /// When [`Control::poll`] is due at the latest: entries that stay for ever keep nobody awake.
     pub(super) fn deadline(&self) -> Instant {
-        if self.switch.datapath.flows.is_empty() { Instant::MAX } else { self.next_tick }
+        if self.switch.datapath.flows.timed() == 0 { Instant::MAX } else { self.next_tick }
     }
 
     /// Wakes the tasks of connections over which there is something to say.
