@@ -55,7 +55,10 @@ impl Index {
         if key.is_empty() || key.len() > KEY {
             return Err(StoreError::Key);
         }
-        if self.keys.len() + self.changes.len() >= KEYS {
+        // What is replaced or removed takes no more room than it had, so a store that is full can be changed.
+        let is_new = value.is_some() && self.place(key).is_err();
+        let taken = if is_new { self.keys.len() } else { 0 };
+        if taken + self.changes.len() >= KEYS {
             return Err(StoreError::TooManyKeys);
         }
         let mut copy = Vec::new();

@@ -137,6 +137,15 @@ fn keys_have_limits() {
         let mut transaction = store.begin(0).await?;
         assert_eq!(transaction.put(b"one more").await, Err(StoreError::TooManyKeys));
         store.compact().await?;
+        // A store that is full can be changed, and has room again for what is removed.
+        let mut transaction = store.begin(0).await?;
+        transaction.put(&1usize.to_le_bytes()).await?;
+        transaction.write(b"value").await?;
+        transaction.delete(&2usize.to_le_bytes()).await?;
+        transaction.commit().await?;
+        let mut transaction = store.begin(0).await?;
+        transaction.put(b"one more").await?;
+        transaction.commit().await?;
         Ok::<_, StoreError>(store.keys().count())
     };
     let (result, stored) = with_bytes(formatted(1 << 20), work);
