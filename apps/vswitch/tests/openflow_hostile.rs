@@ -4,6 +4,7 @@ mod checks;
 mod controller;
 mod model;
 
+use controller::Bench;
 use std::path::Path;
 
 /// Numbers that look like chance, the same in every run.
@@ -71,4 +72,22 @@ fn chance_does_no_harm() {
         checks::messages(&octets);
         checks::actions(&octets);
     }
+}
+
+#[test]
+fn of_a_controller_that_does_not_read_nothing_is_put_by() {
+    let mut bench = Bench::new();
+    let controller = bench.controller(4);
+    let mut echo = vec![4, 2, 4, 0, 0, 0, 0, 1];
+    echo.resize(1024, 0);
+    let receive = |bench: &mut Bench| {
+        bench.switch.receive(controller.id, &echo, bench.now, &mut bench.left).expect("it is not over")
+    };
+    let answered = (0..1000).take_while(|_| receive(&mut bench) == 1024).count();
+    assert!((100..200).contains(&answered), "{answered}");
+    assert_eq!(receive(&mut bench), 0, "what waits here would be done at once when there is room");
+    let waiting = bench.switch.output(controller.id).len();
+    bench.switch.sent(controller.id, waiting, bench.now, &mut bench.left).expect("it is not over");
+    assert!(bench.switch.output(controller.id).is_empty());
+    assert_eq!(receive(&mut bench), 1024);
 }

@@ -297,7 +297,8 @@ impl Switch {
             let room = wire::LONGEST.saturating_sub(connection.input.len());
             let rest = bytes.get(taken..).unwrap_or_default();
             let part = rest.get(..room).unwrap_or(rest);
-            if part.is_empty() || connection.is_over {
+            // What waits here would be done at once when there is room.
+            if part.is_empty() || connection.is_over || connection.is_busy() {
                 break;
             }
             if connection.input.try_reserve(part.len()).is_err() {

@@ -6,7 +6,7 @@
 
 use super::control::Control;
 use super::plane::SharedPlane;
-use crate::openflow::ConnectionId;
+use crate::openflow::{ConnectionId, Over};
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::pin::{Pin, pin};
@@ -16,6 +16,7 @@ use unik::net::{Error, Listen, Net, TcpListener, TcpStream};
 use unik::sync::Event;
 use unik::time::{Duration, Sleep, Time};
 use unik::{Spawner, log};
+use unik_sched::time::Instant;
 
 /// Connections that wait to be accepted.
 const BACKLOG: usize = 8;
@@ -25,6 +26,10 @@ const AHEAD: (usize, usize) = (16 * 1024, 32 * 1024);
 const PIECE: usize = 2048;
 /// Pieces that are read or written in one turn.
 const PIECES: usize = 8;
+/// How long a turn takes before frames have theirs, and octets that are done before this is looked at: a few messages, each of which
+/// may look at all entries.
+const TURN: Duration = Duration::from_millis(1);
+const PART: usize = 256;
 /// How long one may be silent before it is asked for a sign of life, and for how long then. A connection has as long to begin.
 const SILENCE: Duration = Duration::from_secs(5);
 /// How long to wait for a connection to be established.
@@ -186,6 +191,7 @@ fn exchange(
     let now = heard.time.recent();
     let plane = talk.plane.clone();
     let id = talk.id;
+    let end = heard.time.now() + TURN;
     for _ in 0..PIECES {
         let mut is_idle = true;
         let written = plane.borrow_mut().command(|control, outputs| {
@@ -221,9 +227,7 @@ fn exchange(
         }
         let fresh = piece.octets.get(piece.start..piece.end).unwrap_or_default();
         if !fresh.is_empty() {
-            let received =
-                plane.borrow_mut().command(|control, outputs| control.receive(id, fresh, now, outputs));
-            let taken = received.unwrap_or(Ok(0)).map_err(|_| End::Over)?;
+            let taken = take(&plane, id, fresh, &heard.time, end).map_err(|_| End::Over)?;
             piece.start += taken;
             is_idle &= taken == 0;
         }
@@ -233,8 +237,34 @@ fn exchange(
         if is_idle {
             return rest(talk, heard, context).map(|()| false);
         }
+        if heard.time.now() >= end {
+            break;
+        }
     }
     Ok(true)
+}
+
+/// Does what messages say, up to `end`. How many octets were taken.
+fn take(
+    plane: &SharedPlane,
+    id: ConnectionId,
+    octets: &[u8],
+    time: &Time,
+    end: Instant,
+) -> Result<usize, Over> {
+    let received = plane.borrow_mut().command(|control, outputs| {
+        let mut taken = 0;
+        for part in octets.chunks(PART) {
+            let count = control.receive(id, part, time.recent(), outputs)?;
+            taken += count;
+            // Behind the first part, so that each turn does something.
+            if count < part.len() || time.now() >= end {
+                break;
+            }
+        }
+        Ok(taken)
+    });
+    received.unwrap_or(Ok(0))
 }
 
 /// A controller that is called is there as soon as it has said which version it speaks.
