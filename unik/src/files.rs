@@ -181,6 +181,10 @@ impl File {
 /// A file that is being read.
 pub struct OpenFile(Opened);
 
+#[cfg_attr(
+    feature = "files-disk",
+    expect(clippy::large_enum_variant, reason = "those on a disk are opened far more often")
+)]
 enum Opened {
     Memory(&'static [u8]),
     Disk(disk::OpenFile),

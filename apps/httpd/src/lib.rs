@@ -62,6 +62,11 @@ mod session;
 mod settings;
 mod site;
 mod status;
+#[cfg(feature = "disk")]
+mod stored;
+#[cfg(not(feature = "disk"))]
+#[path = "no_stored.rs"]
+mod stored;
 mod text;
 #[cfg_attr(not(feature = "tls"), path = "plain.rs")]
 pub mod tls;
@@ -76,3 +81,5 @@ pub use server::Server;
 pub use session::{LINGER, Session, Step};
 pub use settings::{BadSetting, Settings};
 pub use site::{FORMS, File, INDEX, LoadError, is_hidden};
+#[cfg(feature = "disk")]
+pub use stored::{Section, Stored};

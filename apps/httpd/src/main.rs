@@ -5,7 +5,7 @@
 use unik::net::Net;
 use unik::time::Time;
 use unik::{Clock, Config, Counters, Failure, Files, Monitor, Shutdown, Spawner, Syslog};
-use unik_httpd::service;
+use unik_httpd::service::{self, Data};
 use unik_httpd::tls::Door;
 
 #[unik::main]
@@ -22,9 +22,10 @@ async fn main(
     syslog: Syslog,
     config: Config,
 ) -> Result<(), Failure> {
-    let server = service::prepare(&files, &clock, &net, &syslog, &|key| config.get(key))?;
-    let door = Door::open(&files, &clock, &counters)?;
+    let data = Data::read(&files).await?;
+    let server = service::prepare(&data, &clock, &net, &syslog, &|key| config.get(key))?;
+    let door = Door::open(&data, &clock, &counters)?;
     counters.register("httpd", server.clone());
     service::watch(&net, &server, &door, &counters, &spawner, &time, clock.clone(), shutdown).await?;
-    Ok(service::serve(&net, server, door, &spawner, &time, clock, shutdown).await?)
+    Ok(service::serve(&net, (server, data), door, &spawner, &time, clock, shutdown).await?)
 }

@@ -3,6 +3,7 @@
 use crate::range::Parts;
 use crate::site::Form;
 use crate::status::Status;
+use crate::stored::{self, Section};
 use alloc::vec::Vec;
 use core::cmp::min;
 
@@ -17,6 +18,8 @@ pub(crate) struct Output<'a> {
     sent: usize,
     /// Contents behind it that are not sent yet.
     pub(crate) body: &'a [u8],
+    /// Contents behind it that are not in memory.
+    pub(crate) section: Option<Section>,
     /// Parts that follow.
     pub(crate) parts: Option<Multipart<'a>>,
     /// The body of a request that is to be echoed.
@@ -41,6 +44,7 @@ impl<'a> Output<'a> {
             head: Vec::new(),
             sent: 0,
             body: &[],
+            section: None,
             parts: None,
             kept: Vec::new(),
             status: Status::OK,
@@ -60,7 +64,13 @@ impl<'a> Output<'a> {
     /// Octets in front of the contents, before any was sent.
     pub(crate) fn heading(&self) -> usize {
         let rest = if self.parts.is_some() { 0 } else { self.length };
-        (self.head.len() + self.body.len()).saturating_sub(rest)
+        (self.head.len() + stored::length(&(self.body, self.section))).saturating_sub(rest)
+    }
+
+    /// Whether there is nothing more to be sent, up to the next part.
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        self.next().is_empty() && self.section.is_none()
     }
 
     /// Takes notice that so many bytes of that were sent.
@@ -68,6 +78,8 @@ impl<'a> Output<'a> {
     pub(crate) fn sent(&mut self, length: usize) {
         if self.sent < self.head.len() {
             self.sent = min(self.head.len(), self.sent.saturating_add(length));
+        } else if self.section.is_some() {
+            self.section_sent(length);
         } else {
             self.body = self.body.get(length..).unwrap_or_default();
         }
@@ -75,7 +87,7 @@ impl<'a> Output<'a> {
 
     /// Makes place for another head, when all is sent.
     pub(crate) fn clear(&mut self) {
-        (self.sent, self.body) = (0, &[]);
+        (self.sent, self.body, self.section) = (0, &[], None);
         if self.head.capacity() > KEPT {
             self.head = Vec::new();
         } else {

@@ -1,7 +1,8 @@
 //! What stands in the place of TLS in images without it: nothing.
 
+use crate::service::Data;
 pub use crate::session::Session as Conversation;
-use unik::{Clock, Counters, Failure, Files};
+use unik::{Clock, Counters, Failure};
 
 /// Where connections come in: without TLS there is one way.
 #[derive(Clone)]
@@ -13,7 +14,7 @@ impl Door {
     /// # Errors
     /// Never.
     #[inline]
-    pub fn open(_: &Files, _: &Clock, _: &Counters) -> Result<Self, Failure> {
+    pub fn open(_: &Data, _: &Clock, _: &Counters) -> Result<Self, Failure> {
         Ok(Self)
     }
 

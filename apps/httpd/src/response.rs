@@ -13,6 +13,7 @@ use crate::request::{Field, Method, Persistence, Request};
 use crate::server::Server;
 use crate::site::{Form, Found};
 use crate::status::Status;
+use crate::stored::{self, Part};
 use crate::text::{push, push_all, push_number};
 use crate::tls::Scheme;
 use alloc::vec::Vec;
@@ -169,10 +170,10 @@ impl<'a> Writer<'_, 'a> {
             // RFC 9110, 14.2: a range means something to GET alone.
             if let (Method::Get, Some(value)) = (request.method, request.value(Field::Range))
                 && condition::allows_range(request, site.validators(&form), self.manner.wall)
-                && let Some(parts) = range::select(value, form.contents.len())
+                && let Some(parts) = range::select(value, form.length())
             {
                 return match parts.count() {
-                    0 => self.no_range(route, form.contents.len()),
+                    0 => self.no_range(route, form.length()),
                     1 => self.send_part(form, &parts),
                     _ => self.send_parts(form, parts),
                 };
@@ -180,7 +181,7 @@ impl<'a> Writer<'_, 'a> {
         }
         self.begin(Status::OK)?;
         push(&mut self.out.head, site.block(&form))?;
-        self.body(form.contents);
+        self.body(form.part(0..form.length())?);
         Some(())
     }
 
@@ -198,10 +199,10 @@ impl<'a> Writer<'_, 'a> {
     #[inline(never)]
     fn send_part(&mut self, form: Form<'a>, parts: &Parts) -> Option<()> {
         let part = parts.get(0)?;
-        let contents = form.contents.get(part.clone())?;
+        let contents = form.part(part.clone())?;
         self.begin(Status::PARTIAL_CONTENT)?;
-        push_length(&mut self.out.head, contents.len())?;
-        push_range(&mut self.out.head, &part, form.contents.len())?;
+        push_length(&mut self.out.head, stored::length(&contents))?;
+        push_range(&mut self.out.head, &part, form.length())?;
         push(&mut self.out.head, self.server.site().block_of_part(&form))?;
         self.body(contents);
         Some(())
@@ -214,7 +215,7 @@ impl<'a> Writer<'_, 'a> {
         let mut multipart = Multipart { form, parts, next: 0 };
         let mut head = Vec::new();
         while let Some(contents) = next_part(self.server, &mut multipart, &mut head)? {
-            total += head.len() + contents.len();
+            total += head.len() + stored::length(&contents);
         }
         total += head.len();
         self.begin(Status::PARTIAL_CONTENT)?;
@@ -331,7 +332,7 @@ impl<'a> Writer<'_, 'a> {
         push_all(out, fields)?;
         let host = site.host(route.map_or(0, |route| route.number))?;
         if let Some(form) = site.page(host, status.code()).filter(|_| status != Status::OK) {
-            let contents = form.contents;
+            let contents = form.part(0..form.length())?;
             push_all(out, &[site.length_and_type(form), b"\r\n"])?;
             self.body(contents);
             return Some(());
@@ -383,9 +384,11 @@ impl<'a> Writer<'_, 'a> {
     }
 
     /// Lets these contents follow.
-    fn body(&mut self, contents: &'a [u8]) {
-        let contents = if self.manner.is_head { &[] } else { contents };
-        (self.out.length, self.out.body) = (contents.len(), contents);
+    fn body(&mut self, contents: Part<'a>) {
+        let contents = if self.manner.is_head { (&[][..], None) } else { contents };
+        self.out.length = stored::length(&contents);
+        (self.out.body, self.out.section) = contents;
+        self.out.look_first();
     }
 }
 
@@ -404,7 +407,8 @@ fn next_head<'a>(server: &Server<'a>, out: &mut Output<'a>) -> Option<bool> {
     let Some(mut multipart) = out.parts.take() else { return Some(false) };
     out.clear();
     if let Some(contents) = next_part(server, &mut multipart, &mut out.head)? {
-        (out.body, out.parts) = (contents, Some(multipart));
+        (out.body, out.section) = contents;
+        out.parts = Some(multipart);
     }
     Some(true)
 }
@@ -415,7 +419,7 @@ fn next_part<'a>(
     server: &Server<'a>,
     multipart: &mut Multipart<'a>,
     head: &mut Vec<u8>,
-) -> Option<Option<&'a [u8]>> {
+) -> Option<Option<Part<'a>>> {
     head.clear();
     let (form, boundary) = (&multipart.form, boundary(server, &multipart.form));
     let Some(part) = multipart.parts.get(multipart.next) else {
@@ -424,9 +428,9 @@ fn next_part<'a>(
     };
     multipart.next += 1;
     push_all(head, &[BOUNDARY, boundary, b"\r\n", server.site().type_line(form)])?;
-    push_range(head, &part, form.contents.len())?;
+    push_range(head, &part, form.length())?;
     push(head, b"\r\n")?;
-    Some(Some(form.contents.get(part)?))
+    Some(Some(form.part(part)?))
 }
 
 /// What separates parts: the hash of the contents, which does not occur in them.

@@ -7,6 +7,7 @@ use crate::metrics::{self, Numbers};
 use crate::settings::Settings;
 use crate::site::{File, LoadError, Site};
 use crate::status::Status;
+use crate::stored::{Ledger, Storage};
 use alloc::vec::Vec;
 use core::cell::Cell;
 use unik_sched::counter::CounterSet;
@@ -30,6 +31,7 @@ pub struct Server<'a> {
     site: Site<'a>,
     settings: Settings,
     counters: Counters,
+    ledger: Ledger,
     log: Option<Log>,
     metrics: Option<Numbers>,
     /// Connections that have a seat.
@@ -49,12 +51,23 @@ impl<'a> Server<'a> {
         files: &mut dyn Iterator<Item = File<'a>>,
         settings: Settings,
     ) -> Result<Self, LoadError<'a>> {
-        let site = Site::load(files)?;
+        Self::load_with(files, Storage::NONE, settings)
+    }
+
+    /// The same, with files that are elsewhere.
+    #[inline]
+    pub(crate) fn load_with(
+        files: &mut dyn Iterator<Item = File<'a>>,
+        storage: Storage<'_>,
+        settings: Settings,
+    ) -> Result<Self, LoadError<'a>> {
+        let site = Site::load(files, storage)?;
         let beginning = Cell::new((0, begin(0)));
         Ok(Self {
             site,
             settings,
             counters: Counters::new(),
+            ledger: Ledger::new(),
             log: None,
             metrics: None,
             open: Cell::new(0),
@@ -83,6 +96,11 @@ impl<'a> Server<'a> {
     /// What it has counted.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    #[cfg_attr(not(feature = "disk"), expect(dead_code, reason = "nothing is counted there"))]
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Connections that are served at this moment.
@@ -157,5 +175,6 @@ impl<'a> Server<'a> {
 impl CounterSet for Server<'_> {
     fn visit(&self, visit: &mut dyn FnMut(&'static str, u64)) {
         self.counters.visit(visit);
+        self.ledger.visit(visit);
     }
 }

@@ -4,13 +4,19 @@
 //! timer, which is set anew only when it would ring too late, and on its seat. When the appliance is asked to end, nothing new
 //! is accepted, and connections close behind the responses to the requests that have begun to arrive.
 
+#[cfg(feature = "disk")]
+mod storage;
+#[cfg(not(feature = "disk"))]
+#[path = "service/no_storage.rs"]
+mod storage;
+
 use crate::access::Client;
 use crate::configuration::ConfigurationError;
 use crate::metrics::Kind;
 use crate::server::Server;
 use crate::session::{LINGER, Session, Step};
 use crate::settings::{BadSetting, Settings};
-use crate::site::{File, LoadError};
+use crate::site::LoadError;
 use crate::tls::{Conversation, Door};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -21,12 +27,15 @@ use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
+pub use storage::Data;
+use storage::{Reader, Storage};
+use unik::files::FileError;
 use unik::io::{Read, Write};
 use unik::net::{self, Listen, Net, TcpListener, TcpStream};
 use unik::sync::{Event, Lines};
 use unik::time::{Duration, Sleep, Time};
 use unik::{
-    Admitted, Clock, Counters, Destinations, Failure, Files, Refusal, Seats, Shutdown, Spawner, Syslog, log,
+    Admitted, Clock, Counters, Destinations, Failure, Refusal, Seats, Shutdown, Spawner, Syslog, log,
     yield_now,
 };
 use unik_sched::has_memory;
@@ -69,6 +78,8 @@ pub enum Error {
     Setting(BadSetting),
     /// The file `httpd.toml` of the data is wrong.
     Configuration(ConfigurationError<'static>),
+    /// A file that is needed as a whole cannot be read.
+    File(&'static str, FileError),
     /// A socket failed.
     Net(net::Error),
     /// The task that accepts cannot be started.
@@ -82,6 +93,11 @@ impl fmt::Display for Error {
             Self::NoMemory => f.write_str("there is no memory to serve this data: give the machine more"),
             Self::Setting(error) => error.fmt(f),
             Self::Configuration(error) => error.fmt(f),
+            Self::File(path, error) => {
+                f.write_str(path)?;
+                f.write_str(" cannot be read: ")?;
+                error.fmt(f)
+            }
             Self::Net(error) => error.fmt(f),
             Self::TooManyTasks => f.write_str("the limit on tasks is reached"),
         }
@@ -109,7 +125,7 @@ impl From<LoadError<'static>> for Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::NoFiles | Error::Setting(_) | Error::Configuration(_) => {
+            Error::NoFiles | Error::Setting(_) | Error::Configuration(_) | Error::File(..) => {
                 Self::Configuration(error.to_string())
             }
             error => Self::Error(Box::new(error)),
@@ -123,14 +139,14 @@ impl From<net::Error> for Error {
     }
 }
 
-/// A server of all `files` that serves as the configuration says, of which `get` gives the value of each word. Its access log, if it
+/// A server of all files of `data` that serves as the configuration says, of which `get` gives the value of each word. Its access log, if it
 /// has one, is carried by `syslog`, through `net`.
 ///
 /// # Errors
 /// [`Error::Setting`] and [`Error::Configuration`] name the word that is wrong, [`Error::NoFiles`] where there is nothing to serve, [`Error::NoMemory`].
 #[inline(never)]
 pub fn prepare(
-    files: &Files,
+    data: &Data,
     clock: &Clock,
     net: &Net,
     syslog: &Syslog,
@@ -138,12 +154,7 @@ pub fn prepare(
 ) -> Result<Rc<Server<'static>>, Error> {
     let settings = Settings::read(get)?;
     let now = clock.since_epoch().map(|now| now.as_secs());
-    let mut files = files.files().map(|file| File {
-        path: file.path(),
-        contents: file.contents().unwrap_or_default(),
-        modified: file.modified().map(|modified| passed(modified, now)),
-    });
-    let mut server = Server::load(&mut files, settings)?;
+    let mut server = storage::load(data, settings, &|modified| passed(modified, now))?;
     if server.files() == 0 {
         return Err(Error::NoFiles);
     }
@@ -176,7 +187,7 @@ fn passed(moment: u32, now: Option<u64>) -> u32 {
 /// [`Error::Net`] where the port cannot be opened, [`Error::NoMemory`], [`Error::TooManyTasks`].
 pub async fn serve(
     net: &Net,
-    server: Rc<Server<'static>>,
+    (server, data): (Rc<Server<'static>>, Data),
     door: Door,
     spawner: &Spawner,
     time: &Time,
@@ -184,7 +195,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), Error> {
     let (sent, seats) = dimension(net, server.settings()).ok_or(Error::NoMemory)?;
-    let shared = Shared::new(server, time, clock, shutdown, seats);
+    let shared = Shared::new(server, data.into(), time, clock, shutdown, seats);
     for (name, port, door) in door.entrances(PORT) {
         start(net, listen(port, sent), &shared, door, name, spawner).await?;
     }
@@ -227,7 +238,7 @@ pub async fn watch(
     let watcher = watcher(server.clone(), registry.clone(), time.clone()).ok_or(Error::NoMemory)?;
     registry.register("metrics", watcher.clone());
     let seats = Seats::try_new(WATCHERS, None).ok_or(Error::NoMemory)?;
-    let shared = Shared::new(watcher, time, clock, shutdown, seats);
+    let shared = Shared::new(watcher, Storage::none(), time, clock, shutdown, seats);
     start(net, listen, &shared, door.clone(), "metrics", spawner).await
 }
 
@@ -301,11 +312,14 @@ struct Shared {
     seats: RefCell<Seats>,
     /// A connection has been closed.
     closed: Event,
+    /// Where the files are that are not in memory.
+    storage: Storage,
 }
 
 impl Shared {
     fn new(
         server: Rc<Server<'static>>,
+        storage: Storage,
         time: &Time,
         clock: Clock,
         shutdown: Shutdown,
@@ -319,6 +333,7 @@ impl Shared {
             shutdown,
             seats: RefCell::new(seats),
             closed: Event::new(),
+            storage,
         })
     }
 
@@ -481,6 +496,7 @@ async fn converse(
     timer: &mut Sleep,
 ) -> Result<(), net::Error> {
     let server = &*shared.server;
+    let mut reader = Reader::default();
     loop {
         let now = shared.time.recent();
         let step = session.advance(server, now, shared.wall(now));
@@ -496,18 +512,26 @@ async fn converse(
                 continue;
             }
         }
-        let event = poll_fn(|context| {
-            let moved = if step == Step::Read {
-                pin!(stream.read(session.space())).poll(context)
-            } else {
-                pin!(stream.write(session.output())).poll(context)
-            };
-            match moved {
-                Poll::Ready(moved) => Poll::Ready(moved.map(Wake::Moved)),
-                Poll::Pending => wait(session, shared, place, timer, context).map(Ok),
-            }
-        });
-        match (event.await?, step) {
+        let event = if let Some(section) = session.section() {
+            let went_on =
+                storage::go_on(stream, session, shared, place, timer, (&mut reader, section)).await?;
+            let Some(event) = went_on else { continue };
+            event
+        } else {
+            let moved = poll_fn(|context| {
+                let moved = if step == Step::Read {
+                    pin!(stream.read(session.space())).poll(context)
+                } else {
+                    pin!(stream.write(session.output())).poll(context)
+                };
+                match moved {
+                    Poll::Ready(moved) => Poll::Ready(moved.map(Wake::Moved)),
+                    Poll::Pending => wait(session, shared, place, timer, context).map(Ok),
+                }
+            });
+            moved.await?
+        };
+        match (event, step) {
             (Wake::Moved(0), Step::Read) => return Ok(()),
             (Wake::Moved(length), Step::Read) => session.received(length),
             (Wake::Moved(length), _) => {

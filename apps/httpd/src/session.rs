@@ -4,6 +4,9 @@
 //! [`Session::space`], calls [`Session::advance`], does what the [`Step`] says, and calls [`Session::expire`] at
 //! [`Session::deadline`].
 
+#[cfg(feature = "disk")]
+mod stored;
+
 use crate::access::Access;
 use crate::body::{Body, Read};
 use crate::output::Output;
@@ -13,6 +16,7 @@ use crate::scan::{Bounds, Found, Scan};
 use crate::server::Server;
 use crate::settings::Settings;
 use crate::status::Status;
+use crate::stored::Section;
 use crate::tls::Scheme;
 use alloc::vec::Vec;
 use core::cmp::{max, min};
@@ -137,6 +141,20 @@ impl<'a> Session<'a> {
         self.output.next()
     }
 
+    /// What is to be sent next where [`Session::output`] is empty, or to be looked at before anything is: contents that are not in
+    /// memory.
+    #[inline]
+    pub fn section(&self) -> Option<Section> {
+        self.output.section.filter(|section| self.output.is_due(section))
+    }
+
+    /// Takes contents that belong to the [`Session::section`] over, to send them in a form of its own. Whether it has: one without
+    /// TLS does not, and has them sent as they are.
+    #[inline]
+    pub fn enclose(&mut self, _: &[u8], _: &Server<'a>, _: Instant) -> bool {
+        false
+    }
+
     /// Takes notice that `length` octets of [`Session::output`] were given to the connection by `now`.
     pub fn sent(&mut self, length: usize, settings: &Settings, now: Instant) {
         self.output.sent(length);
@@ -147,7 +165,7 @@ impl<'a> Session<'a> {
         self.response_sent = self.response_sent.saturating_add(length);
         self.waits_since = now;
         self.deadline = now + settings.idle_time;
-        if !self.output.next().is_empty() {
+        if !self.output.is_done() {
             // A client that takes an octet now and then does not keep the connection.
             let share = Duration::from_secs((self.response_sent / settings.rate.max(1)) as u64);
             self.deadline = min(now, self.response_began + share) + settings.idle_time;
@@ -166,7 +184,7 @@ impl<'a> Session<'a> {
 
     /// The client took too long. [`Session::advance`] then says how it ends.
     pub fn expire(&mut self, server: &Server<'a>, wall: Option<u64>) {
-        if !self.output.next().is_empty() {
+        if !self.output.is_done() {
             server.counters().slow_responses.increment();
             self.state = State::Aborting;
             return;
@@ -203,7 +221,7 @@ impl<'a> Session<'a> {
             if let State::Aborting = self.state {
                 return Step::Abort;
             }
-            if !self.output.next().is_empty() {
+            if !self.output.is_done() {
                 return Step::Write;
             }
             match response::go_on(server, &mut self.output) {
@@ -356,7 +374,7 @@ impl<'a> Session<'a> {
     /// The response to a request is written, if there was memory for it, and so much of the input is done with.
     fn answered(&mut self, server: &Server<'a>, now: Instant, length: usize, written: Option<Persistence>) {
         let Some(persistence) = written else { return self.starve(server) };
-        server.count(self.output.status);
+        self.count(server);
         self.begin_response(server, now, length);
         if self.untold.is_none() {
             self.consume(length);
@@ -390,9 +408,17 @@ impl<'a> Session<'a> {
         if written.is_none() {
             return self.starve(server);
         }
-        server.count(self.output.status);
+        self.count(server);
         self.begin_response(server, now, length);
         self.state = State::Refusing;
+    }
+
+    /// Counts the response that is written. One that may turn out to be another one is counted when that is known.
+    #[inline]
+    fn count(&self, server: &Server<'a>) {
+        if self.section().is_none() {
+            server.count(self.output.status);
+        }
     }
 
     /// Writes the line of the log for the response that was sent, or given up, with so many octets of contents.

@@ -9,7 +9,7 @@ mod index;
 mod place;
 
 pub use index::INDEX;
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "disk", feature = "tls"))]
 pub(crate) use place::SECRETS;
 pub use place::{FORMS, is_hidden};
 
@@ -19,6 +19,7 @@ use crate::configuration::{CONFIGURATION, Configuration, ConfigurationError, Fie
 use crate::date;
 use crate::hash;
 use crate::media;
+use crate::stored::{Storage, Stored};
 use crate::text::{push, push_all, push_number};
 use alloc::vec::Vec;
 use core::cmp::{Ordering, min};
@@ -84,6 +85,8 @@ pub(crate) enum Found {
 struct Resource<'a> {
     /// Its path is that in its host.
     file: File<'a>,
+    /// Where the contents are instead, if they are not in memory.
+    stored: Option<Stored>,
     /// The number of its host; behind all hosts, again for each, the places of forms.
     place: usize,
     hash: u128,
@@ -91,10 +94,19 @@ struct Resource<'a> {
     forms: (usize, usize),
 }
 
+impl Resource<'_> {
+    /// Octets of its contents, wherever they are.
+    fn length(&self) -> usize {
+        self.stored.map_or(self.file.contents.len(), Stored::length)
+    }
+}
+
 /// Contents as they are sent, and the fields that tell of them.
 #[derive(Clone, Copy)]
 pub(crate) struct Form<'a> {
     pub(crate) contents: &'a [u8],
+    /// Where the contents are instead, if they are not in memory.
+    pub(crate) stored: Option<Stored>,
     coding: Coding,
     modified: Option<u32>,
     /// Where its block begins: the length, then the type, then what a part has too, then what a client is told that has it already.
@@ -110,17 +122,21 @@ impl<'a> Site<'a> {
     ///
     /// # Errors
     /// [`LoadError`].
-    pub(crate) fn load(files: &mut dyn Iterator<Item = File<'a>>) -> Result<Self, LoadError<'a>> {
+    pub(crate) fn load(
+        files: &mut dyn Iterator<Item = File<'a>>,
+        storage: Storage<'_>,
+    ) -> Result<Self, LoadError<'a>> {
         let mut resources = Vec::new();
         let (mut text, mut prepared): (&[u8], &[u8]) = (&[], &[]);
-        for file in files {
+        for (index, file) in files.enumerate() {
             if file.path == CONFIGURATION {
                 text = file.contents;
             } else if file.path == INDEX {
                 prepared = file.contents;
             } else {
                 resources.try_reserve(1).map_err(|_| LoadError::NoMemory)?;
-                resources.push(Resource { file, place: 0, hash: 0, forms: (0, 0) });
+                let stored = storage.of(index);
+                resources.push(Resource { file, stored, place: 0, hash: 0, forms: (0, 0) });
             }
         }
         let configuration = Configuration::parse(text).map_err(LoadError::Configuration)?;
@@ -138,7 +154,7 @@ impl<'a> Site<'a> {
     #[inline(never)]
     fn describe_all(&mut self) -> Option<()> {
         for resource in &mut self.resources {
-            resource.hash = hash::of(resource.file.contents);
+            resource.hash = resource.stored.map_or_else(|| hash::of(resource.file.contents), Stored::tag);
         }
         (0..self.count).try_for_each(|index| self.describe(index))
     }
@@ -179,16 +195,18 @@ impl<'a> Site<'a> {
         let fields = |take: &mut dyn FnMut(&Field<'a>) -> Option<()>| {
             self.configuration.fields((resource.place, file.path.as_bytes()), false, take)
         };
-        let contents = holder.file.contents;
+        let (contents, stored) = (holder.file.contents, holder.stored);
         let start = out.len();
         push(out, b"Content-Length: ")?;
-        push_number(out, contents.len())?;
+        push_number(out, holder.length())?;
         push(out, b"\r\n")?;
         let media_type = out.len();
         fields(&mut |field| if field.is_type() { push_all(out, &field.line()) } else { Some(()) })?;
         if out.len() == media_type {
             let name = media::media_type(file.path);
-            let is_utf8 = media::is_text(name) && core::str::from_utf8(file.contents).is_ok();
+            // Of contents that are elsewhere it is not known.
+            let is_known = resource.stored.is_none() && media::is_text(name);
+            let is_utf8 = is_known && core::str::from_utf8(file.contents).is_ok();
             let charset: &[u8] = if is_utf8 { b"; charset=utf-8\r\n" } else { b"\r\n" };
             push_all(out, &[b"Content-Type: ", name.as_bytes(), charset])?;
         }
@@ -211,7 +229,7 @@ impl<'a> Site<'a> {
         }
         push_all(out, &[b"ETag: \"", &tag, b"\"\r\n\r\n"])?;
         let (end, modified) = (out.len(), file.modified);
-        Some(Form { contents, coding, modified, start, media_type, rest, validators, end })
+        Some(Form { contents, stored, coding, modified, start, media_type, rest, validators, end })
     }
 
     /// How many files there are.
@@ -265,7 +283,7 @@ impl<'a> Site<'a> {
             let name = resource.file.path.as_bytes().strip_prefix(folder)?;
             let Some(slash) = name.iter().position(|&byte| byte == b'/') else {
                 at += 1;
-                return Some((name, Some(resource.file.contents.len())));
+                return Some((name, Some(resource.length())));
             };
             // Behind all that is in this folder: a slash is followed by a zero.
             let inner = resource.file.path.as_bytes().get(..folder.len() + slash)?;
@@ -290,7 +308,7 @@ impl<'a> Site<'a> {
         let forms = self.forms.get(first..end)?;
         let Some(wishes) = wishes.filter(|_| forms.len() > 1) else { return forms.first() };
         let taken = forms.iter().filter(|form| wishes.weight(form.coding) > 0);
-        taken.max_by_key(|form| (wishes.weight(form.coding), usize::MAX - form.contents.len()))
+        taken.max_by_key(|form| (wishes.weight(form.coding), usize::MAX - form.length()))
     }
 
     /// Whether a resource has compressed forms.

@@ -25,6 +25,8 @@ impl Status {
     pub(crate) const EXPECTATION_FAILED: Self = Self("417 Expectation Failed");
     pub(crate) const MISDIRECTED_REQUEST: Self = Self("421 Misdirected Request");
     pub(crate) const FIELDS_TOO_LARGE: Self = Self("431 Request Header Fields Too Large");
+    #[cfg_attr(not(feature = "disk"), expect(dead_code, reason = "only what has to be read can fail"))]
+    pub(crate) const INTERNAL_SERVER_ERROR: Self = Self("500 Internal Server Error");
     pub(crate) const NOT_IMPLEMENTED: Self = Self("501 Not Implemented");
     pub(crate) const SERVICE_UNAVAILABLE: Self = Self("503 Service Unavailable");
     pub(crate) const VERSION_NOT_SUPPORTED: Self = Self("505 HTTP Version Not Supported");

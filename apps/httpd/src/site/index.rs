@@ -73,8 +73,7 @@ impl<'a> Site<'a> {
     fn read_form(&self, index: &mut Index<'a>, number: usize, line: &mut Vec<u8>) -> Option<Form<'a>> {
         let (resource, holder) = (self.resources.get(number)?, index.number(4)?);
         let held = self.resources.get(holder)?;
-        let contents = held.file.contents;
-        let is_length = index.number(4)? == contents.len();
+        let is_length = index.number(4)? == held.length();
         let coding = *Coding::ALL.get(index.number(1)?)?;
         let is_own = match coding {
             Coding::Identity => holder == number,
@@ -94,7 +93,7 @@ impl<'a> Site<'a> {
         let block = index.take(end)?;
         line.clear();
         push(line, b"Content-Length: ")?;
-        push_number(line, contents.len())?;
+        push_number(line, held.length())?;
         push(line, b"\r\n")?;
         let is_line =
             |from: usize, to: usize| block.get(from..to).is_some_and(|lines| lines.ends_with(b"\r\n"));
@@ -104,7 +103,8 @@ impl<'a> Site<'a> {
             && block.get(validators..)?.len() > TAG_LENGTH + BEHIND_TAG
             && block.ends_with(b"\"\r\n\r\n");
         (is_length && is_own && has_lines).then_some(Form {
-            contents,
+            contents: held.file.contents,
+            stored: held.stored,
             coding,
             modified: resource.file.modified,
             start,
@@ -131,7 +131,7 @@ impl<'a> Site<'a> {
                 let holder = places
                     .iter()
                     .find_map(|place| self.find(*place, path, form.coding.suffix().as_bytes()))?;
-                for number in [holder, form.contents.len()] {
+                for number in [holder, form.length()] {
                     push(out, &u32::try_from(number).ok()?.to_le_bytes())?;
                 }
                 push(out, &[form.coding as u8])?;

@@ -4,6 +4,7 @@ use super::secure::Secure;
 use crate::server::Server;
 use crate::session::{Session, Step};
 use crate::settings::Settings;
+use crate::stored::Section;
 use alloc::boxed::Box;
 use unik_sched::time::Instant;
 
@@ -31,6 +32,14 @@ impl<'a> Conversation<'a> {
         match &self.0 {
             Kind::Plain(session) => session,
             Kind::Secure(secure) => secure.session(),
+        }
+    }
+
+    #[cfg(feature = "disk")]
+    fn session_mut(&mut self) -> &mut Session<'a> {
+        match &mut self.0 {
+            Kind::Plain(session) => session,
+            Kind::Secure(secure) => secure.session_mut(),
         }
     }
 
@@ -64,6 +73,35 @@ impl<'a> Conversation<'a> {
             Kind::Plain(session) => session.sent(length, settings, now),
             Kind::Secure(secure) => secure.sent(length, settings, now),
         }
+    }
+
+    /// As [`Session::section`].
+    #[inline]
+    pub fn section(&self) -> Option<Section> {
+        match &self.0 {
+            Kind::Plain(session) => session.section(),
+            Kind::Secure(secure) => secure.section(),
+        }
+    }
+
+    /// As [`Session::enclose`].
+    pub fn enclose(&mut self, contents: &[u8], server: &Server<'a>, now: Instant) -> bool {
+        match &mut self.0 {
+            Kind::Plain(session) => session.enclose(contents, server, now),
+            Kind::Secure(secure) => secure.enclose(contents, server, now),
+        }
+    }
+
+    /// As [`Session::found`].
+    #[cfg(feature = "disk")]
+    pub fn found(&mut self, server: &Server<'a>) {
+        self.session_mut().found(server);
+    }
+
+    /// As [`Session::lost`].
+    #[cfg(feature = "disk")]
+    pub fn lost(&mut self, server: &Server<'a>, now: Instant, wall: Option<u64>) {
+        self.session_mut().lost(server, now, wall);
     }
 
     /// As [`Session::deadline`]: a handshake has the time of the first head.

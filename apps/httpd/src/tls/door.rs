@@ -1,11 +1,12 @@
 //! How the service comes by TLS: the one part of it that knows the system.
 
 use super::{Conversation, Error, Tls};
+use crate::service::Data;
 use crate::session::Session;
 use alloc::rc::Rc;
 use alloc::string::ToString as _;
 use alloc::sync::Arc;
-use unik::{Clock, Counters, Failure, Files};
+use unik::{Clock, Counters, Failure};
 
 /// The port of HTTPS (RFC 9110, 4.2.2).
 const PORT: u16 = 443;
@@ -22,10 +23,10 @@ impl Door {
     ///
     /// # Errors
     /// [`Failure::Configuration`] names the certificate or key that is wrong.
-    pub fn open(files: &Files, clock: &Clock, counters: &Counters) -> Result<Self, Failure> {
+    pub fn open(data: &Data, clock: &Clock, counters: &Counters) -> Result<Self, Failure> {
         let clock = clock.clone();
         let wall = Arc::new(move || clock.since_epoch().map(|since| since.as_secs()));
-        let tls = Rc::new(Tls::load(&mut files.iter(), wall)?);
+        let tls = Rc::new(Tls::load(&mut data.in_memory(), wall)?);
         counters.register("httpd.tls", tls.clone());
         Ok(Self { tls, is_secure: false })
     }

@@ -9,6 +9,7 @@ use super::Tls;
 use crate::server::Server;
 use crate::session::{Session, Step};
 use crate::settings::Settings;
+use crate::stored::Section;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cmp::min;
@@ -84,6 +85,23 @@ impl<'a> Secure<'a> {
 
     pub(super) fn session(&self) -> &Session<'a> {
         &self.session
+    }
+
+    #[cfg(feature = "disk")]
+    pub(super) fn session_mut(&mut self) -> &mut Session<'a> {
+        &mut self.session
+    }
+
+    /// What of the session's contents is not in memory and can be sent now: there is room for it.
+    #[inline]
+    pub(super) fn section(&self) -> Option<Section> {
+        self.session.section().filter(|_| self.phase == Phase::Talking && self.channel.room().is_some())
+    }
+
+    /// Puts as much of these contents of the session's section into records as there is room for.
+    pub(super) fn enclose(&mut self, contents: &[u8], server: &Server<'a>, now: Instant) -> bool {
+        self.transfer(Some(contents), server, now);
+        true
     }
 
     pub(super) fn space(&mut self) -> &mut [u8] {
@@ -192,13 +210,11 @@ impl<'a> Secure<'a> {
     fn talk(&mut self, server: &Server<'a>, now: Instant, wall: Option<u64>) -> Option<Step> {
         let step = self.session.advance(server, now, wall);
         if step == Step::Write {
-            let Some(room) = self.channel.room() else { return Some(Step::Write) };
-            let output = self.session.output();
-            let output = output.get(..room).unwrap_or(output);
-            match self.channel.pump(TURN_MEMORY, Outgoing::Data(output)) {
-                Ok(_) => self.session.sent(output.len(), server.settings(), now),
-                Err(trouble) => self.fail(trouble),
+            // What is not in memory comes from outside.
+            if self.channel.room().is_none() || self.session.section().is_some() {
+                return Some(Step::Write);
             }
+            self.transfer(None, server, now);
             return None;
         }
         if step == Step::Read && self.channel.give(&mut self.session) {
@@ -226,6 +242,17 @@ impl<'a> Secure<'a> {
             Err(trouble) => self.fail(trouble),
         }
         None
+    }
+
+    /// Puts what the session has to send, or what is read for it, into records, as far as there is room for it.
+    fn transfer(&mut self, contents: Option<&[u8]>, server: &Server<'a>, now: Instant) {
+        let Some(room) = self.channel.room() else { return };
+        let output = contents.unwrap_or(self.session.output());
+        let output = output.get(..room).unwrap_or(output);
+        match self.channel.pump(TURN_MEMORY, Outgoing::Data(output)) {
+            Ok(_) => self.session.sent(output.len(), server.settings(), now),
+            Err(trouble) => self.fail(trouble),
+        }
     }
 
     /// Makes room for what comes next. A record that is too long for that is none.
