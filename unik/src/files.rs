@@ -47,12 +47,7 @@ impl Files {
 
     /// Every file with all that is known of it, in the order in which they are stored.
     pub fn files(&self) -> impl Iterator<Item = File> + use<> {
-        let stored = match self.0 {
-            Source::Archive(_) => None,
-            Source::Disk(tree) => Some(disk::files(tree)),
-        };
-        let archived = self.archive().files().map(|file| File(Kind::Memory(file)));
-        archived.chain(stored.into_iter().flatten().map(|file| File(Kind::Disk(file))))
+        disk::files(*self)
     }
 
     /// The contents of the file at `path`, if they are in memory.
@@ -121,6 +116,7 @@ pub struct File(Kind);
 #[derive(Clone, Copy)]
 enum Kind {
     Memory(archive::File<'static>),
+    #[cfg_attr(not(feature = "files-disk"), expect(dead_code, reason = "it cannot exist"))]
     Disk(disk::File),
 }
 

@@ -1,6 +1,6 @@
 //! Files on a disk: the disk is opened, the partition found, and all directories are walked through once.
 
-use super::{Files, Source};
+use super::{Files, Kind, Source};
 use crate::backend;
 use crate::disk::{open_with, unusable};
 use crate::outcome::Failure;
@@ -52,8 +52,13 @@ impl File {
     }
 }
 
-pub(super) fn files(tree: Tree) -> impl Iterator<Item = File> {
-    tree.nodes().iter().map(move |node| File { tree, node })
+pub(super) fn files(files: Files) -> impl Iterator<Item = super::File> {
+    let stored = match files.0 {
+        Source::Archive(_) => None,
+        Source::Disk(tree) => Some(tree.nodes().iter().map(move |node| File { tree, node })),
+    };
+    let archived = files.archive().files().map(|file| super::File(Kind::Memory(file)));
+    archived.chain(stored.into_iter().flatten().map(|file| super::File(Kind::Disk(file))))
 }
 
 pub(super) fn is_present(system: &System) -> bool {

@@ -1,12 +1,11 @@
 //! Files are in memory only: nothing of what would be on a disk exists, and so nothing that is done with it is linked.
 
-use super::Files;
+use super::{Files, Kind};
 use crate::outcome::Failure;
 use crate::resource::at_once;
 use crate::system::System;
 use core::convert::Infallible;
-use core::iter::Empty;
-use core::{fmt, iter};
+use core::fmt;
 
 /// What is said where there are no files.
 pub(super) const NOWHERE: &str = "this image needs data: start it with --data DIR (an archive as -initrd), or build it \
@@ -66,8 +65,8 @@ impl core::ops::Deref for Contents {
     }
 }
 
-pub(super) fn files(_: Tree) -> Empty<File> {
-    iter::empty()
+pub(super) fn files(files: Files) -> impl Iterator<Item = super::File> {
+    files.archive().files().map(|file| super::File(Kind::Memory(file)))
 }
 
 pub(super) fn take(system: &System) -> impl Future<Output = Result<Files, Failure>> {
