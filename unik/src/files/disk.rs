@@ -114,6 +114,9 @@ async fn find(system: &System, place: Place) -> Result<Tree, String> {
         _ => (0, None),
     };
     let (name, cache) = loop {
+        if !is_present(system) {
+            return Err(format!("files= names disk{number}, and there is no such disk"));
+        }
         let (name, disk, pool) = open_with(system, true)?;
         // Another parameter of `main` may have taken the first ones.
         if place == Place::Any || name.strip_prefix("disk").and_then(|own| own.parse().ok()) == Some(number) {
