@@ -358,6 +358,27 @@ fn damaged_file_systems_end_in_an_answer() {
 }
 
 #[test]
+fn the_corpus_of_disks_and_its_mutations_do_no_harm() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/ext4");
+    let mut random = Random::new(4);
+    for file in fs::read_dir(folder).expect("there is a corpus") {
+        let seed = fs::read(file.expect("a file").path()).expect("it can be read");
+        for round in 0..100 {
+            let mut disk = if round == 0 { seed.clone() } else { random.spoilt(&seed) };
+            disk.truncate(disk.len() / 512 * 512);
+            let mut world = holding(&disk, 16);
+            let tree = open(&mut world, 0);
+            assert!(round > 0 || tree.is_ok());
+            let Ok(tree) = tree else { continue };
+            for node in tree.nodes() {
+                // What is damaged is an error, or as long as it says.
+                let _ = world.run(read(&tree, node, node.length() / 2, node.length() / 2 + 50_000));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_directory_that_is_in_itself_is_not_followed_for_ever() {
     let folder = Folder::new();
     fs::create_dir_all(folder.tree().join("one/two")).unwrap();
