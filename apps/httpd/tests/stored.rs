@@ -66,9 +66,13 @@ fn answer(server: &Server<'static>, text: &str, disk: &mut Disk, most: usize) ->
 }
 
 fn unreadable(server: &Server<'_>) -> u64 {
+    counted(server, "unreadable")
+}
+
+fn counted(server: &Server<'_>, counter: &str) -> u64 {
     let mut found = 0;
     server.visit(&mut |name, value| {
-        if name == "unreadable" {
+        if name == counter {
             found = value;
         }
     });
@@ -153,4 +157,63 @@ fn what_cannot_be_read_is_said_if_nothing_is_sent_yet() {
     let (sent, step) = answer(&server, &get("/large.bin", ""), &mut Disk(4), usize::MAX);
     assert!(sent.starts_with(b"HTTP/1.1 200 OK\r\n") && sent.len() > 3000 && sent.len() < 4000);
     assert_eq!((step, unreadable(&server)), (Step::Abort, 2));
+}
+
+#[test]
+fn a_response_is_counted_as_what_it_became() {
+    let server = server();
+    let (_, step) = answer(&server, &get("/large.bin", "Range: bytes=0-9\r\n"), &mut Disk(100), usize::MAX);
+    assert_eq!((step, counted(&server, "successes"), counted(&server, "server_errors")), (Step::Read, 1, 0));
+    let (sent, _) = answer(&server, &get("/large.bin", ""), &mut Disk(0), usize::MAX);
+    assert!(sent.is_empty());
+    assert_eq!(
+        (counted(&server, "successes"), counted(&server, "server_errors")),
+        (1, 0),
+        "nothing was said"
+    );
+    // The page that tells of what cannot be read can be read this time.
+    let files = [
+        File { path: "large.bin", contents: b"", modified: None },
+        File { path: "500.html", contents: b"<p>Sorry", modified: None },
+    ];
+    let stored = |index| (index == 0).then_some(Stored { file: 71, length: 10_000, tag: 1 });
+    let server = Server::load_stored(&mut files.into_iter(), &stored, Settings::default()).expect("memory");
+    let (sent, _) = answer(&server, &get("/large.bin", ""), &mut Disk(0), usize::MAX);
+    assert!(sent.ends_with(b"\r\n\r\n<p>Sorry"));
+    assert_eq!((counted(&server, "successes"), counted(&server, "server_errors")), (0, 1));
+}
+
+#[test]
+fn a_site_on_a_disk_is_served_as_its_configuration_says() {
+    let configuration = "[[host]]\nnames = ['b']\nroot = '/b'\nlisting = true\n\
+        [[header]]\nending = '.css'\nset = { Cache-Control = 'max-age=60' }\n";
+    let file = |path, contents| File { path, contents, modified: None };
+    let files = [
+        file("httpd.toml", configuration.as_bytes()),
+        file("a.css", b""),
+        file("a.css.br", b""),
+        file("b/c.bin", b""),
+    ];
+    let stored = |index| {
+        let length = [None, Some(9000), Some(3000), Some(1234)][index]?;
+        Some(Stored { file: index + 70, length, tag: index as u128 })
+    };
+    let server =
+        Server::load_stored(&mut files.into_iter(), &stored, Settings::default()).expect("a right site");
+    let (sent, step) = answer(&server, &get("/a.css", "Accept-Encoding: br\r\n"), &mut Disk(100), usize::MAX);
+    assert_eq!(step, Step::Read);
+    let end = sent.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+    let head = String::from_utf8_lossy(&sent[..end]);
+    for line in
+        ["Content-Length: 3000", "Content-Encoding: br", "Vary: Accept-Encoding", "Cache-Control: max-age=60"]
+    {
+        assert!(head.contains(&format!("\r\n{line}\r\n")), "{line}: {head}");
+    }
+    assert_eq!(sent.len() - end, 3000);
+    let request = "GET /c.bin HTTP/1.1\r\nHost: b\r\n\r\n";
+    let (sent, _) = answer(&server, request, &mut Disk(100), usize::MAX);
+    assert!(sent.starts_with(b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n"));
+    let (sent, _) = answer(&server, "GET / HTTP/1.1\r\nHost: b\r\n\r\n", &mut Disk(0), usize::MAX);
+    let list = String::from_utf8_lossy(&sent);
+    assert!(list.contains("c.bin") && list.contains("1234"), "{list}");
 }
