@@ -22,7 +22,10 @@ async fn main(
     syslog: Syslog,
     config: Config,
 ) -> Result<(), Failure> {
+    #[cfg(feature = "disk")]
     let data = Data::read(&files).await?;
+    #[cfg(not(feature = "disk"))]
+    let data = Data::from(files);
     let server = service::prepare(&data, &clock, &net, &syslog, &|key| config.get(key))?;
     let door = Door::open(&data, &clock, &counters)?;
     counters.register("httpd", server.clone());

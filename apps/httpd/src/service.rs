@@ -29,6 +29,7 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 pub use storage::Data;
 use storage::{Reader, Storage};
+#[cfg(feature = "disk")]
 use unik::files::FileError;
 use unik::io::{Read, Write};
 use unik::net::{self, Listen, Net, TcpListener, TcpStream};
@@ -79,6 +80,7 @@ pub enum Error {
     /// The file `httpd.toml` of the data is wrong.
     Configuration(ConfigurationError<'static>),
     /// A file that is needed as a whole cannot be read.
+    #[cfg(feature = "disk")]
     File(&'static str, FileError),
     /// A socket failed.
     Net(net::Error),
@@ -93,6 +95,7 @@ impl fmt::Display for Error {
             Self::NoMemory => f.write_str("there is no memory to serve this data: give the machine more"),
             Self::Setting(error) => error.fmt(f),
             Self::Configuration(error) => error.fmt(f),
+            #[cfg(feature = "disk")]
             Self::File(path, error) => {
                 f.write_str(path)?;
                 f.write_str(" cannot be read: ")?;
@@ -125,9 +128,11 @@ impl From<LoadError<'static>> for Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::NoFiles | Error::Setting(_) | Error::Configuration(_) | Error::File(..) => {
+            Error::NoFiles | Error::Setting(_) | Error::Configuration(_) => {
                 Self::Configuration(error.to_string())
             }
+            #[cfg(feature = "disk")]
+            Error::File(..) => Self::Configuration(error.to_string()),
             error => Self::Error(Box::new(error)),
         }
     }
@@ -154,7 +159,7 @@ pub fn prepare(
 ) -> Result<Rc<Server<'static>>, Error> {
     let settings = Settings::read(get)?;
     let now = clock.since_epoch().map(|now| now.as_secs());
-    let mut server = storage::load(data, settings, &|modified| passed(modified, now))?;
+    let mut server = storage::load(data, settings, now)?;
     if server.files() == 0 {
         return Err(Error::NoFiles);
     }

@@ -1,6 +1,6 @@
 //! All files are in memory: nothing else is ever read.
 
-use super::{Error, Shared, Wake};
+use super::{Shared, Wake, passed};
 use crate::server::Server;
 use crate::settings::Settings;
 use crate::site::{File, LoadError};
@@ -15,17 +15,14 @@ use unik::time::Sleep;
 #[derive(Clone, Copy)]
 pub struct Data(Files);
 
-impl Data {
-    /// Takes all files.
-    ///
-    /// # Errors
-    /// Never.
+impl From<Files> for Data {
     #[inline]
-    #[expect(clippy::unused_async, reason = "elsewhere it waits")]
-    pub async fn read(files: &Files) -> Result<Self, Error> {
-        Ok(Self(*files))
+    fn from(files: Files) -> Self {
+        Self(files)
     }
+}
 
+impl Data {
     /// The paths and contents of all files.
     #[inline]
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "certificates are looked for there"))]
@@ -39,12 +36,12 @@ impl Data {
 pub(super) fn load(
     data: &Data,
     settings: Settings,
-    passed: &dyn Fn(u32) -> u32,
+    now: Option<u64>,
 ) -> Result<Server<'static>, LoadError<'static>> {
     let mut files = data.0.files().map(|file| File {
         path: file.path(),
         contents: file.contents().unwrap_or_default(),
-        modified: file.modified().map(passed),
+        modified: file.modified().map(|modified| passed(modified, now)),
     });
     Server::load(&mut files, settings)
 }

@@ -5,7 +5,7 @@
 //!
 //! What is needed as a whole is read at the start, and stays in memory: the configuration of the site, certificates and keys.
 
-use super::{Error, Shared, Wake, wait};
+use super::{Error, Shared, Wake, passed, wait};
 use crate::configuration::CONFIGURATION;
 use crate::hash;
 use crate::server::Server;
@@ -85,7 +85,7 @@ async fn read(files: &Files, path: &'static str) -> Result<&'static [u8], Error>
 pub(super) fn load(
     data: &Data,
     settings: Settings,
-    passed: &dyn Fn(u32) -> u32,
+    now: Option<u64>,
 ) -> Result<Server<'static>, LoadError<'static>> {
     let stored = |index: usize| {
         let file = data.files.get(index)?;
@@ -99,7 +99,7 @@ pub(super) fn load(
     let mut files = data.files.iter().enumerate().map(|(index, file)| File {
         path: file.path(),
         contents: data.contents(index, file).unwrap_or_default(),
-        modified: file.modified().map(passed),
+        modified: file.modified().map(|modified| passed(modified, now)),
     });
     Server::load_stored(&mut files, &stored, settings)
 }
