@@ -246,7 +246,7 @@ impl<'a> Writer<'_, 'a> {
         push_all(&mut field, &[b"Location: ", to])?;
         push_escaped(&mut field, rest, SEGMENTS)?;
         let query = request.target.get(request.path().len()..).unwrap_or_default();
-        let query = if to.contains(&b'?') { b"" } else { query };
+        let query = if to.iter().any(|byte| b"?#".contains(byte)) { b"" } else { query };
         push_all(&mut field, &[end, query, b"\r\n"])?;
         self.page_of(Some(route), status, &[&field])
     }

@@ -319,3 +319,60 @@ fn what_begins_with_a_dot_is_not_served() {
     }
     assert_eq!(server.files(), 3);
 }
+
+#[test]
+fn the_folder_of_a_host_has_secrets_and_a_well_known_folder_too() {
+    let files: &[(&str, &[u8])] = &[
+        (".httpd/forms/org/tls/key.pem.br", b"secret"),
+        ("org/.well-known/security.txt", b"well"),
+        ("org/.well-known/.x", b"secret"),
+        ("org/a/tls/b", b"open"),
+        ("org/.git/config", b"secret"),
+        ("org/tls/key.pem", b"secret"),
+        ("tls/key.pem", b"secret"),
+    ];
+    let server = server("[[host]]\nnames = ['a']\nroot = '/org'\nlisting = true", files);
+    assert_eq!(from(&server, "a", "/.well-known/security.txt").text(), "well");
+    assert_eq!(from(&server, "a", "/a/tls/b").text(), "open");
+    for target in ["/tls/key.pem", "/tls/", "/.git/config", "/.well-known/.x", "/tls/key.pem.br"] {
+        assert_eq!(from(&server, "a", target).code, 404, "{target}");
+    }
+    for target in ["/tls/key.pem", "/org/tls/key.pem", "/org/.well-known/security.txt"] {
+        assert_eq!(from(&server, "b", target).code, 404, "{target}");
+    }
+    assert_eq!(server.files(), 2);
+    for root in ["/tls", "/.sites/org", "/.httpd/forms"] {
+        let text = format!("root = '{root}'");
+        let files = [("httpd.toml", text.as_bytes()), (".sites/org/a", b"a"), ("tls/a", b"a")];
+        let mut files =
+            files.iter().map(|&(path, contents)| unik_httpd::File { path, contents, modified: None });
+        assert!(Server::load(&mut files, unik_httpd::Settings::default()).is_err(), "{root}");
+    }
+}
+
+#[test]
+fn a_redirect_leads_to_no_host_that_a_client_makes_up() {
+    // What is behind `below` would become a part of the name, or of the port.
+    for to in ["https://example.org", "http://example.org:8080", "https://example.org.."] {
+        let text = format!("[[redirect]]\nbelow = '/docs/'\nto = '{to}'");
+        let error = unik_httpd::Configuration::parse(text.as_bytes()).expect_err(to).to_string();
+        assert_eq!(
+            error,
+            format!("httpd.toml:3: '{to}': expected a slash behind the host, where more is put")
+        );
+        let text = format!("[[redirect]]\nto = '{to}'\nbelow = '/docs/'");
+        assert!(unik_httpd::Configuration::parse(text.as_bytes()).is_err(), "{to}");
+    }
+    let server = server(
+        "[[redirect]]\npath = '/a'\nto = 'https://example.org'\n[[redirect]]\npath = '/b'\nto = '/c#d'\n\
+         [[redirect]]\nbelow = '/d/'\nto = 'https://example.org?'",
+        &[("x", b"")],
+    );
+    assert_eq!(from(&server, "a", "/a").field("Location"), Some("https://example.org"));
+    // A query behind a fragment would be none (RFC 3986, 3.5).
+    assert_eq!(from(&server, "a", "/b?x").field("Location"), Some("/c#d"));
+    assert_eq!(
+        from(&server, "a", "/d/@evil.example").field("Location"),
+        Some("https://example.org?@evil.example")
+    );
+}

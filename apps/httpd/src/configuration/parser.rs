@@ -74,6 +74,7 @@ pub(super) struct Parser<'c, 'a> {
     scope: Scope<'a>,
     status: Status,
     to: &'a str,
+    to_at: usize,
     always: bool,
     fields: usize,
 }
@@ -89,6 +90,7 @@ impl<'c, 'a> Parser<'c, 'a> {
             scope: Scope::default(),
             status: Status::MOVED_PERMANENTLY,
             to: "",
+            to_at: 0,
             always: false,
             fields: 0,
         }
@@ -146,6 +148,10 @@ impl<'c, 'a> Parser<'c, 'a> {
                 fail(self.table_at, "expected path = or below = in this table")
             }
             REDIRECT if self.to.is_empty() => fail(self.table_at, "expected to = in this table"),
+            // Otherwise a client could go on with the name of the host.
+            REDIRECT if has(Key::Below) && is_bare_host(self.to) => {
+                fail(self.to_at, "expected a slash behind the host, where more is put")
+            }
             REDIRECT => {
                 let redirect = Redirect { scope, status: self.status, to: self.to };
                 push(&self.reader, &mut configuration.redirects, redirect, REDIRECT_LIMIT)
@@ -184,7 +190,7 @@ impl<'c, 'a> Parser<'c, 'a> {
             Key::Compress => return self.compress(),
             Key::Set => return self.set(),
             Key::Path | Key::Below | Key::Ending => return self.which(at, key),
-            Key::To => self.to = self.location()?,
+            Key::To => (self.to, self.to_at) = (self.location()?, value_at),
             Key::Always => self.always = self.reader.flag()?,
             Key::UnknownHosts => {
                 self.configuration.refuses_unknown = match self.reader.text()? {
@@ -331,6 +337,11 @@ impl<'c, 'a> Parser<'c, 'a> {
             push(reader, fields, Field { name, value }, FIELD_LIMIT)
         })
     }
+}
+
+/// Whether a URL has nothing behind its authority (RFC 3986, 3.2).
+fn is_bare_host(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(_, rest)| !url.starts_with('/') && !rest.contains(['/', '?', '#']))
 }
 
 /// Without slashes at the end.

@@ -67,9 +67,6 @@ fn place<'a>(configuration: &Configuration<'_>, path: &'a str) -> Option<(usize,
         Some(path) => (path, true),
         None => (path, false),
     };
-    if is_hidden(path) {
-        return None;
-    }
     let mut best: Option<(usize, &str)> = None;
     for (number, host) in configuration.hosts.iter().enumerate() {
         let inner = match host.root {
@@ -85,6 +82,11 @@ fn place<'a>(configuration: &Configuration<'_>, path: &'a str) -> Option<(usize,
         }
     }
     let (number, inner) = best?;
+    // The folder of a host is a tree of its own: it may have what is well known, and keeps its secrets.
+    let folder = path.get(..path.len() - inner.len())?;
+    if is_hidden(folder) || is_hidden(inner) {
+        return None;
+    }
     Some((if is_form { number + configuration.hosts.len() } else { number }, inner))
 }
 
