@@ -166,7 +166,10 @@ fn sources(workspace: &Workspace) -> Result<PathBuf> {
 fn build(sources: &Path, name: &str, output: &Path) -> Result<PathBuf> {
     let compiler = setup::c_compiler()?;
     let version = setup::output(Command::new(&compiler).arg("--version"))?;
-    let way = format!("{version}{FLAGS:?}{TRAPS:?}{PLAIN:?}{MACHINE}{}", sources.display());
+    let way = format!(
+        "{version}{SOURCES:?}{ASSEMBLY:?}{FLAGS:?}{TRAPS:?}{PLAIN:?}{C_TRAPS:?}{MACHINE}{}",
+        sources.display()
+    );
     let way = Digest::of(way.as_bytes()).to_string();
     let folder = output.join(format!("{name}{}", way.get(..12).unwrap_or_default()));
     let library = folder.join(format!("lib{name}.a"));
