@@ -38,6 +38,12 @@ pub(crate) struct Scheme;
 impl Scheme {
     pub(crate) const PLAIN: Self = Self;
 
+    /// It is never TLS.
+    #[inline]
+    pub(crate) fn is_secure(self) -> bool {
+        false
+    }
+
     /// There is no other way to come back.
     #[inline]
     pub(crate) fn leads_to(self, _: Option<u16>) -> Option<u16> {

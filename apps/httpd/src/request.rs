@@ -6,6 +6,7 @@
 
 use crate::status::Status;
 use crate::text::{NAME, TARGET, TOKEN, elements, hexadecimal, is_like, number, run, trim};
+use crate::tls::Scheme;
 
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,7 +103,7 @@ impl<'a> Request<'a> {
     /// # Errors
     /// The status to refuse it with. Where it ends is not certain then, so the connection must be closed.
     #[inline(never)]
-    pub(crate) fn parse(head: &'a [u8]) -> Result<Self, Status> {
+    pub(crate) fn parse(head: &'a [u8], scheme: Scheme) -> Result<Self, Status> {
         let (line, lines) = split_line(head).ok_or(Status::BAD_REQUEST)?;
         let mut words = line.splitn(3, |&byte| byte == b' ');
         let (name, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -110,8 +111,8 @@ impl<'a> Request<'a> {
         if name.is_empty() || run(TOKEN, name) != name.len() || run(TARGET, target) != target.len() {
             return Err(Status::BAD_REQUEST);
         }
-        let (target, authority, place) = match target {
-            [b'/', ..] => (target, &[][..], Target::Here),
+        let (target, authority, is_secure) = match target {
+            [b'/', ..] => (target, &[][..], None),
             _ => other_form(name, target)?,
         };
         let mut request = Self {
@@ -130,8 +131,8 @@ impl<'a> Request<'a> {
         if !authority.is_empty() {
             request.authority = authority;
         }
-        // Another scheme than that of this port (RFC 9110, 7.4).
-        if place == Target::OtherScheme {
+        // Another scheme than that which it came over (RFC 9110, 7.4).
+        if is_secure.is_some_and(|is_secure| is_secure != scheme.is_secure()) {
             return Err(Status::MISDIRECTED_REQUEST);
         }
         Ok(request)
@@ -291,41 +292,32 @@ fn transfer_coding(value: &[u8], mut before: Option<Coding>) -> Result<Coding, S
     before.ok_or(Status::BAD_REQUEST)
 }
 
-/// Where a request is to go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Target {
-    Here,
-    OtherScheme,
-}
-
-/// Path and query of a target that does not begin with them, and the authority in it, if there is one (RFC 9112, 3.2).
-fn other_form<'a>(method: &[u8], target: &'a [u8]) -> Result<(&'a [u8], &'a [u8], Target), Status> {
+/// Path and query of a target that does not begin with them, and the authority in it, and whether its scheme is that of TLS, if there
+/// are such (RFC 9112, 3.2).
+fn other_form<'a>(method: &[u8], target: &'a [u8]) -> Result<(&'a [u8], &'a [u8], Option<bool>), Status> {
     match target {
-        _ if method == b"CONNECT" => return Ok((target, &[], Target::Here)),
-        b"*" if method == b"OPTIONS" => return Ok((target, &[], Target::Here)),
+        _ if method == b"CONNECT" => return Ok((target, &[], None)),
+        b"*" if method == b"OPTIONS" => return Ok((target, &[], None)),
         _ => {}
     }
     let colon = target.iter().position(|&byte| byte == b':').ok_or(Status::BAD_REQUEST)?;
     let (scheme, rest) = target.split_at(colon);
     let rest = rest.strip_prefix(b"://").ok_or(Status::BAD_REQUEST)?;
-    let place = if is_like(scheme, b"http") {
-        Target::Here
-    } else if is_like(scheme, b"https") {
-        Target::OtherScheme
-    } else {
+    let is_secure = is_like(scheme, b"https");
+    if !is_secure && !is_like(scheme, b"http") {
         return Err(Status::BAD_REQUEST);
-    };
+    }
     let end = rest.iter().position(|byte| b"/?".contains(byte)).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     if !is_authority(authority) {
         return Err(Status::BAD_REQUEST);
     }
     match path {
-        [b'/', ..] => Ok((path, authority, place)),
+        [b'/', ..] => Ok((path, authority, Some(is_secure))),
         // RFC 9112, 3.2.4
-        [] if method == b"OPTIONS" => Ok((b"*", authority, place)),
+        [] if method == b"OPTIONS" => Ok((b"*", authority, Some(is_secure))),
         // A query without a path would need one in front; nobody sends it.
-        [] => Ok((b"/", authority, place)),
+        [] => Ok((b"/", authority, Some(is_secure))),
         _ => Err(Status::BAD_REQUEST),
     }
 }

@@ -257,9 +257,13 @@ impl<'a> Writer<'_, 'a> {
         if request.path().strip_prefix(b"/").is_some_and(|path| self.server.is_health(path)) {
             return self.health();
         }
-        let Some(host) = request.value(Field::Host).filter(|host| !host.is_empty()) else {
+        let host = request.authority;
+        if host.is_empty() {
             return self.page(Status::BAD_REQUEST, &[]);
-        };
+        }
+        if self.server.site().host_of(host).is_none() {
+            return self.page(Status::MISDIRECTED_REQUEST, &[]);
+        }
         // RFC 3986, 3.2.2: an address of IPv6 stands in brackets, and a colon in it begins no port.
         let end = match host.iter().position(|&byte| byte == b']') {
             Some(bracket) => bracket + 1,

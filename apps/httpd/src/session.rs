@@ -136,6 +136,12 @@ impl<'a> Session<'a> {
         self.end = self.input.len().min(self.end.saturating_add(length));
     }
 
+    /// Whether what was sent may have been a response, and no request has begun behind it.
+    #[cfg(feature = "tls")]
+    pub(crate) fn is_answering(&self) -> bool {
+        !self.has_begun || !self.output.next().is_empty()
+    }
+
     /// What is to be sent next.
     pub fn output(&self) -> &[u8] {
         self.output.next()
@@ -298,7 +304,7 @@ impl<'a> Session<'a> {
     fn take(&mut self, server: &Server<'a>, now: Instant, wall: Option<u64>, length: usize) {
         server.counters().requests.increment();
         let head = self.input.get(self.start..self.start + length).unwrap_or_default();
-        let request = match Request::parse(head) {
+        let request = match Request::parse(head, self.scheme) {
             Ok(request) => request,
             Err(status) => return self.refuse(server, now, wall, status),
         };
@@ -366,7 +372,7 @@ impl<'a> Session<'a> {
     fn answer_late(&mut self, server: &Server<'a>, now: Instant, wall: Option<u64>, length: usize) {
         let head = self.input.get(self.start..self.start + length).unwrap_or_default();
         // It was read before.
-        let Ok(request) = Request::parse(head) else { return };
+        let Ok(request) = Request::parse(head, self.scheme) else { return };
         let written = write(server, wall, self.is_last, self.scheme, &request, &mut self.output);
         self.answered(server, now, length, written);
     }
@@ -388,7 +394,7 @@ impl<'a> Session<'a> {
     /// Refuses a method without reading the body.
     fn refuse_method(&mut self, server: &Server<'a>, now: Instant, wall: Option<u64>, length: usize) {
         let head = self.input.get(self.start..self.start + length).unwrap_or_default();
-        let Ok(request) = Request::parse(head) else { return };
+        let Ok(request) = Request::parse(head, self.scheme) else { return };
         let manner = self.manner(wall, Persistence::Ends, false);
         let written = Writer { server, manner, out: &mut self.output }.answer(&request);
         self.end_refusal(server, now, written, length);

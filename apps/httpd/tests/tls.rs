@@ -285,6 +285,11 @@ fn whoever_is_too_slow_behind_the_handshake_is_treated_as_without_tls() {
     let response = wire.talk(&mut slow).expect("a response");
     assert!(response.starts_with(b"HTTP/1.1 408 "));
     assert_eq!(wire.end, Some(End::Closed));
+    assert_eq!(
+        wire.now,
+        unik_sched::time::Instant::ZERO + server.settings().head_time,
+        "a ticket gives no time"
+    );
     // A client that does not take its response is left.
     let mut idle = client(&config, "example.org");
     let mut wire = Wire::new(&server, &tls);
@@ -352,11 +357,36 @@ fn without_tls_clients_are_led_to_where_it_is() {
     }
     assert!(ask(&server, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 200 "));
     assert!(ask(&server, "GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    // The authority of a target goes before the field (RFC 9112, 3.2.2).
+    let absolute = ask(&server, "GET http://a/b HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    assert!(absolute.contains("\r\nLocation: https://a/b\r\n"), "{absolute}");
+    // Nobody is led to a host that is refused.
+    let file = |path, contents| unik_httpd::File { path, contents, modified: None };
+    let text: &[u8] = b"unknown-hosts = 'refuse'\n[[host]]\nnames = ['a']\nroot = '/a'";
+    let mut refusing = [file("httpd.toml", text), file("a/x", b"x")].into_iter();
+    let refusing = unik_httpd::Server::load(&mut refusing, settings).expect("there is memory");
+    assert!(ask(&refusing, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n").starts_with("HTTP/1.1 421 "));
+    assert!(
+        ask(&refusing, "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n").starts_with("HTTP/1.1 200 ")
+    );
+    assert!(ask(&refusing, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 301 "));
     let other = site(Settings { https_redirect: Some(8443), ..Settings::default() });
     assert!(ask(&other, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").contains("\r\nLocation: https://a:8443/\r\n"));
     // Those who have come are served.
     let mut client = client(&client_config(&[&der], &[&TLS13], HTTP), "example.org");
     assert_eq!(contents(&Wire::new(&server, &tls).get(&mut client, "/").expect("a response")), b"<p>Hello");
+}
+
+#[test]
+fn the_scheme_of_a_target_is_that_which_it_came_over() {
+    let (der, files) = example();
+    let (tls, server) = (load(&files).expect("credentials"), site(Settings::default()));
+    let config = client_config(&[&der], &[&TLS13], HTTP);
+    for (target, code) in [("https://example.org/", "200"), ("http://example.org/", "421")] {
+        let mut client = client(&config, "example.org");
+        let response = Wire::new(&server, &tls).get(&mut client, target).expect("a response");
+        assert!(response.starts_with(format!("HTTP/1.1 {code} ").as_bytes()), "{target}");
+    }
 }
 
 #[test]

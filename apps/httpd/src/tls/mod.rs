@@ -186,6 +186,12 @@ impl Scheme {
     pub(crate) const PLAIN: Self = Self { is_secure: false };
     pub(crate) const SECURE: Self = Self { is_secure: true };
 
+    /// Whether it is TLS.
+    #[inline]
+    pub(crate) fn is_secure(self) -> bool {
+        self.is_secure
+    }
+
     /// Whether clients are to come back over TLS, and to which port.
     #[inline]
     pub(crate) fn leads_to(self, redirect: Option<u16>) -> Option<u16> {

@@ -127,7 +127,9 @@ impl<'a> Secure<'a> {
         if self.channel.unsent().is_empty() {
             self.channel.output.clear();
             self.channel.sent = 0;
-            if self.phase != Phase::Shaking {
+            // A ticket gives the head of a request no more time.
+            let is_answer = self.phase != Phase::Talking || self.session.is_answering();
+            if self.phase != Phase::Shaking && is_answer {
                 // Of the response nothing new is sent, but it goes on from now.
                 self.session.sent(0, settings, now);
             }
