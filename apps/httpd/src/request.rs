@@ -292,9 +292,11 @@ fn transfer_coding(value: &[u8], mut before: Option<Coding>) -> Result<Coding, S
     before.ok_or(Status::BAD_REQUEST)
 }
 
-/// Path and query of a target that does not begin with them, and the authority in it, and whether its scheme is that of TLS, if there
-/// are such (RFC 9112, 3.2).
-fn other_form<'a>(method: &[u8], target: &'a [u8]) -> Result<(&'a [u8], &'a [u8], Option<bool>), Status> {
+/// Path and query of a target, the authority in it, and whether its scheme is that of TLS, if there are such.
+type Parts<'a> = (&'a [u8], &'a [u8], Option<bool>);
+
+/// The parts of a target that does not begin with its path (RFC 9112, 3.2).
+fn other_form<'a>(method: &[u8], target: &'a [u8]) -> Result<Parts<'a>, Status> {
     match target {
         _ if method == b"CONNECT" => return Ok((target, &[], None)),
         b"*" if method == b"OPTIONS" => return Ok((target, &[], None)),
