@@ -28,6 +28,7 @@ pub mod first_frame;
 mod http;
 pub mod httpd;
 pub mod net;
+pub mod openflow;
 mod process;
 pub mod query;
 pub mod request;
@@ -89,7 +90,7 @@ fn count(word: &str) -> Result<usize> {
 }
 
 /// The benchmarks, and the options that each has.
-const ALL: [(&str, &[&str]); 11] = [
+const ALL: [(&str, &[&str]); 12] = [
     ("boot", &[]),
     ("query", &[]),
     ("request", &[]),
@@ -100,6 +101,7 @@ const ALL: [(&str, &[&str]); 11] = [
     ("dns", &ROWS),
     ("httpd", &ROWS),
     ("switch", &ROWS),
+    ("openflow", &["--only", "--quick"]),
     ("density", &["--quick", "--count"]),
 ];
 const ROWS: [&str; 3] = ["--only", "--quick", "--no-peer"];
@@ -135,6 +137,7 @@ pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
         "httpd" => httpd::run(&workspace, options),
         "density" => density::run(&workspace, options),
         "switch" => switch(&workspace, options),
+        "openflow" => openflow::run(&workspace, options),
         _ => boot(&workspace),
     }
 }

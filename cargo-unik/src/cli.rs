@@ -62,6 +62,8 @@ cargo unik bench httpd [OPTIONS]                  the web server against nginx i
                                host, start, instructions, soak, slow
     --quick                    fewer and shorter rounds
     --no-peer                  without the Linux guest
+cargo unik bench openflow [--quick] [--only SUITE,SUITE]  the switch as os-ken's tester judges it (root): match, action,
+                                                  group, meter, of10
 cargo unik bench density [--quick] [--count N]    web servers by the hundred: start, stop, memory, and what they take idle
 cargo unik new [FOLDER/]NAME                      begin a project of your own
 cargo unik pack APP [--data DIR]                  a folder with the release image and what boots it: a script, a

@@ -75,8 +75,8 @@ pub struct PortSettings {
     pub is_mirrored: (bool, bool),
     /// Frames a second of each [`Flood`] that it may send to many; 0: as many as it likes.
     pub storm: [u32; 3],
-    /// It tells its neighbours of itself, and hears of them.
-    pub has_lldp: bool,
+    /// Whether it tells its neighbours of itself, and hears of them, where anything is said of that.
+    pub lldp: Option<bool>,
     /// Whether it leads to hosts alone.
     pub edge: Edge,
     /// What a way through it costs; 0: as much as a link of its speed.
@@ -95,7 +95,7 @@ impl Default for PortSettings {
             is_isolated: false,
             is_mirrored: (false, false),
             storm: [0; 3],
-            has_lldp: true,
+            lldp: None,
             edge: Edge::Auto,
             cost: 0,
             priority: 128,
@@ -391,7 +391,7 @@ impl PortSettings {
                     _ => return Err("in, out, both or off"),
                 }
             }
-            "lldp" => self.has_lldp = switched(value).ok_or(SWITCHED)?,
+            "lldp" => self.lldp = Some(switched(value).ok_or(SWITCHED)?),
             "edge" => {
                 self.edge = match value {
                     "auto" => Edge::Auto,

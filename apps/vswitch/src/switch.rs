@@ -163,8 +163,10 @@ impl Switch {
             });
         }
         let tree = if settings.has_rstp { Some(Tree::try_new(settings, addresses)?) } else { None };
+        // A controller finds its switches by frames of its own, and takes what comes by a port for what it asked for.
+        let usual = !settings.openflow.is_on();
         let used = settings.ports.iter().enumerate();
-        let used = used.map(|(index, port)| port.has_lldp && settings.mirror != Some(index));
+        let used = used.map(|(index, port)| port.lldp.unwrap_or(usual) && settings.mirror != Some(index));
         let lldp = Lldp::try_new(used, addresses)?;
         let mirrored_out = if settings.mirror.is_some() { mirrored_out } else { 0 };
         Ok(Self {

@@ -128,6 +128,15 @@ impl Namespace {
         self.begin(wire)
     }
 
+    /// Makes a tap between two programs, without an address of ours.
+    ///
+    /// # Errors
+    /// `ip` refuses.
+    pub(crate) fn lay_bare(&self, tap: &str) -> Result<()> {
+        ip(&format!("tuntap add dev {tap} mode tap"))?;
+        ip(&format!("link set dev {tap} txqueuelen {QUEUE} up"))
+    }
+
     /// Makes a pair of virtual cards: ours has the name of the wire, the other one is handed, under the name that is given, to the
     /// namespace for which `process` leaves this one.
     ///
