@@ -362,7 +362,7 @@ fn the_tool_of_open_vswitch_programs_it_in_both_versions() {
             assert!(output.status.success(), "ovs-ofctl -O {version} {verb}: {complaint}");
             String::from_utf8_lossy(&output.stdout).into_owned()
         };
-        assert!(tool("show", &[]).contains("2(net2)"), "{}", tool("show", &[]));
+        assert!(tool("show", &[]).contains("2(port2)"), "{}", tool("show", &[]));
         tool(
             "add-flow",
             &["priority=9,in_port=1,dl_type=0x88b5,actions=mod_dl_src:02:00:00:00:09:09,output:2"],
