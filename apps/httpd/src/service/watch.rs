@@ -43,7 +43,8 @@ pub async fn watch(
 /// A server without files that shows the numbers of another one. `None` if there is no memory for it.
 #[inline(never)]
 fn watcher(of: Rc<Server<'static>>, registry: Counters, time: Time) -> Option<Rc<Server<'static>>> {
-    let settings = Settings { connections: WATCHERS, log: None, https_redirect: None, ..*of.settings() };
+    let settings =
+        Settings { connections: WATCHERS, log: None, https_redirect: None, echo: None, ..*of.settings() };
     let mut watcher = Server::load(&mut core::iter::empty(), settings).ok()?;
     watcher.show(Box::new(move |visit| {
         visit(Kind::Gauge, "machine", "uptime_seconds", time.now().as_nanos() / 1_000_000_000);

@@ -87,7 +87,7 @@ impl Bench {
     /// A plane of three ports that tables without entries are in charge of, and which calls so many controllers.
     fn new(chiefs: u16) -> Bench {
         let mut settings = Settings::try_new(3).expect("there is memory");
-        settings.ports.iter_mut().for_each(|port| port.has_lldp = false);
+        settings.ports.iter_mut().for_each(|port| port.lldp = Some(false));
         let controllers = (0..chiefs).map(|port| SocketAddr::from(([192, 0, 2, 1], 6653 + port))).collect();
         let openflow = OpenFlowSettings { controllers, is_secure: true, flows: 16, ..Default::default() };
         let switch = Switch::try_new(&settings, &[Mac::default(); 3], 1).expect("there is memory");
