@@ -118,6 +118,36 @@ fn a_site_on_a_disk_is_served_from_there() {
 }
 
 #[test]
+fn a_site_on_a_disk_says_how_it_is_served() {
+    let site = folder("said");
+    fs::write(site.join("index.html"), "<p>On a disk").unwrap();
+    fs::write(site.join("page.css"), "p { color: red }").unwrap();
+    fs::write(site.join("page.css.br"), large(5000)).unwrap();
+    let rules =
+        "fallback = '/index.html'\n[[header]]\nending = '.css'\nset = { Cache-Control = 'max-age=60' }\n";
+    fs::write(site.join("httpd.toml"), rules).unwrap();
+    let disk = DiskImage::new(16 * MIB);
+    put(&disk, 0, &site, "16M");
+    let mut vm = server().drive(read_only(&disk)).boot();
+    vm.line("4 files on disk0)");
+    let mut stream = vm.connect(80);
+    let (head, contents) = get(&mut stream, "/page.css", "Accept-Encoding: br\r\n");
+    assert_eq!(
+        (field(&head, "Cache-Control"), field(&head, "Content-Encoding")),
+        (Some("max-age=60"), Some("br"))
+    );
+    assert!(contents == large(5000));
+    assert_eq!(get(&mut stream, "/nowhere", "").1, b"<p>On a disk");
+    // What is wrong in it is told as it is of an archive.
+    fs::write(site.join("httpd.toml"), "\nlistings = true\n").unwrap();
+    let disk = DiskImage::new(16 * MIB);
+    put(&disk, 0, &site, "16M");
+    let mut vm = server().drive(read_only(&disk)).boot();
+    vm.line("httpd.toml:2: 'listings': ");
+    assert_eq!(vm.exit_code(), 4);
+}
+
+#[test]
 fn a_partition_is_found_by_what_is_on_it_or_by_its_number() {
     let disk = DiskImage::new(40 * MIB);
     let other = folder("other");
