@@ -1,7 +1,7 @@
 //! Where frames go: learning, flooding, VLANs, storms, and what goes nowhere.
 
 use unik_sched::time::Instant;
-use unik_vswitch::{Mac, Name, Route, Settings, Switch};
+use unik_vswitch::{Mac, Name, OWN_FRAME, Route, Settings, Switch};
 
 const ALL: Mac = Mac::BROADCAST;
 
@@ -61,6 +61,16 @@ fn count(switch: &Switch, port: usize, name: &str) -> u64 {
         }
     });
     found.unwrap_or_else(|| panic!("no counter {name}"))
+}
+
+#[test]
+fn the_switch_greets_no_neighbours_where_controllers_look_for_them() {
+    let greets = |words: &[(&str, &str)]| switch(2, words).next_own(&mut [0; OWN_FRAME]).is_some();
+    assert!(greets(&[]));
+    assert!(!greets(&[("openflow.listen", "on")]));
+    assert!(!greets(&[("openflow.controllers", "tcp:192.0.2.1")]));
+    assert!(greets(&[("openflow.listen", "on"), ("port2.lldp", "on")]));
+    assert!(!greets(&[("port1.lldp", "off"), ("port2.lldp", "off")]));
 }
 
 #[test]

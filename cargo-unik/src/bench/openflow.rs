@@ -26,25 +26,22 @@ struct Suite {
     protocol: &'static str,
     /// How many there are.
     count: usize,
-    /// In which editions of the tester they are done.
-    editions: &'static [Edition],
 }
 
-/// A suite of OpenFlow 1.3 in the tester as it is.
+/// A suite of OpenFlow 1.3.
 const fn suite(name: &'static str, folder: &'static str, count: usize) -> Suite {
-    let editions = &[Edition::Published];
-    Suite { name, folder, version: "openflow13", protocol: "OpenFlow13", count, editions }
+    Suite { name, folder, version: "openflow13", protocol: "OpenFlow13", count }
 }
 
 const SUITES: [Suite; 5] = [
     suite("match", "of13/match", 714),
-    Suite { editions: &[Edition::Published, Edition::Repaired], ..suite("action", "of13/action", 226) },
+    suite("action", "of13/action", 226),
     suite("group", "of13/group", 15),
     suite("meter", "of13/meter", 36),
     Suite { version: "openflow10", protocol: "OpenFlow10", ..suite("of10", "of10", 192) },
 ];
 
-/// Has the suites that are wanted done. The exit code tells whether all cases passed, in the last edition of each.
+/// Has the suites that are wanted done. The exit code tells whether all cases passed, in either edition of the tester.
 ///
 /// # Errors
 /// The user is not root, no suite is called so, the image does not build, or the tester cannot be fetched.
@@ -65,11 +62,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     }
     let mut failed = false;
     for suite in suites {
-        let mut passed = None;
-        for edition in suite.editions {
-            passed = Some(judge(&image, &environment, suite, *edition, options.quick)?);
-        }
-        failed |= passed != Some(suite.count);
+        // What is wrong in the tester itself costs time only where it decides.
+        let judge = |edition| judge(&image, &environment, suite, edition, options.quick);
+        failed |= !(judge(Edition::Published)? || judge(Edition::Repaired)?);
     }
     Ok(u8::from(failed))
 }
@@ -84,14 +79,14 @@ fn wanted(only: &[String]) -> Result<Vec<&'static Suite>> {
     Ok(SUITES.iter().filter(is_wanted).collect())
 }
 
-/// Does the cases of a suite, tells of those that fail, and gives how many passed.
+/// Does the cases of a suite, and tells of those that fail. True if all passed.
 fn judge(
     image: &Image,
     environment: &Environment,
     suite: &Suite,
     edition: Edition,
     quick: bool,
-) -> Result<usize> {
+) -> Result<bool> {
     println!("\n[{}] {edition}", suite.name);
     let mut station = Station::start(image, suite)?;
     let (mut passed, mut done) = (0, 0);
@@ -107,7 +102,7 @@ fn judge(
     if done != suite.count {
         println!("  the tester has done {done} cases");
     }
-    Ok(passed)
+    Ok(passed == suite.count)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ command line before "--" are "repair" and "quick"; those behind it are for os-ke
 
 import logging
 import sys
+import time
 
 from os_ken.cmd import manager
 from os_ken.lib.packet import sctp
@@ -27,6 +28,42 @@ def checksum(self, data):
         for _ in range(8):
             crc = crc >> 1 ^ (POLYNOMIAL if crc & 1 else 0)
     return int.from_bytes((crc ^ 0xFFFFFFFF).to_bytes(4, "little"), "big")
+
+
+def keep_pace(self, task):
+    """Sends as many frames as the clock says, and writes a frame that is always the same once for a whole burst.
+
+    The sender of os-ken writes it anew each time, and waits between two bursts without regard to what they took.
+    """
+    pause = tester.CONTINUOUS_THREAD_INTVL
+    rate, sent, begin = task["packet_counter_inc"] / pause, 0, time.monotonic()
+    while self.ingress_event is not None and not self.ingress_event._cond:
+        tester.hub.sleep(pause)
+        due = int((time.monotonic() - begin) * rate)
+        if task["randomize"]:
+            for _ in range(sent, due):
+                frame = eval("/".join(task["packet_text"]), vars(tester))
+                frame.serialize()
+                self.tester_sw.send_packet_out(frame.data)
+        elif due > sent:
+            datapath = self.tester_sw.dp
+            datapath.send(bytes(message(datapath, self.tester_send_port, task["packet_binary"])) * (due - sent))
+        sent = due
+
+
+def message(datapath, port, data):
+    """PACKET_OUT."""
+    protocol, parser = datapath.ofproto, datapath.ofproto_parser
+    out = parser.OFPPacketOut(
+        datapath=datapath,
+        buffer_id=protocol.OFP_NO_BUFFER,
+        data=data,
+        in_port=protocol.OFPP_CONTROLLER,
+        actions=[parser.OFPActionOutput(port)],
+    )
+    datapath.set_xid(out)
+    out.serialize()
+    return out.buf
 
 
 class Last(logging.Handler):
@@ -75,6 +112,7 @@ def main():
     words = sys.argv[1:at]
     if "repair" in words:
         sctp.sctp._checksum = checksum
+        tester.OfTester._send_packet_thread = keep_pace
     tester.TestPatterns.__setitem__ = keep
     watch(Last(), QUICK if "quick" in words else None)
     manager.main(sys.argv[at + 1:] + ["os_ken.tests.switch.tester"], "os-ken")

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub(super) enum Edition {
     /// It is.
     Published,
-    /// Its checksum of SCTP is one.
+    /// Its checksum of SCTP is one, and it sends as many frames as it means to.
     Repaired,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Edition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
             Edition::Published => "as published",
-            Edition::Repaired => "SCTP repaired",
+            Edition::Repaired => "repaired",
         })
     }
 }
