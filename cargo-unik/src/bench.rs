@@ -115,7 +115,7 @@ pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
     let known = ALL.iter().find(|(name, _)| *name == what);
     let (_, taken) = known.ok_or_else(|| {
         let names = ALL.map(|(name, _)| name).join(", ");
-        Error::usage(format!("there is no benchmark '{what}': choose of {names}"))
+        Error::usage(format!("there is no benchmark '{what}': choose {names}"))
     })?;
     if let Some(option) = options.given().find(|option| !taken.contains(option)) {
         return Err(Error::usage(format!("'cargo unik bench {what}' has no option {option}")));
@@ -428,7 +428,7 @@ mod tests {
         let options = net::Options { count: Some(3), ..net::Options::default() };
         let sentence = |what| run(Some(what), &options).unwrap_err().to_string();
         assert_eq!(sentence("net"), "'cargo unik bench net' has no option --count");
-        assert!(sentence("tea").starts_with("there is no benchmark 'tea': choose of boot, query,"));
+        assert!(sentence("tea").starts_with("there is no benchmark 'tea': choose boot, query,"));
     }
 
     #[test]

@@ -52,8 +52,8 @@ cargo unik gdb APP [OPTIONS] [-- GDB ARGS]        build it with types, and start
 cargo unik test [APP] [--host | --vm]             run the tests, on this computer and in machines; of APP with --features
     --features NAMES           NAMES those on this computer
 cargo unik size [APP]                             where the bytes of the release image are
-cargo unik bench [boot | query | request | echo | loss]  what a boot, a DNS query, a request of a page or an echo
-                                                  costs; TCP where frames are lost
+cargo unik bench [boot | query | request | site | echo | switch | loss]  what a boot, a DNS query, a request of a page, a start
+                                                  with many files, an echo or a switched frame costs; TCP where frames are lost
 cargo unik bench net [OPTIONS]                    the network against a Linux guest (root)
 cargo unik bench dns [OPTIONS]                    the name server against NSD in a Linux guest (root)
 cargo unik bench httpd [OPTIONS]                  the web server against nginx in a Linux guest (root)
