@@ -5,15 +5,14 @@
 //! were asked. Queries a second are those of Debian's dnsperf, which asks both sides in turn; what processor time it takes itself is
 //! told beside them. What each row asks is told in `bench/README.md`.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use crate::bench::net::namespace::{self, Namespace};
 use crate::bench::net::side::{BUILD, RAM, Side};
-use crate::bench::net::statistics::Comparison;
 use crate::bench::net::{Options, ROUNDS, ROUNDS_QUICK};
 use crate::bench::process;
-use crate::bench::rows::{self, Row};
+use crate::bench::rows::{self, Row, Verdict};
 use crate::bench::write;
 use crate::error::{Error, Result};
 use crate::image::{self, Image, Profile, Request};
@@ -56,8 +55,7 @@ struct Field<'w> {
     sizes: RefCell<Vec<Measured>>,
     /// Counts by what they count.
     counted: RefCell<Vec<(String, u64)>>,
-    /// Whether a side had no sample in a row.
-    failed: Cell<bool>,
+    verdict: Verdict,
 }
 
 impl Field<'_> {
@@ -65,13 +63,6 @@ impl Field<'_> {
     fn sides(&self) -> Vec<Side> {
         let linux = self.linux.as_ref().map(|_| Side::Linux);
         [Side::Unik].into_iter().chain(linux).collect()
-    }
-
-    fn show(&self, comparison: &Comparison) {
-        print!("{comparison}");
-        if !comparison.is_complete() {
-            self.failed.set(true);
-        }
     }
 
     /// Tells a count of the image, and keeps it for the snapshot.
@@ -118,13 +109,13 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         quick: options.quick,
         sizes: RefCell::default(),
         counted: RefCell::default(),
-        failed: Cell::new(false),
+        verdict: Verdict::default(),
     };
-    rows::measure(&rows, &field, &field.failed);
-    if field.counted.borrow().len() == COUNTED && !options.quick && !field.failed.get() {
+    rows::measure(&rows, &field, &field.verdict);
+    if field.counted.borrow().len() == COUNTED && !options.quick && field.verdict.is_good() {
         write(workspace, "dns.txt", &snapshot(&field.counted.borrow()))?;
     }
-    Ok(u8::from(field.failed.get()))
+    Ok(field.verdict.code())
 }
 
 /// Figures that are counts: the snapshot holds all of them or is not written.

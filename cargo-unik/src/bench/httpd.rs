@@ -4,7 +4,6 @@
 //! Requests a second and their times are those of Debian's wrk, slow clients those of Debian's slowhttptest. Figures with a bound are
 //! told with it, and the exit code is 1 where one is missed. What each row asks is told in `bench/README.md`.
 
-use std::cell::Cell;
 use std::path::PathBuf;
 
 use crate::bench::net::namespace::{self, Namespace};
@@ -13,7 +12,7 @@ use crate::bench::net::statistics::Comparison;
 use crate::bench::net::{Options, ROUNDS, ROUNDS_QUICK};
 use crate::bench::process;
 use crate::bench::request;
-use crate::bench::rows::{self, Row};
+use crate::bench::rows::{self, Row, Verdict};
 use crate::error::{Error, Result};
 use crate::image::{self, Image, Profile, Request};
 use crate::workspace::Workspace;
@@ -52,8 +51,7 @@ struct Field<'w> {
     linux: Option<PathBuf>,
     rounds: usize,
     quick: bool,
-    /// Whether a side had no sample in a row, or a bound was missed.
-    failed: Cell<bool>,
+    verdict: Verdict,
 }
 
 impl Field<'_> {
@@ -63,25 +61,10 @@ impl Field<'_> {
         [Side::Unik].into_iter().chain(linux).collect()
     }
 
-    fn show(&self, comparison: &Comparison) {
-        print!("{comparison}");
-        if !comparison.is_complete() {
-            self.failed.set(true);
-        }
-    }
-
-    /// Tells whether a bound is kept.
-    fn judge(&self, bound: &str, is_kept: bool) {
-        println!("  bound: {bound}: {}", if is_kept { "kept" } else { "MISSED" });
-        if !is_kept {
-            self.failed.set(true);
-        }
-    }
-
     /// Tells whether unik's best is so many times that of Linux, where both are measured.
     fn judge_ratio(&self, comparison: &Comparison, least: f64) {
         if let Some(ratio) = comparison.best_ratio() {
-            self.judge(
+            self.verdict.judge(
                 &format!("at least {least} times the best of linux, and it is {ratio:.2}"),
                 ratio >= least,
             );
@@ -121,10 +104,10 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     println!(
         "httpd, QEMU under TCG, one processor and {RAM} each unless told, taps with offloads; {rounds} rounds a side, in turn"
     );
-    let failed = Cell::new(false);
-    let field = Field { workspace, namespace, httpd, linux, rounds, quick: options.quick, failed };
-    rows::measure(&rows, &field, &field.failed);
-    Ok(u8::from(field.failed.get()))
+    let verdict = Verdict::default();
+    let field = Field { workspace, namespace, httpd, linux, rounds, quick: options.quick, verdict };
+    rows::measure(&rows, &field, &field.verdict);
+    Ok(field.verdict.code())
 }
 
 /// The measure of `cargo unik bench request`, beside its bound.
@@ -133,7 +116,7 @@ fn instructions(field: &Field<'_>) -> Result<()> {
     println!(
         "instructions a request on a connection that is kept: alone {alone}, each of 16 together {together}"
     );
-    field.judge(
+    field.verdict.judge(
         &format!("at most {INSTRUCTIONS} where 16 come together, and it is {together}"),
         together <= INSTRUCTIONS,
     );

@@ -4,10 +4,10 @@
 //! the lowest of the rounds are told, and the ratios. What a request costs is counted in instructions, on the side of the image,
 //! and written to `bench/net.txt`: no noise reaches it. The guests, their machines and what was tuned are told in `bench/README.md`.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::time::Duration;
 
-use crate::bench::rows::{self, Row};
+use crate::bench::rows::{self, Row, Verdict};
 use crate::bench::write;
 use crate::error::{Error, Result};
 use crate::image::{self, Profile, Request};
@@ -28,7 +28,6 @@ mod transfer;
 use client::CONGESTION;
 use namespace::Namespace;
 use side::{BUILD, Guests, RAM};
-use statistics::Comparison;
 
 /// How often each side is measured.
 pub(super) const ROUNDS: usize = 7;
@@ -84,21 +83,13 @@ struct Field {
     quick: bool,
     /// Instructions by what they were for.
     counted: RefCell<Vec<(String, u64)>>,
-    /// Whether a side had no sample in a row.
-    failed: Cell<bool>,
+    verdict: Verdict,
 }
 
 impl Field {
     /// So many seconds, or one when there is no time.
     fn duration(&self, seconds: u64) -> Duration {
         Duration::from_secs(if self.quick { seconds.div_ceil(3) } else { seconds })
-    }
-
-    fn show(&self, comparison: &Comparison) {
-        print!("{comparison}");
-        if !comparison.is_complete() {
-            self.failed.set(true);
-        }
     }
 }
 
@@ -119,13 +110,13 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         "network, QEMU under TCG, one processor and {RAM} each, taps with offloads, {CONGESTION} on this side; \
          {rounds} rounds a side, in turn"
     );
-    let (counted, failed) = (RefCell::new(Vec::new()), Cell::new(false));
-    let field = Field { guests, rounds, quick: options.quick, counted, failed };
-    rows::measure(&rows, &field, &field.failed);
-    if field.counted.borrow().len() == COUNTED && !options.quick && !field.failed.get() {
+    let (counted, verdict) = (RefCell::new(Vec::new()), Verdict::default());
+    let field = Field { guests, rounds, quick: options.quick, counted, verdict };
+    rows::measure(&rows, &field, &field.verdict);
+    if field.counted.borrow().len() == COUNTED && !options.quick && field.verdict.is_good() {
         write(workspace, "net.txt", &snapshot(&field.counted.borrow()))?;
     }
-    Ok(u8::from(field.failed.get()))
+    Ok(field.verdict.code())
 }
 
 /// Figures that are counts of instructions: the snapshot holds all of them or is not written.

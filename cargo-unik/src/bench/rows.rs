@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::net::statistics::Comparison;
 use crate::error::{Error, Result};
 
 /// A question that a bench answers, with what `F` holds.
@@ -22,13 +23,46 @@ pub(super) fn wanted<F>(rows: Vec<Row<F>>, only: &[String]) -> Result<Vec<Row<F>
     Ok(rows.into_iter().filter(|row| if only.is_empty() { row.usual } else { named(row) }).collect())
 }
 
-/// Measures `rows`, and notes in `failed` whether one has no figure.
-pub(super) fn measure<F>(rows: &[Row<F>], field: &F, failed: &Cell<bool>) {
+/// Whether each side has had a figure in each row, and each bound was kept.
+#[derive(Default)]
+pub(super) struct Verdict {
+    is_bad: Cell<bool>,
+}
+
+impl Verdict {
+    pub(super) fn is_good(&self) -> bool {
+        !self.is_bad.get()
+    }
+
+    /// The exit code that says so.
+    pub(super) fn code(&self) -> u8 {
+        u8::from(self.is_bad.get())
+    }
+
+    fn note(&self, is_good: bool) {
+        self.is_bad.set(self.is_bad.get() || !is_good);
+    }
+
+    /// Tells what a row has found.
+    pub(super) fn show(&self, comparison: &Comparison) {
+        print!("{comparison}");
+        self.note(comparison.is_complete());
+    }
+
+    /// Tells whether a bound is kept.
+    pub(super) fn judge(&self, bound: &str, is_kept: bool) {
+        println!("  bound: {bound}: {}", if is_kept { "kept" } else { "MISSED" });
+        self.note(is_kept);
+    }
+}
+
+/// Measures `rows`; one that has no figure is noted in `verdict`.
+pub(super) fn measure<F>(rows: &[Row<F>], field: &F, verdict: &Verdict) {
     for row in rows {
         println!("\n[{}]", row.name);
         if let Err(error) = (row.measure)(field) {
             println!("  not measured: {error}");
-            failed.set(true);
+            verdict.note(false);
         }
     }
 }

@@ -57,7 +57,7 @@ impl Field<'_> {
                 comparison.add(one.side, outcome.map(|outcome| outcome.rate));
             }
         }
-        self.show(&comparison);
+        self.verdict.show(&comparison);
         for side in sides {
             let of_side = || busy.iter().filter(|(other, _)| *other == side).map(|(_, outcome)| outcome);
             let lost = of_side().map(|outcome| outcome.lost).fold(0.0, f64::max);

@@ -78,7 +78,7 @@ impl Field<'_> {
         if let (true, Some((_, unik)), Some((_, linux))) =
             (judges_times, times(Side::Unik), times(Side::Linux))
         {
-            self.judge(
+            self.verdict.judge(
                 &format!("99 % within the {linux:.2} ms of linux, and it is {unik:.2}"),
                 unik <= linux,
             );
@@ -126,7 +126,7 @@ impl Field<'_> {
                 outcomes.comparison.add(one.side, outcome.map(|outcome| figure(&outcome)));
             }
         }
-        self.show(&outcomes.comparison);
+        self.verdict.show(&outcomes.comparison);
         for side in sides {
             if let Some(best) = outcomes.of(side).max_by(|one, other| one.rate.total_cmp(&other.rate)) {
                 println!(

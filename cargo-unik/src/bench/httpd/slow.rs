@@ -79,7 +79,7 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
             before = after;
         }
         if side == Side::Unik {
-            field.judge(&format!("every page within {PATIENCE:?}"), failures == 0);
+            field.verdict.judge(&format!("every page within {PATIENCE:?}"), failures == 0);
         }
     }
     Ok(())

@@ -45,7 +45,7 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
         let (least, middle) = (ratio(times.minimum, exit.minimum), ratio(times.median, exit.median));
         println!("  {side:54} {times}  {least:.2} and {middle:.2} times that");
         if side == Side::Unik {
-            field.judge(&format!("at most {MOST} times the median of that guest"), middle <= MOST);
+            field.verdict.judge(&format!("at most {MOST} times the median of that guest"), middle <= MOST);
         }
     }
     Ok(())

@@ -67,7 +67,7 @@ fn row(field: &Field, count: u64, rounds: usize) -> Result<()> {
             }
         }
     }
-    field.show(&comparison);
+    field.verdict.show(&comparison);
     notes.iter().for_each(|note| println!("  {note}"));
     Ok(())
 }

@@ -53,7 +53,7 @@ pub(crate) fn row(field: &Field) -> Result<()> {
             comparison.add(side, result.map(|(answered, _)| answered as f64));
         }
     }
-    field.show(&comparison);
+    field.verdict.show(&comparison);
     sent.sort_by(f64::total_cmp);
     if let (Some(least), Some(most)) = (sent.first(), sent.last()) {
         println!(

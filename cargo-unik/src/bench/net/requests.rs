@@ -51,7 +51,7 @@ pub(super) fn datagrams(field: &Field) -> Result<()> {
             repeated += done.repeated;
             Ok(done.rate())
         });
-        field.show(&comparison);
+        field.verdict.show(&comparison);
         if repeated > 0 {
             println!("  {repeated} datagrams were repeated");
         }
@@ -70,7 +70,7 @@ pub(super) fn kept(field: &Field) -> Result<()> {
         let mut stream = client::connect(server.port(ECHO))?;
         Ok(client::requests(&mut stream, REQUEST, Until::Passed(time))?.rate())
     });
-    field.show(&comparison);
+    field.verdict.show(&comparison);
     Ok(())
 }
 
@@ -98,7 +98,7 @@ pub(super) fn idle(field: &Field) -> Result<()> {
         let stream = stream.ok_or_else(|| Error::failed("no connection was accepted"))?;
         Ok(client::requests(stream, REQUEST, Until::Passed(time))?.rate())
     });
-    field.show(&comparison);
+    field.verdict.show(&comparison);
     for (side, streams) in &crowds {
         println!("  {side}: {} of {IDLE} connections open", streams.len());
     }

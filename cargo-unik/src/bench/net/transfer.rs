@@ -37,7 +37,7 @@ pub(crate) fn bulk(field: &Field) -> Result<()> {
                 comparison.add(server.side, moved.map(|moved| moved.rate()));
             }
         }
-        field.show(&comparison);
+        field.verdict.show(&comparison);
     }
     Ok(())
 }
@@ -58,7 +58,7 @@ pub(crate) fn iperf(field: &Field) -> Result<()> {
         for _ in 0..field.rounds {
             comparison.add(Side::Linux, iperf_once(field, &server, way));
         }
-        field.show(&comparison);
+        field.verdict.show(&comparison);
     }
     Ok(())
 }
@@ -111,7 +111,7 @@ pub(crate) fn loss(field: &Field) -> Result<()> {
                     comparison.add(*side, moved.map(|(moved, _)| moved.rate()));
                 }
             }
-            field.show(&comparison);
+            field.verdict.show(&comparison);
             for side in &sides {
                 let of = || notes.iter().filter(|(other, ..)| other == side);
                 let pause = of().map(|(_, pause, _)| *pause).max().unwrap_or_default();
@@ -149,7 +149,7 @@ pub(crate) fn boot(field: &Field) -> Result<()> {
             comparison.add(*side, first.map(|_| 1.0 / age.as_secs_f64()));
         }
     }
-    field.show(&comparison);
+    field.verdict.show(&comparison);
     for side in sides {
         let mut of: Vec<f64> = times
             .iter()
