@@ -22,6 +22,25 @@ fn every_application_is_inside_its_budget() {
     assert!(over.is_empty(), "{}", over.join("\n"));
 }
 
+/// Features that have a row of their own in a budget.
+const FEATURES: [&str; 2] = ["tls", "disk"];
+
+#[test]
+fn every_feature_is_inside_its_budget() {
+    let workspace = workspace();
+    let (mut over, mut rows) = (Vec::new(), 0);
+    for name in workspace.apps().iter().flat_map(|app| FEATURES.map(|feature| format!("{app}+{feature}"))) {
+        // Not every application has every feature.
+        let Ok(app) = workspace.app(Some(&name), &workspace.root) else { continue };
+        if budget::of(&app).expect("the budget can be read").image.is_some() {
+            rows += 1;
+            over.extend(budget::check(&app, Image::release(&name).size).err().map(|error| error.to_string()));
+        }
+    }
+    assert!(over.is_empty(), "{}", over.join("\n"));
+    assert_eq!(rows, 3, "httpd has two, and dns one");
+}
+
 /// What no image may hold unless something in it was asked for: the cost of these is out of proportion to what they do.
 const DEAR: [&str; 3] = ["<str as core::fmt::Debug>", "alloc::collections::btree", "core::net::parser"];
 
