@@ -3,6 +3,8 @@
 //! What forwards frames moves them in batches: a batch costs one call of a driver, whatever it holds, and the loops over its
 //! buffers stand in this crate, which is compiled for speed.
 
+use core::slice;
+
 use crate::Buffer;
 
 /// Buffers in their order, at most [`Batch::SIZE`].
@@ -46,6 +48,14 @@ impl Batch {
         buffer
     }
 
+    /// Takes all buffers, one after the other; none is left afterwards.
+    #[inline]
+    pub fn drain(&mut self) -> Drain<'_> {
+        let (first, end) = (self.first, self.end);
+        (self.first, self.end) = (0, 0);
+        Drain(self.buffers.get_mut(first..end).unwrap_or_default().iter_mut())
+    }
+
     /// Puts the buffer that was taken last back into its place.
     pub fn put_back(&mut self, buffer: Buffer) {
         match self.first.checked_sub(1).filter(|_| !self.is_empty()) {
@@ -59,10 +69,33 @@ impl Batch {
         }
     }
 
-    /// The first buffer.
+    /// The first of its buffers, at most so many; all of them are there.
     #[inline]
-    pub fn first(&self) -> Option<&Buffer> {
-        self.buffers.get(self.first..self.end)?.first()?.as_ref()
+    pub(crate) fn buffers_mut(&mut self, most: usize) -> &mut [Option<Buffer>] {
+        let count = self.len().min(most);
+        self.buffers.get_mut(self.first..self.first + count).unwrap_or_default()
+    }
+
+    /// Notes that so many of the first of [`Self::buffers_mut`] were taken out.
+    #[inline]
+    pub(crate) fn has_given(&mut self, count: usize) {
+        self.first += count;
+        if self.first >= self.end {
+            (self.first, self.end) = (0, 0);
+        }
+    }
+
+    /// Places behind the last buffer, at most so many; all of them are empty.
+    #[inline]
+    pub(crate) fn places(&mut self, most: usize) -> &mut [Option<Buffer>] {
+        let count = (Self::SIZE - self.end).min(most);
+        self.buffers.get_mut(self.end..self.end + count).unwrap_or_default()
+    }
+
+    /// Notes that so many of the first of [`Self::places`] were filled.
+    #[inline]
+    pub(crate) fn has_got(&mut self, count: usize) {
+        self.end += count;
     }
 
     /// How many there are.
@@ -81,6 +114,27 @@ impl Batch {
     #[inline]
     pub fn is_full(&self) -> bool {
         self.end == Self::SIZE
+    }
+}
+
+/// What [`Batch::drain`] takes. What is left when it ends goes back to its pool.
+pub struct Drain<'a>(slice::IterMut<'a, Option<Buffer>>);
+
+impl Iterator for Drain<'_> {
+    type Item = Buffer;
+
+    #[inline]
+    fn next(&mut self) -> Option<Buffer> {
+        self.0.next()?.take()
+    }
+}
+
+impl Drop for Drain<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        for place in &mut self.0 {
+            *place = None;
+        }
     }
 }
 
@@ -111,10 +165,15 @@ mod tests {
             let taken = batch.pop().expect("there is one");
             batch.put_back(taken);
             assert_eq!(batch.len(), Batch::SIZE - number);
-            assert_eq!(batch.first().map(|buffer| buffer[0]), Some(number as u8));
             assert_eq!(batch.pop().map(|buffer| buffer[0]), Some(number as u8));
         }
         assert!(batch.pop().is_none() && batch.is_empty() && !batch.is_full());
+        for _ in 0..3 {
+            let some = pool.allocate().expect("all came back");
+            assert!(batch.push(some).is_ok());
+        }
+        assert!(batch.drain().next().is_some() && batch.is_empty());
+        assert_eq!(pool.available(), Batch::SIZE + 1);
         let some = pool.allocate().expect("all came back");
         assert!(batch.push(some).is_ok());
         drop(batch);

@@ -6,10 +6,9 @@
 //! Invariant: `start + length` is at most the size of the pool's buffers, for followers as well, and while a [`Buffer`]
 //! exists nobody else has access to the bytes of its slot and of those that follow it.
 
-use core::mem::ManuallyDrop;
+use core::mem::{self, ManuallyDrop};
 use core::ops::{Deref, DerefMut};
-use core::ptr::NonNull;
-use core::{fmt, iter, ptr, slice};
+use core::{fmt, iter, slice};
 
 use crate::pool::{Follower, NO_SLOT};
 use crate::{Error, Pool};
@@ -17,14 +16,20 @@ use crate::{Error, Pool};
 /// Bytes of a buffer, headroom and all, unless its pool says otherwise.
 pub(crate) const SIZE: usize = 2048;
 
+/// Bytes of the header in front of a network frame, where it has a number of buffers (virtio 1.2, 5.1.6).
+pub const NET_HEADER: usize = 12;
+/// Bits of the first two bytes of that header, flags and kind of segmentation, of which none is set in one that says nothing: a
+/// checksum that was found right is nothing to do.
+const TO_DO: u16 = 0xff01;
+
 /// An owned piece of memory that can be handed to a device: headroom, then the data, then free room.
 ///
 /// It dereferences to its data. It is not `Clone`; dropping it returns it to its pool. Other buffers may follow it
 /// ([`Buffer::append`]): they go where it goes, and everything but [`Buffer::parts`] and [`Buffer::total_len`] is about
 /// the first one alone.
 pub struct Buffer {
-    pool: Pool,
-    base: NonNull<u8>,
+    /// Not counted: the slot keeps it alive.
+    pool: ManuallyDrop<Pool>,
     start: u16,
     length: u16,
     slot: u16,
@@ -39,9 +44,22 @@ impl Buffer {
     pub const CAPACITY: usize = SIZE - Self::HEADROOM;
 
     #[inline]
-    pub(crate) fn new(pool: Pool, slot: u16) -> Self {
-        let base = pool.base(slot);
-        Self { pool, base, start: Self::HEADROOM as u16, length: 0, slot, next: NO_SLOT }
+    pub(crate) fn new(pool: ManuallyDrop<Pool>, slot: u16) -> Self {
+        Self { pool, start: Self::HEADROOM as u16, length: 0, slot, next: NO_SLOT }
+    }
+
+    /// One whose data is all the room from `front` bytes in front of the default headroom's end: what was there before.
+    #[inline]
+    pub(crate) fn open(pool: ManuallyDrop<Pool>, slot: u16, front: usize) -> Self {
+        let start = Self::HEADROOM.saturating_sub(front);
+        let length = pool.size().saturating_sub(start) as u16;
+        Self { pool, start: start as u16, length, slot, next: NO_SLOT }
+    }
+
+    /// The first byte of the data.
+    #[inline]
+    fn data(&self) -> *mut u8 {
+        self.pool.base(self.slot).as_ptr().wrapping_add(usize::from(self.start))
     }
 
     /// Bytes of data.
@@ -141,7 +159,7 @@ impl Buffer {
         // The entry of the first buffer of a chain says which one is the last.
         self.pool.link(self.slot, last);
         // The slot of `other` belongs to this buffer now.
-        other.forget();
+        mem::forget(other);
         Ok(())
     }
 
@@ -157,14 +175,7 @@ impl Buffer {
         }
         // The slot, and those behind it, belong to the new buffer now.
         self.next = NO_SLOT;
-        Some(Self { pool: self.pool.clone(), base: self.pool.base(slot), start, length, slot, next })
-    }
-
-    /// Ends this handle, but not its hold on the slot: only its hold on the pool.
-    fn forget(self) {
-        let this = ManuallyDrop::new(self);
-        // SAFETY: 1. `this` is never dropped, and its pool is not used through it again, so the handle moves out once.
-        drop(unsafe { ptr::read(&raw const this.pool) });
+        Some(Self { pool: self.pool.of_buffer(), start, length, slot, next })
     }
 
     /// The slot of the last buffer of the chain.
@@ -264,13 +275,64 @@ impl Buffer {
     }
 }
 
+/// What is done with each frame of a batch: see `queue/batch.rs`.
+impl Buffer {
+    /// Whether the data, which begins with the header of a frame and of which the device says that it has written so many bytes,
+    /// has so many, of which some are a frame, while the header says nothing: no checksum to fill in, nothing to cut or to put
+    /// together.
+    #[inline]
+    pub(crate) fn is_plain(&self, written: u32) -> bool {
+        let (written, data) = (written as usize, &**self);
+        let Some(header) = data.first_chunk::<NET_HEADER>().filter(|_| written > NET_HEADER) else {
+            return false;
+        };
+        let [flags, kind, .., low, high] = *header;
+        // Where buffers are not merged, the device may say that there is none or one (virtio 1.2, 5.1.6.4).
+        let is_one = u16::from_le_bytes([low, high]) <= 1;
+        written <= data.len() && u16::from_le_bytes([flags, kind]) & TO_DO == 0 && is_one
+    }
+
+    /// Takes off the header of a frame that [is plain](Self::is_plain), and what was not written.
+    #[inline]
+    pub(crate) fn unwrap(&mut self, written: u32) {
+        self.start += NET_HEADER as u16;
+        self.length = (written as u16).wrapping_sub(NET_HEADER as u16);
+    }
+
+    /// Puts a header that says nothing in front of the data; where it starts, as devices see it, and the length of all. `None`,
+    /// and nothing changes, if there is no room for it, or if others follow this buffer.
+    #[inline]
+    pub(crate) fn wrap(&mut self) -> Option<(u64, u32)> {
+        if self.is_chained() {
+            return None;
+        }
+        self.start = self.start.checked_sub(NET_HEADER as u16)?;
+        self.length += NET_HEADER as u16;
+        let header = self.data().cast::<[u8; NET_HEADER]>();
+        // SAFETY: 1. The header is the first part of the data: `start + length` is at most the size of a slot, and `length` at
+        // least that of a header. 2. The borrow of this buffer is exclusive. 3. Bytes have no alignment.
+        unsafe { header.write([0; NET_HEADER]) };
+        Some((self.pool.physical_at(header.cast()), u32::from(self.length)))
+    }
+
+    /// Gives the buffer that is there back to its pool. False, and nothing happens, if there is none, or if others follow it.
+    #[inline]
+    pub(crate) fn give_back(place: &mut Option<Self>) -> bool {
+        let Some(buffer) = place.as_ref().filter(|buffer| !buffer.is_chained()) else { return false };
+        buffer.pool.release(buffer.slot);
+        // Its slot is the pool's again.
+        mem::forget(place.take());
+        true
+    }
+}
+
 impl Deref for Buffer {
     type Target = [u8];
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        let data = self.base.as_ptr().wrapping_add(usize::from(self.start));
-        // SAFETY: 1. `base` starts a slot, kept alive by `pool`, and `start + length` is at most its size.
+        let data = self.data().cast_const();
+        // SAFETY: 1. `data` is in a slot, which keeps the pool alive, and `start + length` is at most its size.
         // 2. The memory was zeroed when the region was made, so every byte is initialised. 3. The slot belongs to this
         // buffer alone, and a borrow of it keeps writers out; a device has it only while a queue holds the buffer.
         unsafe { slice::from_raw_parts(data, usize::from(self.length)) }
@@ -280,7 +342,7 @@ impl Deref for Buffer {
 impl DerefMut for Buffer {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        let data = self.base.as_ptr().wrapping_add(usize::from(self.start));
+        let data = self.data();
         // SAFETY: 1. to 3. as in `deref`; the borrow is exclusive.
         unsafe { slice::from_raw_parts_mut(data, usize::from(self.length)) }
     }

@@ -218,7 +218,10 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
     pub fn post(&mut self, queue: usize, pool: &Pool, header: usize, count: usize) -> usize {
         let is_split = !self.any_layout();
         match self.queues.get_mut(queue) {
-            Some(queue) if pool.reached_by::<H>() => queue.post(pool, header, is_split, count),
+            Some(queue) if pool.reached_by::<H>() => match is_split {
+                true => queue.post_split(pool, header, count),
+                false => queue.post(pool, header, count),
+            },
             _ => 0,
         }
     }
@@ -315,23 +318,23 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
         Ok(count)
     }
 
-    /// Takes received network frames, as many as the batch has room for, without the headers of `header` bytes that stand in
-    /// front of them, up to the first whose header says something: how many. [`Device::complete`] takes that one.
+    /// Takes received network frames, as many as the batch has room for, without the headers of [`NET_HEADER`] bytes that stand
+    /// in front of them, up to the first whose header says something or that was not posted by [`Device::post`]: how many.
+    /// [`Device::complete`] takes that one.
     ///
     /// # Errors
     /// As [`Device::complete`].
-    pub fn receive_batch(&mut self, queue: usize, header: usize, batch: &mut Batch) -> Result<usize, Error> {
-        let count = self.queues.get_mut(queue).ok_or(Error::NoSuchQueue)?.receive_batch(header, batch)?;
+    pub fn receive_batch(&mut self, queue: usize, batch: &mut Batch) -> Result<usize, Error> {
+        let count = self.queues.get_mut(queue).ok_or(Error::NoSuchQueue)?.receive_batch(batch)?;
         self.is_interrupted &= count == 0;
         Ok(count)
     }
 
-    /// Hands network frames to the device, in front of each a header of `header` bytes that says nothing, as long as there is
-    /// room: how many. What does not stand in a single buffer that the device reaches, with room in front, is left, as is all
-    /// behind it: [`Device::submit`] says why.
-    pub fn send_batch(&mut self, queue: usize, header: usize, batch: &mut Batch) -> usize {
-        let is_split = !self.any_layout();
-        self.queues.get_mut(queue).map_or(0, |queue| queue.send_batch(header, is_split, batch))
+    /// Hands network frames to the device, in front of each a header of [`NET_HEADER`] bytes that says nothing, as long as there
+    /// is room: how many. What does not stand in a single buffer that the device reaches, with room in front, is left, as is
+    /// all behind it: [`Device::submit`] says why. The device must take [any layout](Device::any_layout).
+    pub fn send_batch(&mut self, queue: usize, batch: &mut Batch) -> usize {
+        self.queues.get_mut(queue).map_or(0, |queue| queue.send_batch(batch))
     }
 
     /// Whether [`Device::complete`] has something to tell: a buffer, or that the queue is dead. It costs less.

@@ -52,10 +52,10 @@ mod random;
 mod region;
 mod rings;
 
-pub use batch::Batch;
+pub use batch::{Batch, Drain};
 pub use buffer::Buffer;
 pub use device::{Device, Interrupt};
 pub use error::{Error, Rejected};
 pub use pool::Pool;
-pub use queue::{Completion, Counters, Direction};
+pub use queue::{Completion, Counters, Direction, NET_HEADER};
 pub use random::RandomDevice;

@@ -17,6 +17,7 @@ use virtio_drivers::Hal;
 use crate::rings::{Descriptor, NEXT, NO_INTERRUPT, NO_NOTIFY, Rings, WRITE};
 use crate::{Buffer, Error, Pool, Rejected};
 
+pub use batch::NET_HEADER;
 pub use request::Completion;
 
 /// Which way the bytes of a buffer go.
@@ -74,19 +75,46 @@ struct Slot {
     buffer: Option<Buffer>,
     /// The next free descriptor, or the next one of a chain.
     link: u16,
-    /// Of the head of a chain: its last descriptor, and how many there are.
+    /// Of the head of a chain of several: its last descriptor, and how many there are.
     last: u16,
     count: u16,
-    direction: Direction,
+    /// Of the head of a chain.
+    chain: Chain,
+}
+
+/// What starts at the head of a chain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    /// One descriptor, which the device reads.
+    SingleToDevice,
+    /// One descriptor, which the device writes.
+    SingleFromDevice,
+    /// Several, which the device reads, or of which it does not count what it writes.
+    ToDevice,
+    /// Several, which the device writes.
+    FromDevice,
 }
 
 impl Slot {
-    /// Keeps the buffer of a chain that starts here and is about to go to the device.
+    /// Keeps the buffer of a single descriptor, this one, that is about to go to the device.
     #[inline]
-    fn hold(&mut self, buffer: Buffer, direction: Direction, last: u16, count: u16) {
+    fn hold(&mut self, buffer: Buffer, direction: Direction) {
         // A free slot holds nothing. Forgetting that nothing spares the code that would drop something.
         mem::forget(self.buffer.replace(buffer));
-        self.direction = direction;
+        self.chain = match direction {
+            Direction::ToDevice => Chain::SingleToDevice,
+            Direction::FromDevice => Chain::SingleFromDevice,
+        };
+    }
+
+    /// Keeps the buffer of a chain of several that starts here and is about to go to the device.
+    #[inline]
+    fn hold_chain(&mut self, buffer: Buffer, direction: Direction, last: u16, count: u16) {
+        mem::forget(self.buffer.replace(buffer));
+        self.chain = match direction {
+            Direction::ToDevice => Chain::ToDevice,
+            Direction::FromDevice => Chain::FromDevice,
+        };
         self.last = last;
         self.count = count;
     }
@@ -107,7 +135,7 @@ impl Queue {
             link: index + 1,
             last: 0,
             count: 0,
-            direction: Direction::ToDevice,
+            chain: Chain::SingleToDevice,
         };
         Ok(Self {
             slots: (0..size).map(slot).collect(),
@@ -160,7 +188,7 @@ impl Queue {
         }
         self.rings.describe(head, Descriptor { address: buffer.physical(), length, flags, next: 0 });
         self.free_head = slot.link;
-        slot.hold(buffer, direction, head, 1);
+        slot.hold(buffer, direction);
         self.free -= 1;
         self.publish(head);
         Ok(())
@@ -194,7 +222,7 @@ impl Queue {
         let address = address + u64::from(header);
         self.rings.describe(second, Descriptor { address, length: length - header, flags, next: 0 });
         if let Some(slot) = self.slots.get_mut(usize::from(head)) {
-            slot.hold(buffer, direction, second, 2);
+            slot.hold_chain(buffer, direction, second, 2);
         }
         self.free_head = next_free;
         self.free -= 2;
@@ -202,42 +230,28 @@ impl Queue {
         Ok(())
     }
 
-    /// Hands up to `count` buffers of `pool` to the device to be written: how many it got.
+    /// Hands up to `count` buffers of `pool` to the device to be written, the first `header` bytes of each by a descriptor of
+    /// its own: how many it got.
+    #[cold]
     #[inline(never)]
-    pub(crate) fn post(&mut self, pool: &Pool, header: usize, is_split: bool, count: usize) -> usize {
+    pub(crate) fn post_split(&mut self, pool: &Pool, header: usize, count: usize) -> usize {
         let mut posted = 0;
         while posted < count
-            && self.free > u16::from(is_split)
+            && self.free > 1
             && let Some(mut buffer) = pool.allocate()
             && buffer.grow_front(header).is_some()
+            && self.submit_split(buffer, header, Direction::FromDevice).is_ok()
         {
-            if !is_split {
-                let length = buffer.room() as u32; // at most 2^16
-                self.put(buffer, length, WRITE, Direction::FromDevice);
-            } else if self.submit_split(buffer, header, Direction::FromDevice).is_err() {
-                break;
-            }
             posted += 1;
         }
         posted
     }
 
-    /// Hands over a buffer that is known to be single and not empty. There is a free descriptor.
-    #[inline]
-    fn put(&mut self, buffer: Buffer, length: u32, flags: u16, direction: Direction) {
-        let head = self.free_head;
-        let Some(slot) = self.slots.get_mut(usize::from(head)) else { return };
-        self.rings.describe(head, Descriptor { address: buffer.physical(), length, flags, next: 0 });
-        self.free_head = slot.link;
-        slot.hold(buffer, direction, head, 1);
-        self.free -= 1;
-        self.publish(head);
-    }
-
     #[inline]
     fn publish(&mut self, head: u16) {
-        self.rings.publish(self.next_available, head);
+        self.rings.offer(self.next_available, head);
         self.next_available = self.next_available.wrapping_add(1);
+        self.rings.publish(self.next_available);
         self.in_flight += 1;
     }
 
@@ -301,13 +315,17 @@ impl Queue {
     fn take(&mut self, id: u32, written: u32) -> Option<Buffer> {
         let slot = self.slots.get_mut(id as usize)?;
         let buffer = slot.buffer.as_mut()?;
-        if slot.direction == Direction::FromDevice {
+        let chain = slot.chain;
+        if matches!(chain, Chain::SingleFromDevice | Chain::FromDevice) {
             buffer.set_len(written as usize).ok()?;
         }
         let buffer = slot.buffer.take();
         // The index fits: there are at most 2^15 slots.
         let head = id as u16;
-        let (last, count) = (slot.last, slot.count);
+        let (mut last, mut count) = (head, 1);
+        if matches!(chain, Chain::ToDevice | Chain::FromDevice) {
+            (last, count) = (slot.last, slot.count);
+        }
         if let Some(slot) = self.slots.get_mut(usize::from(last)) {
             slot.link = self.free_head;
         }

@@ -33,7 +33,7 @@ const CACHE_LINE: usize = 64;
 pub(crate) struct Rings {
     region: Region,
     /// Entries less one; the number of entries is a power of two of at most [`SIZE_LIMIT`].
-    mask: u16,
+    mask: usize,
     available: usize,
     used: usize,
 }
@@ -68,12 +68,12 @@ impl Rings {
         let used = available_end.next_multiple_of(if legacy { PAGE_SIZE } else { CACHE_LINE });
         // Flags, index, the ring, and the available event.
         let end = used + 2 * 3 + ELEMENT_BYTES * entries;
-        Ok(Self { region: Region::try_new::<H>(end)?, mask: size - 1, available, used })
+        Ok(Self { region: Region::try_new::<H>(end)?, mask: entries - 1, available, used })
     }
 
     /// Number of entries.
     pub(crate) fn size(&self) -> u16 {
-        self.mask + 1
+        (self.mask + 1) as u16
     }
 
     /// Addresses of the descriptor table, the available ring and the used ring as the device sees them.
@@ -91,7 +91,7 @@ impl Rings {
     /// Writes a descriptor.
     #[inline]
     pub(crate) fn describe(&self, index: u16, descriptor: Descriptor) {
-        let offset = usize::from(index & self.mask) * DESCRIPTOR_BYTES;
+        let offset = (usize::from(index) & self.mask) * DESCRIPTOR_BYTES;
         let (first, rest) = descriptor.words();
         // SAFETY: 1. The index is masked, so the descriptor is inside the table, which starts the region.
         let address: &AtomicU64 = unsafe { self.shared(offset) };
@@ -101,17 +101,22 @@ impl Rings {
         second.store(rest, Ordering::Relaxed);
     }
 
-    /// Puts the head of a chain at `position` of the available ring and publishes everything up to it.
+    /// Puts the head of a chain at `position` of the available ring.
     #[inline]
-    pub(crate) fn publish(&self, position: u16, head: u16) {
-        let offset = self.available + 4 + 2 * usize::from(position & self.mask);
+    pub(crate) fn offer(&self, position: u16, head: u16) {
+        let offset = self.available + 4 + 2 * (usize::from(position) & self.mask);
         // SAFETY: 1. The position is masked, so the entry is inside the available ring.
         let entry: &AtomicU16 = unsafe { self.shared(offset) };
         entry.store(head, Ordering::Relaxed);
+    }
+
+    /// Lets the device see everything in front of `position` of the available ring.
+    #[inline]
+    pub(crate) fn publish(&self, position: u16) {
         // SAFETY: 1. The index of the available ring, behind its flags.
         let index: &AtomicU16 = unsafe { self.shared(self.available + 2) };
         // Release: the device that sees the index sees the entry, the descriptors and the data.
-        index.store(position.wrapping_add(1), Ordering::Release);
+        index.store(position, Ordering::Release);
     }
 
     /// How far the device says it has come in the used ring.
@@ -126,7 +131,7 @@ impl Rings {
     /// Head of the chain and number of bytes written that stand at `position` of the used ring.
     #[inline]
     pub(crate) fn used_element(&self, position: u16) -> (u32, u32) {
-        let offset = self.used + 4 + ELEMENT_BYTES * usize::from(position & self.mask);
+        let offset = self.used + 4 + ELEMENT_BYTES * (usize::from(position) & self.mask);
         // SAFETY: 1. The position is masked, so the element is inside the used ring.
         let id: &AtomicU32 = unsafe { self.shared(offset) };
         // SAFETY: 1. As above; this is the second half of the same element.

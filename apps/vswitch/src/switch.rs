@@ -38,8 +38,8 @@ pub struct Route {
     pub is_tagged: bool,
     /// It is to be copied to the port that mirrors, as it came.
     pub is_mirrored: bool,
-    /// It goes to one port, as it is.
-    pub is_straight: bool,
+    /// Not zero: it goes to one port, as it is, and this is the number of the port, the first being 1.
+    pub straight: u8,
     /// It is for the switch itself: see [`Switch::control`](crate::Switch::control).
     pub is_control: bool,
     /// What a tag says: priority and VLAN.
@@ -47,10 +47,10 @@ pub struct Route {
 }
 
 impl Route {
-    /// The number of the port where the frame goes as it is, and nowhere else; one that no port has where that is not so.
+    /// The place of the port where the frame goes as it is, and nowhere else; one that no port has where that is not so.
     #[inline]
     pub fn straight(&self) -> usize {
-        if self.is_straight { self.ports.trailing_zeros() as usize } else { usize::MAX }
+        usize::from(self.straight).wrapping_sub(1)
     }
 }
 
@@ -59,9 +59,8 @@ impl Route {
 struct Flow {
     /// The first octets of the frame: addresses, type, and what a tag says, if it is one.
     head: u128,
-    /// When this was so, in changes of the switch.
-    epoch: u64,
-    ingress: u8,
+    /// When this was so, in changes of the switch, and the port that they came from: see [`Switch::state_at`].
+    state: u64,
     /// The VLAN, by its place.
     vlan: u16,
     route: Route,
@@ -73,6 +72,8 @@ const FLOWS: usize = 64;
 const HEAD: usize = 16;
 /// An odd number whose multiples are spread over all bits.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+/// One change of the switch: the octet below is that of a port.
+const CHANGE: u64 = 1 << 8;
 
 /// What is known of a port.
 struct Port {
@@ -92,7 +93,7 @@ struct Port {
 pub struct Switch {
     ports: Vec<Port>,
     flows: [Flow; FLOWS],
-    /// Counts what may send a frame elsewhere than the one before it.
+    /// Counts what may send a frame elsewhere than the one before it, by [`CHANGE`].
     epoch: u64,
     vlans: Vlans,
     table: Table,
@@ -198,7 +199,16 @@ impl Switch {
         if now >= self.next_second {
             self.second = (now.as_millis() / 1000) as u32;
             self.next_second = Instant::from_millis((u64::from(self.second) + 1) * 1000);
-            self.epoch += 1;
+            self.epoch += CHANGE;
+        }
+    }
+
+    /// Counts frames that came in by a port, and their octets.
+    #[inline]
+    pub fn receive(&self, ingress: usize, frames: usize, octets: usize) {
+        if let Some(port) = self.ports.get(ingress) {
+            port.counters.in_frames.add(frames as u64);
+            port.counters.in_octets.add(octets as u64);
         }
     }
 
@@ -207,14 +217,12 @@ impl Switch {
     pub fn forward(&mut self, ingress: usize, frame: &[u8], length: usize) -> Route {
         if let Some(head) = frame.first_chunk::<HEAD>() {
             let head = u128::from_le_bytes(*head);
+            let state = self.state_at(ingress);
             if let Some(flow) = self.flows.get(place(head))
                 && flow.head == head
-                && flow.epoch == self.epoch
-                && usize::from(flow.ingress) == ingress
-                && let (Some(port), Some(vlan)) = (self.ports.get(ingress), self.vlans.at(flow.vlan))
+                && flow.state == state
+                && let Some(vlan) = self.vlans.at(flow.vlan)
             {
-                port.counters.in_frames.increment();
-                port.counters.in_octets.add(length as u64);
                 vlan.frames += 1;
                 vlan.octets += length as u64;
                 return flow.route;
@@ -223,14 +231,18 @@ impl Switch {
         self.find(ingress, frame, length)
     }
 
+    /// What is the same for all frames from a port as long as nothing changes. There are less than 256 ports.
+    #[inline]
+    fn state_at(&self, ingress: usize) -> u64 {
+        self.epoch | ingress as u64
+    }
+
     /// The same, for a frame that is the first of its flow for a while.
     #[inline(never)]
     fn find(&mut self, ingress: usize, frame: &[u8], length: usize) -> Route {
         let bit = 1u8 << (ingress & 7);
         let Some(port) = self.ports.get_mut(ingress) else { return Route::default() };
         let counters = &*port.counters;
-        counters.in_frames.increment();
-        counters.in_octets.add(length as u64);
         let Some(head) = frame.first_chunk::<HEADER>() else { return drop(&counters.drop_short) };
         let (destination, source) = Mac::pair(head);
         let [.., high, low] = *head;
@@ -267,7 +279,7 @@ impl Switch {
         match self.table.learn(Key::new(number, source), ingress, self.second) {
             Learned::Known => {}
             learned => {
-                self.epoch += 1;
+                self.epoch += CHANGE;
                 note(learned, counters, &self.counters);
             }
         }
@@ -294,12 +306,18 @@ impl Switch {
         }
         route.is_mirrored |= route.ports & self.mirrored_out != 0;
         let is_plain = route.plain & route.ports != 0;
-        route.is_straight = found.is_some() && is_plain && !route.is_tagged && !route.is_mirrored;
+        if let Some(egress) = found
+            && is_plain
+            && !route.is_tagged
+            && !route.is_mirrored
+        {
+            route.straight = egress as u8 + 1;
+        }
         if let Some(head) = frame.first_chunk::<HEAD>().filter(|_| found.is_some()) {
-            let head = u128::from_le_bytes(*head);
+            let (head, state) = (u128::from_le_bytes(*head), self.state_at(ingress));
             if let Some(flow) = self.flows.get_mut(place(head)) {
                 let vlan = self.vlans.place(number);
-                *flow = Flow { head, epoch: self.epoch, ingress: ingress as u8, vlan, route };
+                *flow = Flow { head, state, vlan, route };
             }
         }
         route
@@ -441,7 +459,7 @@ impl Switch {
 
     /// Says which ports learn and which forward, of those that are up.
     fn arrange(&mut self, learning: u8, forwarding: u8) {
-        self.epoch += 1;
+        self.epoch += CHANGE;
         let mirror = self.mirror.map_or(0, |port| 1u8 << (port & 7));
         self.learning = learning & self.up & !mirror;
         self.forwarding = forwarding & self.up & !mirror;
@@ -454,7 +472,7 @@ impl Switch {
 
     /// Forgets what was heard at these ports.
     fn flush(&mut self, ports: u8) {
-        self.epoch += 1;
+        self.epoch += CHANGE;
         self.counters.flushed.add(self.table.flush(ports) as u64);
     }
 

@@ -41,6 +41,7 @@ fn switch(ports: usize, words: &[(&str, &str)]) -> Switch {
 }
 
 fn send(switch: &mut Switch, port: usize, frame: &[u8]) -> Route {
+    switch.receive(port, 1, frame.len());
     switch.forward(port, frame, frame.len())
 }
 

@@ -18,7 +18,7 @@ mod header;
 use alloc::rc::Rc;
 
 use unik_sched::{counter::CounterSet, sync::Event};
-use unik_virtio::{Batch, Buffer, Device, Direction, Pool};
+use unik_virtio::{Batch, Buffer, Device, Direction, NET_HEADER, Pool};
 use virtio_drivers::{Hal, transport::Transport};
 
 use crate::{
@@ -493,10 +493,11 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
 
 impl<H: Hal + 'static, T: Transport> BatchNic for VirtioNet<H, T> {
     fn receive_batch(&mut self, batch: &mut Batch) -> usize {
-        if self.failed {
+        // Older devices are served frame by frame.
+        if self.failed || self.header != NET_HEADER {
             return 0;
         }
-        match self.device.receive_batch(RECEIVE, self.header, batch) {
+        match self.device.receive_batch(RECEIVE, batch) {
             Ok(count) => {
                 self.posted = self.posted.saturating_sub(count);
                 count
@@ -521,8 +522,10 @@ impl<H: Hal + 'static, T: Transport> BatchNic for VirtioNet<H, T> {
                 self.counters.tx_failed.increment();
             }
         }
-        self.unkicked |= self.device.send_batch(TRANSMIT, self.header, batch) > 0;
-        if !batch.is_empty() {
+        if self.header == NET_HEADER && self.entries == 1 {
+            self.unkicked |= self.device.send_batch(TRANSMIT, batch) > 0;
+        }
+        if !batch.is_empty() && self.device.free(TRANSMIT) < self.entries {
             self.refuse_room();
         }
     }

@@ -1,131 +1,151 @@
 //! Network frames in batches, in front of each a header that says nothing: no checksum to fill in, nothing to cut or to put
-//! together (virtio 1.2, 5.1.6). All others are left to whoever takes or sends them one by one.
+//! together (virtio 1.2, 5.1.6).
+//!
+//! Only what is usual happens here, in loops that keep what they need in registers and tell the device once of all they did:
+//! single descriptors, and headers of [`NET_HEADER`] bytes. Whatever is another way is left where it is, for those who take
+//! or send buffers one by one, and judge them. Invariant: what is not moved is not changed.
 
-use super::{Direction, Queue};
-use crate::{Batch, Buffer, Error};
+use core::mem;
 
-/// Flag of the header: a checksum is to be filled in.
-const NEEDS_CHECKSUM: u8 = 1;
-/// Where the number of buffers stands, in a header that has it.
-const BUFFERS: usize = 10;
+use super::{Chain, Queue};
+use crate::rings::{Descriptor, WRITE};
+use crate::{Batch, Buffer, Error, Pool};
+
+pub use crate::buffer::NET_HEADER;
 
 impl Queue {
-    /// Takes received frames without their headers of `header` bytes, up to the first whose header says something: how many.
+    /// Takes received frames without their headers, up to the first whose header says something: how many.
     // Apart from its callers, which are compiled to be small.
     #[inline(never)]
-    pub(crate) fn receive_batch(&mut self, header: usize, batch: &mut Batch) -> Result<usize, Error> {
-        let mut count = 0;
-        while !batch.is_full() && (self.next_used != self.seen_used || self.look()?) {
-            let (id, written) = self.rings.used_element(self.next_used);
-            let Some(slot) = self.slots.get_mut(id as usize) else { return Err(self.condemn()) };
-            let Some(buffer) = &mut slot.buffer else { return Err(self.condemn()) };
-            if slot.direction != Direction::FromDevice || buffer.set_len(written as usize).is_err() {
-                return Err(self.condemn());
-            }
-            if !is_plain(buffer, header) {
+    pub(crate) fn receive_batch(&mut self, batch: &mut Batch) -> Result<usize, Error> {
+        if self.next_used == self.seen_used && !self.look()? {
+            return Ok(0);
+        }
+        let waiting = self.seen_used.wrapping_sub(self.next_used);
+        let (mut free_head, mut position) = (self.free_head, self.next_used);
+        for place in batch.places(waiting.into()) {
+            let (id, written) = self.rings.used_element(position);
+            let Some(slot) = self.slots.get_mut(id as usize) else { break };
+            if slot.chain != Chain::SingleFromDevice
+                || !slot.buffer.as_ref().is_some_and(|buffer| buffer.is_plain(written))
+            {
                 break;
             }
-            let Some(mut buffer) = slot.buffer.take() else { break };
-            let (last, descriptors) = (slot.last, slot.count);
-            if let Some(slot) = self.slots.get_mut(usize::from(last)) {
-                slot.link = self.free_head;
+            // The place is empty.
+            mem::swap(place, &mut slot.buffer);
+            if let Some(buffer) = place {
+                buffer.unwrap(written);
             }
-            self.free_head = id as u16; // that of a slot, of which there are at most 2^15
-            self.free += descriptors;
-            self.in_flight -= 1;
-            self.next_used = self.next_used.wrapping_add(1);
-            count += 1;
-            let _ = buffer.trim_front(header);
-            // There is room, as was seen above.
-            let _ = batch.push(buffer);
+            slot.link = free_head;
+            free_head = id as u16; // that of a slot, of which there are at most 2^15
+            position = position.wrapping_add(1);
         }
-        self.counters.completions += count as u64;
-        Ok(count)
+        let count = position.wrapping_sub(self.next_used);
+        self.take_back(free_head, count);
+        batch.has_got(count.into());
+        Ok(count.into())
     }
 
-    /// Hands frames to the device, in front of each a header of `header` bytes that says nothing, as long as there is room
-    /// and they are single buffers that the device reaches: how many.
+    /// Hands frames to the device, in front of each a header that says nothing, as long as there is room and they are single
+    /// buffers that the device reaches: how many.
     // Apart from its callers, which are compiled to be small.
     #[inline(never)]
-    pub(crate) fn send_batch(&mut self, header: usize, is_split: bool, batch: &mut Batch) -> usize {
-        let mut count = 0;
-        while self.free > u16::from(is_split)
-            && let Some(buffer) = batch.first()
-            && !buffer.is_chained()
-            && buffer.headroom() >= header
-            && self.rings.reach_like(buffer.pool())
-            && let Some(mut buffer) = batch.pop()
-        {
-            if let Some(place) = buffer.grow_front(header) {
-                clear(place);
+    pub(crate) fn send_batch(&mut self, batch: &mut Batch) -> usize {
+        let (mut free_head, mut position) = (self.free_head, self.next_available);
+        let mut reached = None;
+        for place in batch.buffers_mut(self.free.into()) {
+            let Some(buffer) = place else { break };
+            let Some(slot) = self.slots.get_mut(usize::from(free_head)) else { break };
+            if reached != Some(buffer.pool().identity()) {
+                if !self.rings.reach_like(buffer.pool()) {
+                    break;
+                }
+                reached = Some(buffer.pool().identity());
             }
-            if !is_split {
-                let length = buffer.len() as u32; // at most 2^16
-                self.put(buffer, length, 0, Direction::ToDevice);
-            } else if self.submit_split(buffer, header, Direction::ToDevice).is_err() {
+            let Some((address, length)) = buffer.wrap() else { break };
+            self.rings.describe(free_head, Descriptor { address, length, flags: 0, next: 0 });
+            self.rings.offer(position, free_head);
+            // What is free is empty.
+            mem::swap(place, &mut slot.buffer);
+            slot.chain = Chain::SingleToDevice;
+            free_head = slot.link;
+            position = position.wrapping_add(1);
+        }
+        let count = position.wrapping_sub(self.next_available);
+        self.hand_over(free_head, count);
+        batch.has_given(count.into());
+        count.into()
+    }
+
+    /// Hands up to `count` buffers of `pool` to the device to be written, from `header` bytes in front of their data on: how
+    /// many it got.
+    #[inline(never)]
+    pub(crate) fn post(&mut self, pool: &Pool, header: usize, count: usize) -> usize {
+        let (mut free_head, mut position) = (self.free_head, self.next_available);
+        for _ in 0..count.min(self.free.into()) {
+            let Some(slot) = self.slots.get_mut(usize::from(free_head)) else { break };
+            if slot.buffer.is_some() {
                 break;
             }
-            count += 1;
+            slot.buffer = pool.allocate_open(header);
+            let Some(buffer) = &slot.buffer else { break };
+            let (address, length) = (buffer.physical(), buffer.len() as u32); // at most 2^16
+            self.rings.describe(free_head, Descriptor { address, length, flags: WRITE, next: 0 });
+            self.rings.offer(position, free_head);
+            slot.chain = Chain::SingleFromDevice;
+            free_head = slot.link;
+            position = position.wrapping_add(1);
         }
-        count
+        let count = position.wrapping_sub(self.next_available);
+        self.hand_over(free_head, count);
+        count.into()
     }
 
     /// As [`Queue::reclaim`], for those who have much to take back: it is longer and takes less time.
     // Apart from its callers, which are compiled to be small.
     #[inline(never)]
     pub(crate) fn reclaim_batch(&mut self) -> Result<usize, Error> {
-        let mut count = 0;
+        let mut total = 0;
         while self.next_used != self.seen_used || self.look()? {
-            let (id, written) = self.rings.used_element(self.next_used);
-            let slot = self.slots.get_mut(id as usize);
-            let Some(slot) = slot.filter(|slot| slot.direction == Direction::ToDevice) else {
+            let (mut free_head, mut position) = (self.free_head, self.next_used);
+            while position != self.seen_used {
+                let (id, _) = self.rings.used_element(position);
+                let Some(slot) = self.slots.get_mut(id as usize) else { break };
+                if slot.chain != Chain::SingleToDevice || !Buffer::give_back(&mut slot.buffer) {
+                    break;
+                }
+                slot.link = free_head;
+                free_head = id as u16; // that of a slot, of which there are at most 2^15
+                position = position.wrapping_add(1);
+            }
+            let count = position.wrapping_sub(self.next_used);
+            self.take_back(free_head, count);
+            total += usize::from(count);
+            if self.next_used != self.seen_used {
                 // What is unusual is checked where everything is.
-                drop(self.take(id, written).ok_or_else(|| self.condemn())?);
-                self.next_used = self.next_used.wrapping_add(1);
-                count += 1;
-                continue;
-            };
-            let (last, descriptors) = (slot.last, slot.count);
-            if slot.buffer.take().is_none() {
-                return Err(self.condemn());
+                total += usize::from(self.complete()?.is_some());
             }
-            if let Some(slot) = self.slots.get_mut(usize::from(last)) {
-                slot.link = self.free_head;
-            }
-            self.free_head = id as u16; // that of a slot, of which there are at most 2^15
-            self.free += descriptors;
-            self.in_flight -= 1;
-            self.next_used = self.next_used.wrapping_add(1);
-            count += 1;
         }
-        self.counters.completions += count as u64;
-        Ok(count)
+        Ok(total)
     }
-}
 
-/// Makes a header of at most twelve octets say nothing.
-#[inline]
-fn clear(header: &mut [u8]) {
-    // Two stores in place of a call: headers have ten octets or twelve.
-    if let Some((first, rest)) = header.split_first_chunk_mut::<8>() {
-        *first = 0_u64.to_le_bytes();
-        match rest.first_chunk_mut::<4>() {
-            Some(rest) => *rest = 0_u32.to_le_bytes(),
-            None => rest.fill(0),
-        }
-    } else {
-        header.fill(0);
+    /// Notes that the device has given back so many single descriptors, which are the first of the free ones.
+    #[inline]
+    fn take_back(&mut self, free_head: u16, count: u16) {
+        self.free_head = free_head;
+        self.free += count;
+        self.in_flight -= count;
+        self.next_used = self.next_used.wrapping_add(count);
+        self.counters.completions += u64::from(count);
     }
-}
 
-/// Whether a received frame stands behind a header that says nothing.
-#[inline]
-fn is_plain(buffer: &Buffer, header: usize) -> bool {
-    if buffer.len() <= header {
-        return false;
+    /// Tells the device of so many single descriptors, behind which those from `free_head` on are free.
+    #[inline]
+    fn hand_over(&mut self, free_head: u16, count: u16) {
+        self.free_head = free_head;
+        self.free -= count;
+        self.in_flight += count;
+        self.next_available = self.next_available.wrapping_add(count);
+        self.rings.publish(self.next_available);
     }
-    let [flags, kind, ..] = **buffer else { return false };
-    // Without the number there is one.
-    let is_one = header <= BUFFERS || matches!(buffer.get(BUFFERS..BUFFERS + 2), Some([0 | 1, 0]));
-    flags & NEEDS_CHECKSUM == 0 && kind == 0 && is_one
 }

@@ -35,7 +35,7 @@ impl Queue {
         let descriptor = Descriptor { address, length: length as u32, flags: INDIRECT, next: 0 };
         self.rings.describe(head, descriptor);
         self.free_head = slot.link;
-        slot.hold(buffer, Direction::ToDevice, head, 1);
+        slot.hold(buffer, Direction::ToDevice);
         self.free -= 1;
         self.publish(head);
         Ok(())
@@ -58,7 +58,7 @@ impl Queue {
         let Some(slot) = self.slots.get_mut(usize::from(head)) else { return self.refuse(buffer) };
         // No more than the free descriptors, which are 2^15 at most.
         let count = count as u16;
-        slot.hold(buffer, Direction::ToDevice, last, count);
+        slot.hold_chain(buffer, Direction::ToDevice, last, count);
         self.free_head = index;
         self.free -= count;
         self.publish(head);

@@ -64,7 +64,7 @@ impl Queue {
         // No more than the free descriptors, which are 2^15 at most.
         let count = count as u16;
         // Towards the device: so that its length stays, whatever is said to be written.
-        slot.hold(buffer, Direction::ToDevice, last, count);
+        slot.hold_chain(buffer, Direction::ToDevice, last, count);
         self.free_head = index;
         self.free -= count;
         self.publish(head);

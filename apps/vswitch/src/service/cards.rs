@@ -146,9 +146,8 @@ impl Card {
         if length > self.longest {
             return self.counters.out_unfit.increment();
         }
-        if self.out.is_full() {
-            self.send_out();
-        }
+        let Err(buffer) = self.out.push(buffer) else { return self.out_octets += length };
+        self.send_out();
         // There is room for it now.
         if self.out.push(buffer).is_ok() {
             self.out_octets += length;

@@ -137,6 +137,10 @@ impl Plane {
 
     /// Waits for news of a card, or for the time.
     fn wait(&self, timer: &mut Sleep, context: &mut Context<'_>) -> Poll<()> {
+        if self.cards.0.iter().any(|card| card.event.is_set()) {
+            // That is news enough. The turn takes it: the card wants to see it.
+            return Poll::Ready(());
+        }
         let mut has_news = Pin::new(timer).poll(context).is_ready();
         has_news |= self.news.poll_wait(context).is_ready();
         // All are asked: what woke the task says nothing about the others.
@@ -180,14 +184,17 @@ fn learn(cards: &mut Cards, batch: &mut Batch, ingress: usize, switch: &mut Swit
     loop {
         let Some(card) = cards.0.get_mut(ingress) else { return false };
         let count = card.nic.receive_batch(batch);
-        while let Some(buffer) = batch.pop() {
+        let mut octets = 0;
+        for buffer in batch.drain() {
             let length = buffer.len();
+            octets += length;
             let route = switch.forward(ingress, &buffer, length);
             match cards.0.get_mut(route.straight()) {
                 Some(card) => card.push(buffer, length),
                 None => cards.carry(ingress, buffer.into(), route, length, switch),
             }
         }
+        switch.receive(ingress, count, octets);
         left = left.saturating_sub(count);
         if left == 0 {
             return true;
@@ -196,6 +203,7 @@ fn learn(cards: &mut Cards, batch: &mut Batch, ingress: usize, switch: &mut Swit
         let Some(card) = cards.0.get_mut(ingress) else { return false };
         let Some(frame) = card.nic.receive() else { return false };
         let length = frame.buffer.total_len();
+        switch.receive(ingress, 1, length);
         let route = switch.forward(ingress, &frame.buffer, length);
         cards.carry(ingress, frame, route, length, switch);
         left = left.saturating_sub(1);
@@ -217,15 +225,19 @@ fn programmed(
     loop {
         let Some(card) = outputs.cards.0.get_mut(ingress) else { return false };
         let count = card.nic.receive_batch(batch);
-        while let Some(buffer) = batch.pop() {
+        let mut octets = 0;
+        for buffer in batch.drain() {
+            octets += buffer.len();
             obey(outputs, control, ingress, buffer.into(), now);
         }
+        outputs.switch.receive(ingress, count, octets);
         left = left.saturating_sub(count);
         if left == 0 {
             return true;
         }
         let Some(card) = outputs.cards.0.get_mut(ingress) else { return false };
         let Some(frame) = card.nic.receive() else { return false };
+        outputs.switch.receive(ingress, 1, frame.buffer.total_len());
         obey(outputs, control, ingress, frame, now);
         left = left.saturating_sub(1);
         if left == 0 {
