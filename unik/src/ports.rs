@@ -9,7 +9,7 @@ use alloc::vec::{IntoIter, Vec};
 pub use unik_net::{
     BatchNic, Cable, CableCounters, Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind,
 };
-pub use unik_virtio::{Batch, Buffer};
+pub use unik_virtio::{Batch, Buffer, Train};
 
 /// The most cards that are used.
 const LIMIT: usize = 8;

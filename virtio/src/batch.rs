@@ -98,6 +98,33 @@ impl Batch {
         self.end += count;
     }
 
+    /// The buffer at a place, that of the first being 0.
+    #[inline]
+    pub fn get(&self, place: usize) -> Option<&Buffer> {
+        self.buffers.get(self.first..self.end)?.get(place)?.as_ref()
+    }
+
+    /// The buffers from a place on that begin with the same octets, [`Train::HEAD`] of them, as the one that is there. One that
+    /// has fewer is alone.
+    // Apart from its callers, which are compiled to be small.
+    #[inline(never)]
+    pub fn train(&self, place: usize) -> Train {
+        let buffers = self.buffers.get(self.first..self.end).and_then(|buffers| buffers.get(place..));
+        let mut train = Train::default();
+        let mut head = None;
+        for buffer in buffers.unwrap_or_default().iter().map_while(Option::as_ref) {
+            let next = buffer.first_chunk::<{ Train::HEAD }>();
+            if train.count != 0 && (next.is_none() || next != head) {
+                break;
+            }
+            head = next;
+            train.count += 1;
+            train.octets += buffer.len();
+            train.longest = train.longest.max(buffer.len());
+        }
+        train
+    }
+
     /// How many there are.
     #[inline]
     pub fn len(&self) -> usize {
@@ -115,6 +142,22 @@ impl Batch {
     pub fn is_full(&self) -> bool {
         self.end == Self::SIZE
     }
+}
+
+/// Buffers one after the other that begin alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Train {
+    /// How many there are.
+    pub count: usize,
+    /// The bytes of all of them.
+    pub octets: usize,
+    /// The bytes of the longest.
+    pub longest: usize,
+}
+
+impl Train {
+    /// Octets that are the same: the addresses of a frame, its type, and what a tag says, if it has one.
+    pub const HEAD: usize = 16;
 }
 
 /// What [`Batch::drain`] takes. What is left when it ends goes back to its pool.
@@ -148,6 +191,23 @@ impl Default for Batch {
 mod tests {
     use super::*;
     use crate::Pool;
+
+    #[test]
+    fn a_train_ends_where_the_head_is_another() {
+        let pool = Pool::heap(8);
+        let mut batch = Batch::new();
+        for (octet, length) in [(9, 20), (1, 60), (1, 70), (1, 16), (2, 16), (2, 15), (2, 15), (2, 40)] {
+            let mut buffer = pool.allocate().expect("there are enough");
+            buffer.copy_from(&[octet; 70][..length]).expect("it fits");
+            assert!(batch.push(buffer).is_ok());
+        }
+        drop(batch.pop());
+        let of = |place| (batch.train(place).count, batch.train(place).octets, batch.train(place).longest);
+        assert_eq!((of(0), of(1), of(2)), ((3, 146, 70), (2, 86, 70), (1, 16, 16)));
+        assert_eq!((of(3), of(4), of(5), of(6)), ((1, 16, 16), (1, 15, 15), (1, 15, 15), (1, 40, 40)));
+        assert_eq!((of(7), batch.get(7).is_none()), ((0, 0, 0), true));
+        assert_eq!(batch.get(1).map(|buffer| buffer.len()), Some(70));
+    }
 
     #[test]
     fn a_batch_keeps_the_order_and_says_when_it_is_full() {

@@ -48,12 +48,10 @@ impl Buffer {
         Self { pool, start: Self::HEADROOM as u16, length: 0, slot, next: NO_SLOT }
     }
 
-    /// One whose data is all the room from `front` bytes in front of the default headroom's end: what was there before.
+    /// One whose data is what was there before: `start + length` is at most the size of the pool's buffers.
     #[inline]
-    pub(crate) fn open(pool: ManuallyDrop<Pool>, slot: u16, front: usize) -> Self {
-        let start = Self::HEADROOM.saturating_sub(front);
-        let length = pool.size().saturating_sub(start) as u16;
-        Self { pool, start: start as u16, length, slot, next: NO_SLOT }
+    pub(crate) fn open(pool: ManuallyDrop<Pool>, slot: u16, start: u16, length: u16) -> Self {
+        Self { pool, start, length, slot, next: NO_SLOT }
     }
 
     /// The first byte of the data.

@@ -39,6 +39,22 @@ pub(crate) struct Follower {
     pub(crate) next: u16,
 }
 
+/// How buffers to be received into are given out.
+pub(crate) struct Opening {
+    /// Where the data of slot 0 starts, as devices see it.
+    first: u64,
+    size: usize,
+    start: u16,
+}
+
+impl Opening {
+    /// Bytes of data: at most 2^16.
+    #[inline]
+    pub(crate) fn length(&self) -> u32 {
+        self.size as u32 - u32::from(self.start)
+    }
+}
+
 struct Inner {
     region: Region,
     /// Handles that there are.
@@ -109,10 +125,19 @@ impl Pool {
         Some(Buffer::new(self.of_buffer(), self.take()?))
     }
 
-    /// The same, with all the room from `front` bytes in front of the default headroom's end as its data.
+    /// How to give out buffers whose data is all the room from `front` bytes in front of the default headroom's end.
+    pub(crate) fn opening(&self, front: usize) -> Opening {
+        let Inner { region, size, .. } = self.inner();
+        let start = Buffer::HEADROOM.saturating_sub(front);
+        Opening { first: region.physical() + start as u64, size: *size, start: start as u16 }
+    }
+
+    /// As [`Pool::allocate`], in this way; and the address of the data as devices see it.
     #[inline]
-    pub(crate) fn allocate_open(&self, front: usize) -> Option<Buffer> {
-        Some(Buffer::open(self.of_buffer(), self.take()?, front))
+    pub(crate) fn allocate_open(&self, opening: &Opening) -> Option<(Buffer, u64)> {
+        let slot = self.take()?;
+        let address = opening.first + u64::from(slot) * opening.size as u64;
+        Some((Buffer::open(self.of_buffer(), slot, opening.start, opening.length() as u16), address))
     }
 
     /// Takes a free slot off the stack.

@@ -86,13 +86,13 @@ struct Slot {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Chain {
     /// One descriptor, which the device reads.
-    SingleToDevice,
+    OneOut,
     /// One descriptor, which the device writes.
-    SingleFromDevice,
+    OneIn,
     /// Several, which the device reads, or of which it does not count what it writes.
-    ToDevice,
+    SeveralOut,
     /// Several, which the device writes.
-    FromDevice,
+    SeveralIn,
 }
 
 impl Slot {
@@ -102,8 +102,8 @@ impl Slot {
         // A free slot holds nothing. Forgetting that nothing spares the code that would drop something.
         mem::forget(self.buffer.replace(buffer));
         self.chain = match direction {
-            Direction::ToDevice => Chain::SingleToDevice,
-            Direction::FromDevice => Chain::SingleFromDevice,
+            Direction::ToDevice => Chain::OneOut,
+            Direction::FromDevice => Chain::OneIn,
         };
     }
 
@@ -112,8 +112,8 @@ impl Slot {
     fn hold_chain(&mut self, buffer: Buffer, direction: Direction, last: u16, count: u16) {
         mem::forget(self.buffer.replace(buffer));
         self.chain = match direction {
-            Direction::ToDevice => Chain::ToDevice,
-            Direction::FromDevice => Chain::FromDevice,
+            Direction::ToDevice => Chain::SeveralOut,
+            Direction::FromDevice => Chain::SeveralIn,
         };
         self.last = last;
         self.count = count;
@@ -130,13 +130,8 @@ impl Queue {
     ) -> Result<Self, Error> {
         let rings = Rings::try_new::<H>(size, legacy)?;
         let size = rings.size();
-        let slot = |index: u16| Slot {
-            buffer: None,
-            link: index + 1,
-            last: 0,
-            count: 0,
-            chain: Chain::SingleToDevice,
-        };
+        let slot =
+            |index: u16| Slot { buffer: None, link: index + 1, last: 0, count: 0, chain: Chain::OneOut };
         Ok(Self {
             slots: (0..size).map(slot).collect(),
             rings,
@@ -316,14 +311,14 @@ impl Queue {
         let slot = self.slots.get_mut(id as usize)?;
         let buffer = slot.buffer.as_mut()?;
         let chain = slot.chain;
-        if matches!(chain, Chain::SingleFromDevice | Chain::FromDevice) {
+        if matches!(chain, Chain::OneIn | Chain::SeveralIn) {
             buffer.set_len(written as usize).ok()?;
         }
         let buffer = slot.buffer.take();
         // The index fits: there are at most 2^15 slots.
         let head = id as u16;
         let (mut last, mut count) = (head, 1);
-        if matches!(chain, Chain::ToDevice | Chain::FromDevice) {
+        if matches!(chain, Chain::SeveralOut | Chain::SeveralIn) {
             (last, count) = (slot.last, slot.count);
         }
         if let Some(slot) = self.slots.get_mut(usize::from(last)) {

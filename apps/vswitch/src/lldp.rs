@@ -134,6 +134,8 @@ struct Port {
 pub(crate) struct Lldp {
     ports: Vec<Port>,
     neighbors: Vec<Neighbor>,
+    /// When something is to be done.
+    due: Instant,
 }
 
 unik_sched::counters! {
@@ -167,7 +169,7 @@ impl Lldp {
                 tells: Instant::ZERO,
             });
         }
-        Ok(Self { ports, neighbors })
+        Ok(Self { ports, neighbors, due: Instant::MAX })
     }
 
     /// Says that the link of a port is up, or down. Neighbours at one that is down are forgotten.
@@ -178,6 +180,7 @@ impl Lldp {
         if !is_up {
             self.neighbors.retain(|neighbor| neighbor.port != index);
         }
+        self.plan();
     }
 
     /// Takes a frame of a neighbour.
@@ -215,6 +218,7 @@ impl Lldp {
             }
             None => counters.in_no_room.increment(),
         }
+        self.plan();
     }
 
     /// Forgets who has not been heard for too long.
@@ -222,20 +226,28 @@ impl Lldp {
         let before = self.neighbors.len();
         self.neighbors.retain(|neighbor| neighbor.until > now);
         counters.aged.add((before - self.neighbors.len()) as u64);
+        self.plan();
     }
 
     /// When [`Self::poll`] and [`Self::next`] are to be called again.
     pub(crate) fn deadline(&self) -> Instant {
+        self.due
+    }
+
+    /// Finds out when that is, after a change: it is asked for each time that frames come.
+    fn plan(&mut self) {
         let due = self.ports.iter().map(|port| port.due);
-        due.chain(self.neighbors.iter().map(|neighbor| neighbor.until)).min().unwrap_or(Instant::MAX)
+        let all = due.chain(self.neighbors.iter().map(|neighbor| neighbor.until));
+        self.due = all.min().unwrap_or(Instant::MAX);
     }
 
     /// Writes the next frame that is due, if there is one: its port and its length.
     pub(crate) fn next(&mut self, now: Instant, frame: &mut [u8; FRAME]) -> Option<(usize, usize)> {
         let chassis = self.ports.first()?.address;
         let index = self.ports.iter().position(|port| port.due <= now)?;
-        let port = self.ports.get_mut(index)?;
-        port.due = now + INTERVAL;
+        self.ports.get_mut(index)?.due = now + INTERVAL;
+        self.plan();
+        let port = self.ports.get(index)?;
         let name = [b'p', b'o', b'r', b't', b'1' + index as u8];
         let mut writer = Writer { frame, length: 0 };
         writer.put(&NEAREST.octets());

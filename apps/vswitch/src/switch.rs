@@ -46,14 +46,6 @@ pub struct Route {
     pub tag: u16,
 }
 
-impl Route {
-    /// The place of the port where the frame goes as it is, and nowhere else; one that no port has where that is not so.
-    #[inline]
-    pub fn straight(&self) -> usize {
-        usize::from(self.straight).wrapping_sub(1)
-    }
-}
-
 /// Where frames with the same head from the same port went, and go, as long as nothing has changed.
 #[derive(Clone, Copy, Default)]
 struct Flow {
@@ -69,7 +61,7 @@ struct Flow {
 /// Flows that are remembered: a power of two.
 const FLOWS: usize = 64;
 /// Octets that decide over the way of a frame.
-const HEAD: usize = 16;
+pub(crate) const HEAD: usize = 16;
 /// An odd number whose multiples are spread over all bits.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// One change of the switch: the octet below is that of a port.
@@ -215,8 +207,7 @@ impl Switch {
     /// Says where a frame from this port goes. Of the frame only the head is looked at; `length` is its length as a whole.
     #[inline]
     pub fn forward(&mut self, ingress: usize, frame: &[u8], length: usize) -> Route {
-        if let Some(head) = frame.first_chunk::<HEAD>() {
-            let head = u128::from_le_bytes(*head);
+        if let Some(head) = first_octets(frame) {
             let state = self.state_at(ingress);
             if let Some(flow) = self.flows.get(place(head))
                 && flow.head == head
@@ -229,6 +220,17 @@ impl Switch {
             }
         }
         self.find(ingress, frame, length)
+    }
+
+    /// Counts frames that go the way of the one before them: from the same port, and with the same head.
+    #[inline]
+    pub fn repeat(&mut self, route: Route, frames: usize, octets: usize) {
+        if frames != 0
+            && let Some(vlan) = self.vlans.find(route.tag & VLAN_BITS)
+        {
+            vlan.frames += frames as u64;
+            vlan.octets += octets as u64;
+        }
     }
 
     /// What is the same for all frames from a port as long as nothing changes. There are less than 256 ports.
@@ -313,8 +315,8 @@ impl Switch {
         {
             route.straight = egress as u8 + 1;
         }
-        if let Some(head) = frame.first_chunk::<HEAD>().filter(|_| found.is_some()) {
-            let (head, state) = (u128::from_le_bytes(*head), self.state_at(ingress));
+        if let Some(head) = first_octets(frame).filter(|_| found.is_some()) {
+            let state = self.state_at(ingress);
             if let Some(flow) = self.flows.get_mut(place(head)) {
                 let vlan = self.vlans.place(number);
                 *flow = Flow { head, state, vlan, route };
@@ -379,6 +381,12 @@ impl Switch {
         } else {
             port.counters.drop_reserved.increment();
         }
+    }
+
+    /// Whether there may be something for [`Self::next_own`].
+    #[inline]
+    pub fn may_speak(&self) -> bool {
+        self.tree.is_some() || self.lldp.deadline() <= self.now
     }
 
     /// Writes the next frame that the switch has to send of its own accord, if there is one: its port and its length.
@@ -543,6 +551,12 @@ impl Switch {
         let has = |set: u8| set & 1u8 << (port & 7) != 0;
         (has(self.up), has(self.learning), has(self.forwarding))
     }
+}
+
+/// What decides over the way of a frame, from one port and as long as nothing changes. `None` where it is too short.
+#[inline]
+fn first_octets(frame: &[u8]) -> Option<u128> {
+    frame.first_chunk::<HEAD>().map(|head| u128::from_le_bytes(*head))
 }
 
 /// Where a flow is remembered.

@@ -82,8 +82,8 @@ fn frame(to: u8, from: u8, number: usize) -> Vec<u8> {
     for host in [to, from] {
         frame.extend_from_slice(&[2, 0, 0, 0, 0, host]);
     }
-    // IEEE 802, 9.2.3: a type for experiments
-    frame.extend_from_slice(&[0x88, 0xb5, number as u8]);
+    // IEEE 802, 9.2.3: a type for experiments. What tells frames of one flow apart stands behind what is the same for all.
+    frame.extend_from_slice(&[0x88, 0xb5, 0, 0, number as u8]);
     frame.resize(4 + LENGTH, 0);
     frame
 }

@@ -26,7 +26,7 @@ impl Queue {
         for place in batch.places(waiting.into()) {
             let (id, written) = self.rings.used_element(position);
             let Some(slot) = self.slots.get_mut(id as usize) else { break };
-            if slot.chain != Chain::SingleFromDevice
+            if slot.chain != Chain::OneIn
                 || !slot.buffer.as_ref().is_some_and(|buffer| buffer.is_plain(written))
             {
                 break;
@@ -67,7 +67,7 @@ impl Queue {
             self.rings.offer(position, free_head);
             // What is free is empty.
             mem::swap(place, &mut slot.buffer);
-            slot.chain = Chain::SingleToDevice;
+            slot.chain = Chain::OneOut;
             free_head = slot.link;
             position = position.wrapping_add(1);
         }
@@ -82,17 +82,16 @@ impl Queue {
     #[inline(never)]
     pub(crate) fn post(&mut self, pool: &Pool, header: usize, count: usize) -> usize {
         let (mut free_head, mut position) = (self.free_head, self.next_available);
+        let opening = pool.opening(header);
         for _ in 0..count.min(self.free.into()) {
             let Some(slot) = self.slots.get_mut(usize::from(free_head)) else { break };
-            if slot.buffer.is_some() {
-                break;
-            }
-            slot.buffer = pool.allocate_open(header);
-            let Some(buffer) = &slot.buffer else { break };
-            let (address, length) = (buffer.physical(), buffer.len() as u32); // at most 2^16
+            let Some((buffer, address)) = pool.allocate_open(&opening) else { break };
+            let length = opening.length();
             self.rings.describe(free_head, Descriptor { address, length, flags: WRITE, next: 0 });
             self.rings.offer(position, free_head);
-            slot.chain = Chain::SingleFromDevice;
+            // What is free is empty.
+            mem::forget(slot.buffer.replace(buffer));
+            slot.chain = Chain::OneIn;
             free_head = slot.link;
             position = position.wrapping_add(1);
         }
@@ -111,7 +110,7 @@ impl Queue {
             while position != self.seen_used {
                 let (id, _) = self.rings.used_element(position);
                 let Some(slot) = self.slots.get_mut(id as usize) else { break };
-                if slot.chain != Chain::SingleToDevice || !Buffer::give_back(&mut slot.buffer) {
+                if slot.chain != Chain::OneOut || !Buffer::give_back(&mut slot.buffer) {
                     break;
                 }
                 slot.link = free_head;

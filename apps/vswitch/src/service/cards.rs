@@ -4,15 +4,19 @@
 //! sends. It is copied only where it leaves by more than one port. Invariant: whatever is not sent is counted.
 
 use crate::counters::PortCounters;
-use crate::switch::{HEADER, OWN_FRAME, Route, Switch, TAG};
+use crate::switch::{HEAD, HEADER, OWN_FRAME, Route, Switch, TAG};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use unik::ports::{Batch, BatchNic, Buffer, Checksum, Frame, Offload, Port};
+use core::mem;
+use unik::ports::{Batch, BatchNic, Buffer, Checksum, Frame, Offload, Port, Train};
 use unik::sync::Event;
 
 /// Where the addresses of a frame end, and a tag begins.
 const ADDRESSES: usize = 12;
+
+// Frames that begin alike go the same way.
+const _: () = assert!(Train::HEAD == HEAD);
 
 /// A card, and what is to be known of its port.
 pub(super) struct Card {
@@ -24,8 +28,20 @@ pub(super) struct Card {
     /// The longest frame that it takes, with a tag, unless it cuts it.
     longest: usize,
     /// Frames that it is about to be given, and how many octets they have.
-    out: Batch,
+    out: Box<Batch>,
     out_octets: usize,
+}
+
+/// Frames one after the other that each go to one port as they are: the first ones of a batch.
+struct Run {
+    /// To which port, and how many go there together.
+    trains: [(u8, u8); Batch::SIZE],
+    parts: usize,
+    count: usize,
+    /// All ports among them, a bit for each.
+    ports: u8,
+    octets: usize,
+    longest: usize,
 }
 
 /// All cards, in the order of their ports.
@@ -37,7 +53,7 @@ impl Cards {
         let cards = ports.enumerate().filter_map(|(index, port)| {
             let counters = switch.port_counters(index)?;
             let (event, longest) = (port.nic.event(), HEADER + TAG + port.nic.mtu());
-            let (tag, out) = (switch.tag(index), Batch::new());
+            let (tag, out) = (switch.tag(index), Box::default());
             Some(Card { nic: port.nic, event, counters, tag, longest, out, out_octets: 0 })
         });
         Self(cards.collect())
@@ -48,6 +64,53 @@ impl Cards {
         for card in &mut self.0 {
             if !card.out.is_empty() {
                 card.send_out();
+            }
+        }
+    }
+
+    /// Forwards frames about which nothing is left to do to where their destinations were heard; their octets.
+    ///
+    /// Those that go to one port as they are, one after the other, leave together, and those among them that begin alike are
+    /// looked up once.
+    #[inline(never)]
+    pub(super) fn forward(&mut self, ingress: usize, batch: &mut Box<Batch>, switch: &mut Switch) -> usize {
+        let mut total = 0;
+        loop {
+            let mut run =
+                Run { trains: [(0, 0); Batch::SIZE], parts: 0, count: 0, ports: 0, octets: 0, longest: 0 };
+            let odd = run.extend(ingress, batch, switch);
+            total += run.octets;
+            self.send_run(&run, batch);
+            let Some((route, buffer)) = odd.zip(batch.pop()) else { return total };
+            let length = buffer.len();
+            total += length;
+            self.carry(ingress, buffer.into(), route, length, switch);
+        }
+    }
+
+    /// Sends the frames of a run, which are the first of a batch.
+    #[inline]
+    fn send_run(&mut self, run: &Run, batch: &mut Box<Batch>) {
+        if run.count == batch.len()
+            && run.ports.is_power_of_two()
+            && let Some(card) = self.0.get_mut(run.ports.trailing_zeros() as usize)
+            && card.out.is_empty()
+            && run.longest <= card.longest
+        {
+            // All of them to one card: the batch itself goes there.
+            card.out_octets = run.octets;
+            return mem::swap(&mut card.out, batch);
+        }
+        self.send_each(run, batch);
+    }
+
+    #[inline(never)]
+    fn send_each(&mut self, run: &Run, batch: &mut Batch) {
+        for (egress, count) in run.trains.iter().take(run.parts) {
+            let Some(card) = self.0.get_mut(usize::from(*egress)) else { continue };
+            for buffer in (0..*count).map_while(|_| batch.pop()) {
+                let length = buffer.len();
+                card.push(buffer, length);
             }
         }
     }
@@ -122,7 +185,15 @@ impl Cards {
     }
 
     /// Sends what the switch has to say for itself.
+    #[inline]
     pub(super) fn send_own(&mut self, switch: &mut Switch) {
+        if switch.may_speak() {
+            self.send_all_own(switch);
+        }
+    }
+
+    #[inline(never)]
+    fn send_all_own(&mut self, switch: &mut Switch) {
         let mut space = [0; OWN_FRAME];
         while let Some((port, length)) = switch.next_own(&mut space) {
             let Some(card) = self.0.get_mut(port) else { continue };
@@ -136,6 +207,30 @@ impl Cards {
                 None => switch.counters().no_buffer.increment(),
             }
         }
+    }
+}
+
+impl Run {
+    /// Adds the frames of a batch, up to the first that goes another way, and gives that way.
+    #[inline]
+    fn extend(&mut self, ingress: usize, batch: &Batch, switch: &mut Switch) -> Option<Route> {
+        while let Some(buffer) = batch.get(self.count) {
+            let length = buffer.len();
+            let route = switch.forward(ingress, buffer, length);
+            if route.straight == 0 {
+                return Some(route);
+            }
+            let train = batch.train(self.count);
+            switch.repeat(route, train.count - 1, train.octets - length);
+            // As many as a batch has, at most.
+            *self.trains.get_mut(self.parts)? = (route.straight - 1, train.count as u8);
+            self.parts += 1;
+            self.count += train.count;
+            self.ports |= route.ports;
+            self.octets += train.octets;
+            self.longest = self.longest.max(train.longest);
+        }
+        None
     }
 }
 
@@ -173,7 +268,7 @@ impl Card {
             }
         }
         self.counters.out_frames.add(frames as u64);
-        self.counters.out_octets.add(core::mem::take(&mut self.out_octets) as u64);
+        self.counters.out_octets.add(mem::take(&mut self.out_octets) as u64);
     }
 
     /// Hands a frame to the card.

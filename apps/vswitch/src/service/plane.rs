@@ -57,7 +57,7 @@ impl Plane {
     pub async fn run(plane: &RefCell<Self>, time: &Time) {
         let mut timer = time.sleep_until(time.now());
         loop {
-            let rest = plane.borrow_mut().work(time.now());
+            let rest = plane.borrow_mut().work(time.recent());
             let Some(due) = rest else {
                 yield_now().await;
                 continue;
@@ -179,22 +179,15 @@ fn deadline(switch: &Switch, control: Option<&Control>) -> Instant {
 }
 
 /// Forwards what came in by one port to where its destinations were heard. True if its budget is spent.
-fn learn(cards: &mut Cards, batch: &mut Batch, ingress: usize, switch: &mut Switch) -> bool {
+fn learn(cards: &mut Cards, batch: &mut Box<Batch>, ingress: usize, switch: &mut Switch) -> bool {
     let mut left = BUDGET;
     loop {
         let Some(card) = cards.0.get_mut(ingress) else { return false };
         let count = card.nic.receive_batch(batch);
-        let mut octets = 0;
-        for buffer in batch.drain() {
-            let length = buffer.len();
-            octets += length;
-            let route = switch.forward(ingress, &buffer, length);
-            match cards.0.get_mut(route.straight()) {
-                Some(card) => card.push(buffer, length),
-                None => cards.carry(ingress, buffer.into(), route, length, switch),
-            }
+        if count != 0 {
+            let octets = cards.forward(ingress, batch, switch);
+            switch.receive(ingress, count, octets);
         }
-        switch.receive(ingress, count, octets);
         left = left.saturating_sub(count);
         if left == 0 {
             return true;
