@@ -260,7 +260,7 @@ impl Card {
             self.nic.transmit_batch(&mut self.out);
         }
         while let Some(buffer) = self.out.pop() {
-            let length = buffer.len();
+            let length = buffer.total_len();
             // A batch is not for every buffer: this one may pass alone.
             if self.nic.transmit(buffer.into()).is_err() {
                 self.counters.out_no_room.increment();

@@ -23,6 +23,7 @@ use unik_virtio::Pool;
 struct Line {
     received: VecDeque<Frame>,
     sent: Vec<Frame>,
+    is_full: bool,
 }
 
 #[derive(Clone)]
@@ -51,7 +52,11 @@ impl Nic for Card {
     }
 
     fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
-        self.0.borrow_mut().sent.push(frame);
+        let mut line = self.0.borrow_mut();
+        if line.is_full {
+            return Err(frame);
+        }
+        line.sent.push(frame);
         Ok(())
     }
 
@@ -128,6 +133,10 @@ impl Bench {
             let sent = core::mem::take(&mut self.cards[port].0.borrow_mut().sent);
             sent.iter().map(|frame| frame.buffer.parts().collect::<Vec<_>>().concat()).collect()
         })
+    }
+
+    fn counters(&self, port: usize) -> Rc<crate::PortCounters> {
+        self.plane.borrow().switch.borrow().port_counters(port).expect("a port")
     }
 
     fn buffer(&self, bytes: &[u8]) -> Buffer {
@@ -239,4 +248,22 @@ fn those_who_call_leave_room_for_those_who_are_called() {
     plane.command(|control, _| control.disconnect(callers[0], false, false));
     drop(plane);
     assert!(bench.connect(false).is_some() && bench.connect(false).is_none());
+}
+
+#[test]
+fn of_a_frame_in_several_buffers_that_is_lost_no_octet_is_counted() {
+    let bench = Bench::new(0);
+    let id = bench.connect(false).expect("there is room");
+    bench.say(id, &HELLO);
+    bench.say(id, &entry(2));
+    let counters = bench.counters(1);
+    let receive = || {
+        let mut first = bench.buffer(&frame(1, 0)[..40]);
+        first.append(bench.buffer(&frame(1, 0)[40..])).unwrap_or_else(|_| panic!("one pool"));
+        bench.receive(0, first.into());
+        (counters.out_frames.get(), counters.out_octets.get(), counters.out_no_room.get())
+    };
+    assert_eq!(receive(), (1, 60, 0));
+    bench.cards[1].0.borrow_mut().is_full = true;
+    assert_eq!(receive(), (1, 60, 1));
 }
