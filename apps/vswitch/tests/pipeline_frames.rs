@@ -82,8 +82,8 @@ fn a_datagram_without_a_checksum_stays_without_one() {
     assert_eq!(frame.bytes()[40..42], [0, 0]);
 }
 
-/// A frame whose checksum a card completes.
-struct Partial(Copied);
+/// A frame whose checksum at this place a card completes.
+struct Partial(Copied, usize);
 
 impl Frame for Partial {
     fn bytes(&self) -> &[u8] {
@@ -106,8 +106,8 @@ impl Frame for Partial {
         self.0.set_len(length)
     }
 
-    fn is_partial(&self) -> bool {
-        true
+    fn unfinished(&self) -> Option<usize> {
+        Some(self.1)
     }
 }
 
@@ -124,13 +124,42 @@ fn of_a_checksum_that_the_card_completes_only_the_pseudo_header_follows() {
     let mut bytes = packet(17, 30);
     let sum = pseudo(&bytes);
     bytes[40..42].copy_from_slice(&sum);
-    let mut frame = Partial(Copied::default());
+    let mut frame = Partial(Copied::default(), 40);
     assert!(frame.0.fill(&bytes));
     let mut parsed = parse(frame.bytes());
     rewrite(&mut frame, &mut parsed, Field::UDP_DST, 99);
     assert_eq!(frame.bytes()[40..42], sum);
     rewrite(&mut frame, &mut parsed, Field::IPV4_SRC, 0x0102_0304);
     assert_eq!(frame.bytes()[40..42], pseudo(frame.bytes()));
+}
+
+/// A guest that leaves the checksum of a packet in a tunnel to the card has completed that of the tunnel.
+#[test]
+fn a_checksum_that_is_complete_follows_though_one_within_is_not() {
+    let inner = packet(17, 30);
+    let mut bytes = packet(17, 16 + inner.len());
+    bytes.truncate(50);
+    bytes.extend(&inner);
+    seal(&mut bytes);
+    let within = 50 + 40;
+    for (field, value) in [(Field::IPV4_DST, 0x0a00_0099u128), (Field::UDP_DST, 8472), (Field::UDP_SRC, 77)] {
+        for is_absent in [false, true] {
+            let mut frame = Partial(Copied::default(), within);
+            assert!(frame.0.fill(&bytes));
+            if is_absent {
+                frame.bytes_mut()[40..42].fill(0);
+            }
+            let mut parsed = parse(frame.bytes());
+            assert_eq!(rewrite(&mut frame, &mut parsed, field, value), Change::Value);
+            let mut sealed = frame.bytes().to_vec();
+            seal(&mut sealed);
+            if is_absent {
+                sealed[40..42].fill(0);
+            }
+            assert_eq!(frame.bytes(), sealed, "{field:?}");
+            assert_eq!(frame.bytes()[50..], bytes[50..], "what is within stays as it is");
+        }
+    }
 }
 
 #[test]

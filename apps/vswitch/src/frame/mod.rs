@@ -38,10 +38,10 @@ pub trait Frame {
         self.bytes().len()
     }
 
-    /// Whether the checksum of its TCP or UDP packet is only that of the pseudo header, not inverted, and the rest is added when
-    /// it is sent.
-    fn is_partial(&self) -> bool {
-        false
+    /// Where a checksum stands, in octets from the start, that is only that of a pseudo header, not inverted, and to which the rest is
+    /// added when it is sent. Of a packet in a tunnel that is the inner one: the outer one is complete.
+    fn unfinished(&self) -> Option<usize> {
+        None
     }
 
     /// Whether [`Frame::bytes`] shows all of it, and nothing is left to do about that.

@@ -123,7 +123,7 @@ pub fn set_field(frame: &mut dyn Frame, parsed: &mut Parsed, field: Field, value
         return Change::Value;
     }
     let Some((span, sums)) = find(&parsed.fields, &parsed.layout, field) else { return Change::Nothing };
-    let is_partial = frame.is_partial();
+    let unfinished = frame.unfinished();
     let bytes = frame.bytes_mut();
     let Some(place) = bytes.get(span.at..span.at + span.octets) else { return Change::Nothing };
     let old = place.iter().fold(0, |number, octet| number << 8 | u128::from(*octet));
@@ -132,7 +132,7 @@ pub fn set_field(frame: &mut dyn Frame, parsed: &mut Parsed, field: Field, value
     let new = old & !(full << span.shift) | (value & full) << span.shift;
     let octets = new.to_be_bytes();
     let octets = octets.get(16 - span.octets..).unwrap_or_default();
-    sum(bytes, parsed, &span, octets, sums, is_partial);
+    sum(bytes, parsed, &span, octets, sums, unfinished);
     put(bytes, span.at, octets);
     let layout = &parsed.layout;
     if sums == Sums::Transport && parsed.fields.protocol() == SCTP && !layout.is_fragment {
@@ -169,7 +169,7 @@ fn transport_sum(parsed: &Parsed) -> Option<(usize, bool)> {
 }
 
 /// Lets the checksums follow when `octets` are about to be written.
-fn sum(bytes: &mut [u8], parsed: &Parsed, span: &Span, octets: &[u8], sums: Sums, is_partial: bool) {
+fn sum(bytes: &mut [u8], parsed: &Parsed, span: &Span, octets: &[u8], sums: Sums, unfinished: Option<usize>) {
     if sums == Sums::None {
         return;
     }
@@ -179,7 +179,8 @@ fn sum(bytes: &mut [u8], parsed: &Parsed, span: &Span, octets: &[u8], sums: Sums
     }
     let Some((at, has_pseudo)) = transport_sum(parsed) else { return };
     let is_udp = parsed.fields.protocol() == UDP;
-    let is_partial = is_partial && matches!(parsed.fields.protocol(), TCP | UDP);
+    // One that is unfinished elsewhere belongs to a packet within this one.
+    let is_partial = unfinished == Some(at);
     let is_absent = is_udp && !is_partial && be16(bytes, at) == Some(0);
     let concerns = match sums {
         Sums::Pseudo => has_pseudo,
@@ -207,7 +208,7 @@ fn set_octet(frame: &mut dyn Frame, parsed: &Parsed, at: usize, value: u8, sums:
     if bytes.get(at).is_none() {
         return false;
     }
-    sum(bytes, parsed, &Span { at, octets: 1, shift: 0 }, &[value], sums, false);
+    sum(bytes, parsed, &Span { at, octets: 1, shift: 0 }, &[value], sums, None);
     put(bytes, at, &[value])
 }
 

@@ -117,12 +117,15 @@ impl frame::Frame for Carried {
         self.0.buffer.total_len()
     }
 
-    fn is_partial(&self) -> bool {
-        matches!(self.0.offload.checksum, Checksum::Partial { .. })
+    fn unfinished(&self) -> Option<usize> {
+        match self.0.offload.checksum {
+            Checksum::Partial { start, offset } => Some(usize::from(start) + usize::from(offset)),
+            _ => None,
+        }
     }
 
     fn is_whole(&self) -> bool {
-        !self.is_partial() && !self.0.buffer.is_chained()
+        self.unfinished().is_none() && !self.0.buffer.is_chained()
     }
 
     fn write_whole(&self, out: &mut Vec<u8>) -> bool {
@@ -130,8 +133,8 @@ impl frame::Frame for Carried {
         if !frame::refill(out, buffer.parts(), buffer.total_len()) {
             return false;
         }
-        if let Checksum::Partial { start, offset } = offload.checksum {
-            frame::complete(out, start.into(), usize::from(start) + usize::from(offset));
+        if let (Checksum::Partial { start, .. }, Some(at)) = (offload.checksum, self.unfinished()) {
+            frame::complete(out, start.into(), at);
         }
         true
     }
