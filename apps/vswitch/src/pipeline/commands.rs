@@ -199,7 +199,8 @@ impl Datapath {
 
     fn add(&mut self, change: FlowMod, now: Instant) -> Result<(), Refusal> {
         let FlowMod { table, priority, matching, flags, cookie, idle, hard, program, .. } = change;
-        if flags & CHECK_OVERLAP != 0 && self.flows.has_overlap(table, priority, &matching) {
+        let walks = &self.counters.walks;
+        if flags & CHECK_OVERLAP != 0 && self.flows.has_overlap(table, priority, &matching, walks) {
             return Err(Refusal::OVERLAP);
         }
         let mut new = NewFlow { table, priority, matching, program, cookie, idle, hard, flags };
@@ -249,6 +250,9 @@ impl Datapath {
             let is_meant = *place == 0 && filter.takes(self, self.flows.get(at)?);
             *place = u32::MAX;
             return is_meant.then_some(at);
+        }
+        if *place == 0 {
+            self.counters.walks.increment();
         }
         while *place < self.flows.places() {
             let at = *place;

@@ -266,12 +266,6 @@ impl Match {
         self.mask.and(&other.mask) == self.mask && other.value.and(&self.mask) == self.value
     }
 
-    /// Whether there can be a frame that both take.
-    pub(crate) fn overlaps(&self, other: &Match) -> bool {
-        let both = self.mask.and(&other.mask);
-        self.value.and(&both) == other.value.and(&both)
-    }
-
     /// Whether it wants exactly this value of a field.
     fn is(&self, field: Field, value: u128) -> bool {
         self.mask.get(field) == field.full() && self.value.get(field) == value

@@ -11,6 +11,7 @@ use super::{
     tuple::{Tuple, shorten},
 };
 use alloc::vec::Vec;
+use unik_sched::counter::Counter;
 use unik_sched::time::Instant;
 
 pub use super::flow::{Flow, NewFlow};
@@ -192,11 +193,16 @@ impl Flows {
     /// The entry that wants the same with the same priority.
     pub fn find_same(&self, table: u8, priority: u16, matching: &Match) -> Option<u32> {
         let tuple = self.tuple(self.tuple_of(table, &matching.mask)?)?;
-        let hash = tuple.hash(&matching.value, self.seed);
+        self.find_key(tuple, priority, &matching.value)
+    }
+
+    /// The entry of a tuple for these fields with this priority.
+    fn find_key(&self, tuple: &Tuple, priority: u16, fields: &Fields) -> Option<u32> {
+        let hash = tuple.hash(fields, self.seed);
         let mut place = *tuple.buckets.get(tuple.bucket(hash))?;
         while let Some(flow) = self.get(place) {
             let is_same = flow.hash == hash && flow.priority == priority;
-            if is_same && tuple.is_key(&flow.key, &matching.value) {
+            if is_same && tuple.is_key(&flow.key, fields) {
                 return Some(place);
             }
             place = flow.next;
@@ -205,10 +211,27 @@ impl Flows {
     }
 
     /// Whether an entry of the same priority takes a frame that `matching` takes too.
-    pub(crate) fn has_overlap(&self, table: u8, priority: u16, matching: &Match) -> bool {
+    ///
+    /// A tuple that looks at no other bits than `matching` has one place for such an entry. Only where one looks at more, and has entries
+    /// of that priority or a higher one, all are gone through, and that is counted.
+    pub(crate) fn has_overlap(&self, table: u8, priority: u16, matching: &Match, walks: &Counter) -> bool {
+        let order = self.tables.get(usize::from(table)).map_or(&[][..], |table| &table.order);
+        let tuples = order.iter().filter_map(|id| self.tuple(*id));
+        let mut is_walk = false;
+        for tuple in tuples.take_while(|tuple| tuple.priority >= priority) {
+            if !tuple.is_within(&matching.mask) {
+                is_walk = true;
+            } else if self.find_key(tuple, priority, &matching.value).is_some() {
+                return true;
+            }
+        }
+        if !is_walk {
+            return false;
+        }
+        walks.increment();
         self.slots.iter().any(|slot| match slot {
             Slot::Used(flow) if flow.table == table && flow.priority == priority => {
-                self.matching(flow).overlaps(matching)
+                self.tuple(flow.tuple).is_some_and(|tuple| tuple.overlaps(&flow.key, matching))
             }
             _ => false,
         })

@@ -58,6 +58,8 @@ unik_sched::counters! {
         no_room,
         /// Frames that went through too many buckets.
         endless,
+        /// Commands for which all entries were gone through, one by one.
+        walks,
     }
 }
 

@@ -1,7 +1,7 @@
 //! One tuple of a table: a hash table of entries that look at the same bits.
 
 use super::{
-    fields::{Fields, WORDS},
+    fields::{Fields, Match, WORDS},
     flows::NONE,
     hash::mix,
 };
@@ -40,6 +40,20 @@ impl Tuple {
     #[inline]
     pub(super) fn is_key(&self, key: &[u64], fields: &Fields) -> bool {
         self.words.iter().zip(key).all(|((at, mask), value)| fields.word(*at) & mask == *value)
+    }
+
+    /// Whether it looks at no bit that is not one of `mask`.
+    pub(super) fn is_within(&self, mask: &Fields) -> bool {
+        self.words.iter().all(|(at, word)| mask.word(*at) & word == *word)
+    }
+
+    /// Whether a frame can have this key and be taken by `matching` too.
+    pub(super) fn overlaps(&self, key: &[u64], matching: &Match) -> bool {
+        let Match { value, mask } = matching;
+        self.words
+            .iter()
+            .zip(key)
+            .all(|((at, word), wanted)| (value.word(*at) ^ wanted) & word & mask.word(*at) == 0)
     }
 
     #[inline]

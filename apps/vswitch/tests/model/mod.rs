@@ -4,10 +4,11 @@
 use unik_sched::time::Instant;
 use unik_vswitch::{
     frame::{Copied, Frame, parse::parse},
+    openflow::error::Refusal,
     pipeline::{
         Datapath, Destination, Outside, PacketIn,
         action::{Action, Step},
-        commands::{ALL_TABLES, FlowCommand, FlowMod},
+        commands::{ALL_TABLES, CHECK_OVERLAP, FlowCommand, FlowMod},
         fields::{Field, Fields, Match},
         groups::GROUP_ANY,
         ports::{self, Port},
@@ -306,4 +307,61 @@ fn is_ambiguous(model: &Model, fields: &Fields) -> bool {
             taken.iter().skip(at + 1).any(|two| (one.table, one.priority) == (two.table, two.priority))
         })
     })
+}
+
+/// Adds entries unless they overlap, and compares whether they do with what a list of them says. How many did.
+pub(crate) fn compare_overlaps(octets: &[u8]) -> usize {
+    let mut choices = Choices(octets);
+    let mut datapath = Datapath::new(5, 1000).expect("there is memory");
+    let mut entries: Vec<(u8, u16, Match)> = Vec::new();
+    let mut refused = 0;
+    while !choices.0.is_empty() {
+        let (table, priority, matching) = (choices.below(2), choices.below(3).into(), matching(&mut choices));
+        let overlaps = entries.iter().any(|(its_table, its_priority, other)| {
+            let words = 0..matching.mask.0.len();
+            let mut differences = words.map(|at| {
+                (matching.value.0[at] ^ other.value.0[at]) & matching.mask.0[at] & other.mask.0[at]
+            });
+            (*its_table, *its_priority) == (table, priority) && differences.all(|bits| bits == 0)
+        });
+        let done = add(&mut datapath, table, priority, matching);
+        assert_eq!(done, if overlaps { Err(Refusal::OVERLAP) } else { Ok(()) });
+        refused += usize::from(overlaps);
+        if !overlaps {
+            entries.push((table, priority, matching));
+        }
+        // One of those that are there goes now and then.
+        if choices.below(8) == 0 && !entries.is_empty() {
+            let (table, priority, matching) =
+                entries.swap_remove(usize::from(choices.next()) % entries.len());
+            let delete = FlowMod { command: FlowCommand::DeleteStrict, ..new(table, priority, matching) };
+            assert_eq!(datapath.flow_mod(delete, Instant::ZERO, &mut |_, _, _| ()), Ok(()));
+        }
+    }
+    assert_eq!(datapath.flows.len(), entries.len());
+    refused
+}
+
+/// An entry that does nothing, as a command that says whether it overlaps others.
+fn new(table: u8, priority: u16, matching: Match) -> FlowMod {
+    FlowMod {
+        command: FlowCommand::Add,
+        table,
+        cookie: 0,
+        cookie_mask: 0,
+        idle: 0,
+        hard: 0,
+        priority,
+        out_port: ports::ANY,
+        out_group: GROUP_ANY,
+        flags: CHECK_OVERLAP,
+        matching,
+        program: Vec::new(),
+        is_1_0: false,
+    }
+}
+
+/// Adds an entry that does nothing, unless it overlaps another one.
+pub(crate) fn add(datapath: &mut Datapath, table: u8, priority: u16, matching: Match) -> Result<(), Refusal> {
+    datapath.flow_mod(new(table, priority, matching), Instant::ZERO, &mut |_, _, _| ())
 }
