@@ -61,6 +61,8 @@ unik_sched::counters! {
         aged,
         /// Addresses that were forgotten since a port or the tree had changed.
         flushed,
+        /// Changes of the tree that came too fast, so that what they are to make forgotten was forgotten a little later.
+        flushes_put_off,
         /// Messages of other bridges.
         bpdus,
         /// Messages for bridges that are none, or came from here.

@@ -25,7 +25,8 @@ use port::{Migration, Port};
 use unik_sched::time::{Duration, Instant};
 use vector::{Times, Vector};
 
-/// Messages that a port may send at once, and a second from then on (17.13.12).
+/// Messages that a port may send at once, and one a second from then on (17.13.12). As often what was learned at a port is forgotten, so
+/// that a neighbour which keeps to this gets every change of its heeded at once, and another one is no nuisance.
 const HOLD: u16 = 6;
 /// What a way through a port costs where nothing is said: a link of 1 Gb/s (17.14).
 const COST: u32 = 20_000;
@@ -44,6 +45,8 @@ pub(crate) struct Tree {
     root_times: Times,
     root_port: Option<usize>,
     next_tick: Instant,
+    /// How often something was to be forgotten that had been so too often, and is so later.
+    put_off: u64,
 }
 
 impl Tree {
@@ -63,6 +66,7 @@ impl Tree {
             root_times: times,
             root_port: None,
             next_tick: Instant::ZERO,
+            put_off: 0,
         };
         tree.ports.try_reserve_exact(settings.ports.len()).map_err(|_| NoMemory)?;
         tree.addresses.try_reserve_exact(settings.ports.len()).map_err(|_| NoMemory)?;
@@ -164,12 +168,17 @@ impl Tree {
         })
     }
 
-    /// The ports at which everything is to be forgotten, since this was last asked.
-    pub(crate) fn take_flush(&mut self) -> u8 {
-        self.ports
-            .iter_mut()
-            .enumerate()
-            .fold(0, |ports, (index, port)| ports | u8::from(core::mem::take(&mut port.flush)) << index)
+    /// The ports at which everything is to be forgotten, since this was last asked, and how often that was put off.
+    pub(crate) fn take_flush(&mut self) -> (u8, u64) {
+        let mut ports = 0;
+        for (index, port) in self.ports.iter_mut().enumerate() {
+            if port.flush && port.flushed < HOLD {
+                port.flush = false;
+                port.flushed += 1;
+                ports |= 1 << index;
+            }
+        }
+        (ports, core::mem::take(&mut self.put_off))
     }
 
     /// What a port is for, and whether it leads to hosts alone.

@@ -456,7 +456,8 @@ impl Switch {
     /// Does what the tree says.
     fn follow_tree(&mut self) {
         let Some(tree) = &mut self.tree else { return };
-        let ((learning, forwarding), flush) = (tree.active(), tree.take_flush());
+        let ((learning, forwarding), (flush, put_off)) = (tree.active(), tree.take_flush());
+        self.counters.flushes_put_off.add(put_off);
         if flush != 0 {
             self.flush(flush);
         }

@@ -317,6 +317,72 @@ fn news_of_a_root_that_came_once_is_forgotten() {
     assert_eq!(state.root, state.bridge);
 }
 
+/// The value of a counter of a switch.
+fn count(switch: &Switch, name: &str) -> u64 {
+    use unik_sched::counter::CounterSet as _;
+    let mut found = None;
+    switch.counters().visit(&mut |its, value| {
+        if its == name {
+            found = Some(value);
+        }
+    });
+    found.unwrap_or_else(|| panic!("no counter {name}"))
+}
+
+/// A station that is heard at port 1, whether it is known before that.
+fn is_known(net: &mut Net) -> bool {
+    let station = Mac::new([2, 5, 5, 5, 5, 5]);
+    let known = (0..).scan(0, |position, _| {
+        let (known, next) = net.switches[0].address_at(*position)?;
+        *position = next;
+        Some(known.key.address())
+    });
+    let is_known = known.into_iter().any(|address| address == station);
+    let mut frame = [Mac::BROADCAST.octets(), station.octets()].concat();
+    frame.resize(60, 0);
+    net.arrive((0, 0), &frame);
+    is_known
+}
+
+#[test]
+fn changes_that_come_too_fast_are_heeded_once_a_second() {
+    // Both ports lead to bridges, and both hear changes.
+    let mut net = Net::new(&[2], &[(0, "port1.edge", "off"), (0, "port2.edge", "off")]);
+    net.host((0, 0));
+    net.host((0, 1));
+    net.run(60 * SECOND);
+    assert!(net.forwards((0, 0)) && net.forwards((0, 1)));
+    is_known(&mut net);
+    assert!(is_known(&mut net));
+    // One change is heeded at once.
+    let change = stp(0xffff_0207_0707_0707, 0);
+    let notice = {
+        let mut notice = change.clone();
+        (notice[13], notice[20]) = (7, 0x80);
+        notice
+    };
+    net.arrive((0, 1), &notice);
+    assert!(!is_known(&mut net) && is_known(&mut net));
+    net.run(10 * SECOND);
+    // A thousand a second are not.
+    let mut forgotten = 0;
+    for _ in 0..10_000 {
+        net.arrive((0, 1), &notice);
+        forgotten += usize::from(!is_known(&mut net));
+        net.run(Duration::from_millis(1));
+    }
+    assert!((10..=17).contains(&forgotten), "forgotten {forgotten} times in ten seconds");
+    assert!(count(&net.switches[0], "flushes_put_off") > 9000);
+    // None is lost: what is learned behind the last one is what the tree is now.
+    net.run(SECOND);
+    assert!(!is_known(&mut net));
+    net.run(10 * SECOND);
+    assert!(is_known(&mut net));
+    // Who was a nuisance is heard again.
+    net.arrive((0, 1), &notice);
+    assert!(!is_known(&mut net) && is_known(&mut net));
+}
+
 #[test]
 fn hostile_messages_end_in_no_panic_and_no_endless_work() {
     let mut net = Net::new(&[4, 4], &[]);

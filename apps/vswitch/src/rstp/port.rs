@@ -79,6 +79,8 @@ pub(super) struct Port {
     pub(super) is_edge: bool,
     pub(super) timers: Timers,
     pub(super) sent: u16,
+    /// How often what was learned here was forgotten, less one a second.
+    pub(super) flushed: u16,
 
     pub(super) info_is: InfoIs,
     pub(super) vector: Vector,
@@ -138,6 +140,7 @@ impl Port {
                 ..Timers::default()
             },
             sent: 0,
+            flushed: 0,
             info_is: InfoIs::Disabled,
             vector: Vector::default(),
             times: Times::default(),
@@ -191,7 +194,7 @@ impl Port {
         } = &mut self.timers;
         let all =
             [edge_delay, forward_delay, hello, migration, recent_backup, received, recent_root, changing];
-        for timer in all.into_iter().chain([&mut self.sent]) {
+        for timer in all.into_iter().chain([&mut self.sent, &mut self.flushed]) {
             *timer = timer.saturating_sub(1);
         }
     }

@@ -1,7 +1,7 @@
 //! The machines for role transitions and for topology changes (IEEE 802.1D-2004, 17.29, 17.31).
 
-use super::Tree;
 use super::port::{Change, MIGRATE_TIME, Port, Role, Transition};
+use super::{HOLD, Tree};
 
 impl Tree {
     /// The machine for role transitions.
@@ -99,7 +99,7 @@ impl Tree {
             Change::Learning if is_told => port.watch(),
             Change::Learning if !port.is_active() && !port.learn && !port.learning => {
                 port.change = Change::Inactive;
-                port.flush = true;
+                self.put_off += port.forget();
                 port.timers.changing = 0;
                 port.acknowledge = false;
             }
@@ -114,7 +114,7 @@ impl Tree {
             }
             Change::Active if port.propagate => {
                 port.begin_change(delay.max_age, delay.delay);
-                port.flush = true;
+                self.put_off += port.forget();
                 port.propagate = false;
             }
             Change::Active if port.heard_acknowledgment => {
@@ -204,6 +204,12 @@ impl Port {
         self.change = Change::Learning;
         (self.heard_change, self.heard_notice, self.heard_acknowledgment) = (false, false, false);
         self.propagate = false;
+    }
+
+    /// Has what was learned here forgotten. One where it is forgotten later, since that was done too often.
+    fn forget(&mut self) -> u64 {
+        self.flush = true;
+        u64::from(self.flushed >= HOLD)
     }
 
     /// Tells of a change for a while, unless it does so already (17.21.7).
