@@ -172,8 +172,16 @@ impl Cards {
         if route.is_control {
             switch.control(ingress, &frame.buffer);
         }
-        let mirror = switch.mirror().filter(|_| route.is_mirrored);
-        let Some(card) = mirror.and_then(|mirror| self.0.get_mut(mirror)) else { return };
+        if route.is_mirrored {
+            self.mirror(frame, switch);
+        }
+    }
+
+    /// Copies a frame to the port that mirrors.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn mirror(&mut self, frame: &Frame, switch: &Switch) {
+        let Some(card) = switch.mirror().and_then(|mirror| self.0.get_mut(mirror)) else { return };
         match copy(frame) {
             Some(copy) => {
                 let length = copy.buffer.total_len();

@@ -1,7 +1,8 @@
 //! Where frames leave: by the cards, as the learning switch or a flow entry says.
 //!
-//! [`Outputs`] is what the pipeline of OpenFlow sends by, and [`Carried`] is a card's frame as the pipeline sees it. Invariant: a
-//! frame that goes to one port, and is not changed afterwards, is sent in the buffer that it came in.
+//! [`Outputs`] is what the pipeline of OpenFlow sends by, and [`Carried`] is a card's frame as the pipeline sees it. Invariants: a
+//! frame that goes to one port, and is not changed afterwards, is sent in the buffer that it came in; what a mirrored port receives is
+//! copied as it came, whatever the tables say, and what one sends is copied as it leaves, unless it came by a mirrored one.
 
 use super::cards::{Cards, copy, shift};
 use crate::frame;
@@ -22,7 +23,9 @@ impl Outputs<'_> {
     /// Forwards a frame to where its destination was heard.
     pub(super) fn learn(&mut self, ingress: usize, frame: Frame) {
         let length = frame.buffer.total_len();
-        let route = self.switch.forward(ingress, &frame.buffer, length);
+        let mut route = self.switch.forward(ingress, &frame.buffer, length);
+        // That of what came by a mirrored port has been made.
+        route.is_mirrored &= !self.switch.mirrors(ingress).0;
         self.cards.carry(ingress, frame, route, length, self.switch);
     }
 
@@ -49,7 +52,11 @@ impl Outputs<'_> {
                 _ => self.send_own(frame),
             },
             number => {
-                let Some(card) = self.cards.0.get_mut(index(number)) else { return };
+                let port = index(number);
+                if self.switch.mirrors(port).1 && !self.switch.mirrors(index(destination.ingress)).0 {
+                    self.cards.mirror(&frame, self.switch);
+                }
+                let Some(card) = self.cards.0.get_mut(port) else { return };
                 let length = frame.buffer.total_len();
                 if frame.offload == Offload::default() {
                     card.push(frame.buffer, length);

@@ -242,6 +242,9 @@ fn programmed(
 /// Does what a controller's tables say with a frame.
 #[inline]
 fn obey(outputs: &mut Outputs<'_>, control: &mut Control, ingress: usize, frame: Frame, now: Instant) {
+    if outputs.switch.mirrors(ingress).0 {
+        outputs.cards.mirror(&frame, outputs.switch);
+    }
     if outputs.switch.is_greeting(&frame.buffer) {
         return outputs.learn(ingress, frame);
     }

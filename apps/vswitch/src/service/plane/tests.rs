@@ -91,7 +91,22 @@ struct Bench {
 impl Bench {
     /// A plane of three ports that tables without entries are in charge of, and which calls so many controllers.
     fn new(chiefs: u16) -> Bench {
+        Self::with(Settings::try_new(3).expect("there is memory"), chiefs)
+    }
+
+    /// The same, of which the third port mirrors what the first ones receive, or send, and with this controller's connection.
+    fn mirroring(first: (bool, bool), second: (bool, bool)) -> (Bench, ConnectionId) {
         let mut settings = Settings::try_new(3).expect("there is memory");
+        settings.mirror = Some(2);
+        settings.ports[0].is_mirrored = first;
+        settings.ports[1].is_mirrored = second;
+        let bench = Self::with(settings, 0);
+        let id = bench.connect(false).expect("there is room");
+        bench.say(id, &HELLO);
+        (bench, id)
+    }
+
+    fn with(mut settings: Settings, chiefs: u16) -> Bench {
         settings.ports.iter_mut().for_each(|port| port.lldp = Some(false));
         let controllers = (0..chiefs).map(|port| SocketAddr::from(([192, 0, 2, 1], 6653 + port))).collect();
         let openflow = OpenFlowSettings { controllers, is_secure: true, flows: 16, ..Default::default() };
@@ -133,6 +148,11 @@ impl Bench {
             let sent = core::mem::take(&mut self.cards[port].0.borrow_mut().sent);
             sent.iter().map(|frame| frame.buffer.parts().collect::<Vec<_>>().concat()).collect()
         })
+    }
+
+    /// How many copies were made for the port that mirrors.
+    fn mirrored(&self) -> u64 {
+        self.plane.borrow().switch.borrow().counters().mirrored.get()
     }
 
     fn counters(&self, port: usize) -> Rc<crate::PortCounters> {
@@ -266,4 +286,58 @@ fn of_a_frame_in_several_buffers_that_is_lost_no_octet_is_counted() {
     assert_eq!(receive(), (1, 60, 0));
     bench.cards[1].0.borrow_mut().is_full = true;
     assert_eq!(receive(), (1, 60, 1));
+}
+
+#[test]
+fn what_mirrored_ports_receive_and_send_is_copied_whatever_the_tables_say() {
+    let (none, received, sent, both) = ((false, false), (true, false), (false, true), (true, true));
+    for (first, second, copies) in
+        [(none, none, 0), (received, none, 1), (none, sent, 1), (sent, received, 0), (both, both, 1)]
+    {
+        let (bench, id) = Bench::mirroring(first, second);
+        // Without an entry it goes nowhere: what is received is copied all the same.
+        bench.receive(0, bench.buffer(&frame(1, 7)).into());
+        let received = usize::from(first.0);
+        assert_eq!(bench.sent(), [vec![], vec![], vec![frame(1, 7); received]]);
+        for port in [2, ports::FLOOD, ports::NORMAL] {
+            bench.say(id, &entry(port));
+            bench.receive(0, bench.buffer(&frame(1, 7)).into());
+            let expected = [vec![], vec![frame(1, 7)], vec![frame(1, 7); copies]];
+            assert_eq!(bench.sent(), expected, "{first:?} {second:?} to {port:#x}");
+        }
+        assert_eq!(bench.mirrored(), (received + 3 * copies) as u64);
+    }
+}
+
+#[test]
+fn what_a_controller_sends_by_a_mirrored_port_is_copied() {
+    let (bench, id) = Bench::mirroring((true, false), (false, true));
+    let mut message = normal(&frame(1, 7));
+    message[28..32].copy_from_slice(&2u32.to_be_bytes());
+    bench.say(id, &message);
+    assert_eq!(bench.sent(), [vec![], vec![frame(1, 7)], vec![frame(1, 7)]]);
+    bench.say(id, &normal(&frame(1, 7)));
+    assert_eq!(bench.sent(), [vec![frame(1, 7)], vec![frame(1, 7)], vec![frame(1, 7)]]);
+}
+
+#[test]
+fn a_frame_that_an_entry_changes_is_copied_as_it_came_or_as_it_leaves() {
+    for (first, second, is_changed) in
+        [((true, true), (true, true), false), ((false, true), (false, true), true)]
+    {
+        let (bench, id) = Bench::mirroring(first, second);
+        // OpenFlow 1.3.5, 7.2.5: POP_VLAN before the output.
+        let mut message = entry(2);
+        message.splice(64..64, [0, 18, 0, 8, 0, 0, 0, 0]);
+        (message[3], message[59]) = (88, 32);
+        bench.say(id, &message);
+        let mut tagged = frame(1, 7);
+        tagged.resize(64, 0);
+        tagged.splice(12..12, [0x81, 0, 0, 5]);
+        let mut plain = tagged.clone();
+        plain.drain(12..16);
+        bench.receive(0, bench.buffer(&tagged).into());
+        let copy = if is_changed { plain.clone() } else { tagged };
+        assert_eq!(bench.sent(), [vec![], vec![plain], vec![copy]]);
+    }
 }
