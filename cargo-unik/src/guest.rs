@@ -187,7 +187,8 @@ impl Guest {
     fn network_arguments(&self, arguments: &mut Arguments) -> Result<()> {
         let mut forwards = Some(&self.forwards).filter(|forwards| !forwards.is_empty());
         for (index, network) in self.networks.iter().enumerate() {
-            let (mut side, mut cable) = (0x34, [0x00, 0x12]);
+            // IEEE 802-2014, 8.4: of the first byte, bit 1 is "locally administered" and bit 0 "group".
+            let mut hardware = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56 + index as u8]; // there are fewer than 32
             let back_end: OsString = match network {
                 Network::User => {
                     let mut back_end = format!("user,id=net{index}");
@@ -197,6 +198,7 @@ impl Guest {
                     back_end.into()
                 }
                 Network::Tap(name) => {
+                    hardware = tap_hardware(name);
                     format!("tap,id=net{index},ifname={name},script=no,downscript=no").into()
                 }
                 Network::Link(path) => {
@@ -204,8 +206,9 @@ impl Guest {
                     // The first guest waits at the socket, the second one finds it waiting.
                     let server = if listens(&path) { "off" } else { "on" };
                     // Their cards have different addresses, and so have those at other links: a switch may join them.
-                    side += usize::from(server == "on");
-                    cable = hash(path.as_os_str().as_encoded_bytes());
+                    hardware[4] += u8::from(server == "on");
+                    let [a, b, c, d] = hash(path.as_os_str().as_encoded_bytes());
+                    (hardware[2], hardware[3]) = (a ^ c, b ^ d);
                     escaped(&format!("stream,id=net{index},server={server},addr.type=unix,addr.path="), &path)
                 }
             };
@@ -213,13 +216,8 @@ impl Guest {
             // Without its ROM the device costs no time in the firmware.
             let rom = if self.machine == Machine::Microvm { "" } else { ",romfile=" };
             let device = self.device("virtio-net");
-            let ([high, low], address) = (cable, 0x56 + index);
-            arguments.option(
-                "-device",
-                format!(
-                    "{device},netdev=net{index},mac=52:54:{high:02x}:{low:02x}:{side:02x}:{address:02x}{rom}"
-                ),
-            );
+            let hardware = hardware.map(|byte| format!("{byte:02x}")).join(":");
+            arguments.option("-device", format!("{device},netdev=net{index},mac={hardware}{rom}"));
         }
         match forwards {
             Some(_) => Err(Error::usage("ports are forwarded through user networking: add --net user")),
@@ -228,11 +226,16 @@ impl Guest {
     }
 }
 
-/// Two bytes that differ for most texts, and are the same for one on every computer (FNV-1a of 32 bits, folded).
-fn hash(text: &[u8]) -> [u8; 2] {
-    let hash =
-        text.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-    ((hash >> 16) as u16 ^ hash as u16).to_be_bytes()
+/// The hardware address of the card at a tap: the same in every run, and another one at each tap, since a bridge may join them.
+pub(crate) fn tap_hardware(name: &str) -> [u8; 6] {
+    let [a, b, c, d] = hash(name.as_bytes());
+    [0x52, 0x54, a, b, c, d]
+}
+
+/// Four bytes that differ for most texts, and are the same for one on every computer (FNV-1a of 32 bits).
+fn hash(text: &[u8]) -> [u8; 4] {
+    let step = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    text.iter().fold(0x811c_9dc5, step).to_be_bytes()
 }
 
 impl Command {
@@ -449,6 +452,23 @@ mod tests {
         let other = Network::Link(scratch.path().join("other"));
         let elsewhere = line(&Guest { networks: vec![other], ..tcg(Machine::Microvm) });
         assert_ne!(address(&first), address(&elsewhere));
+    }
+
+    #[test]
+    fn cards_at_different_taps_have_different_addresses() {
+        let mut all = std::collections::HashSet::new();
+        for number in 0..100 {
+            let taps = [format!("tap{number}"), format!("unik-{number}")].map(Network::Tap);
+            let alone = line(&Guest { networks: vec![taps[0].clone()], ..tcg(Machine::Microvm) });
+            let both = line(&Guest { networks: taps.to_vec(), ..tcg(Machine::Microvm) });
+            let addresses = |line: &str| -> Vec<String> {
+                line.split("mac=").skip(1).map(|rest| rest[..17].to_owned()).collect()
+            };
+            assert_eq!(addresses(&alone)[0], addresses(&both)[0], "of one tap it stays");
+            all.extend(addresses(&both));
+        }
+        assert_eq!(all.len(), 200);
+        assert!(all.iter().all(|address| address.starts_with("52:54:")));
     }
 
     #[test]

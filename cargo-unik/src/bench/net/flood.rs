@@ -18,7 +18,7 @@ use nix::sys::socket::{
 use super::Field;
 use super::client::{self, Until};
 use super::frame::{Syn, syn};
-use super::namespace::{GUEST_HARDWARE, OUR_HARDWARE, Wire};
+use super::namespace::{Hardware, OUR_HARDWARE, Wire};
 use super::random::Random;
 use super::side::{ECHO, Role, Server, Start};
 use super::statistics::Comparison;
@@ -105,7 +105,7 @@ impl Flood {
         let raw = raw_socket(wire.tap)?;
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (ended, count) = (stop.clone(), sent.clone());
-        let to = SocketAddrV4::new(wire.guest(), ECHO);
+        let to = (wire.hardware(), SocketAddrV4::new(wire.guest(), ECHO));
         let started = Instant::now();
         let thread = thread::spawn(move || {
             let mut random = Random::new(1);
@@ -132,11 +132,11 @@ impl Flood {
 }
 
 /// A SYN from one of many addresses and ports.
-fn forged(random: &mut Random, to: SocketAddrV4) -> Syn {
+fn forged(random: &mut Random, (hardware, to): (Hardware, SocketAddrV4)) -> Syn {
     let number = random.next();
     let address = Ipv4Addr::from(FORGED + (number % FORGED_HOSTS) as u32);
     let port = 1024 + ((number >> 32) % 60_000) as u16;
-    syn((OUR_HARDWARE, GUEST_HARDWARE), SocketAddrV4::new(address, port), to, number as u32)
+    syn((OUR_HARDWARE, hardware), SocketAddrV4::new(address, port), to, number as u32)
 }
 
 /// A socket that writes frames to a tap (packet(7)).
@@ -153,13 +153,14 @@ fn raw_socket(tap: &str) -> Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::namespace::UNIK;
     use super::*;
     use std::collections::HashSet;
 
     #[test]
     fn forged_sources_are_many_and_for_benchmarks_only() {
         let (mut random, to) = (Random::new(3), SocketAddrV4::new(Ipv4Addr::new(10, 90, 0, 2), 7));
-        let frames: Vec<Syn> = (0..1000).map(|_| forged(&mut random, to)).collect();
+        let frames: Vec<Syn> = (0..1000).map(|_| forged(&mut random, (UNIK.hardware(), to))).collect();
         assert!(frames.iter().all(|frame| frame[26] == 198 && (18..=19).contains(&frame[27])));
         assert!(frames.iter().map(|frame| &frame[26..36]).collect::<HashSet<_>>().len() > 990);
     }

@@ -14,8 +14,9 @@ use nix::unistd::geteuid;
 
 use crate::bench::PATIENCE;
 use crate::error::{Context, Error, Result};
+use crate::guest;
 
-/// The hardware address of each guest: the one that [`crate::guest::Guest`] gives to its first network device.
+/// The hardware address of a guest at no tap: the one that [`crate::guest::Guest`] gives to its first network device.
 pub(crate) const GUEST_HARDWARE: Hardware = Hardware([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 /// The hardware address of this side of each wire.
 pub(crate) const OUR_HARDWARE: Hardware = Hardware([0x52, 0x54, 0, 0, 0, 1]);
@@ -51,6 +52,11 @@ impl Wire {
     /// Our address.
     pub(crate) fn host(self) -> Ipv4Addr {
         Ipv4Addr::new(10, self.network, 0, 1)
+    }
+
+    /// The guest's hardware address.
+    pub(crate) fn hardware(self) -> Hardware {
+        Hardware(guest::tap_hardware(self.tap))
     }
 
     /// The guest's address.
@@ -113,8 +119,9 @@ impl Namespace {
         ip(&format!("tuntap add dev {} mode tap", wire.tap))?;
         self.begin(wire)?;
         ip(&format!(
-            "neighbour replace {} lladdr {GUEST_HARDWARE} dev {} nud permanent",
+            "neighbour replace {} lladdr {} dev {} nud permanent",
             wire.guest(),
+            wire.hardware(),
             wire.tap
         ))
     }
