@@ -136,7 +136,7 @@ pub fn run(what: Option<&str>, options: &net::Options) -> Result<u8> {
         "dns" => dns::run(&workspace, options),
         "httpd" => httpd::run(&workspace, options),
         "density" => density::run(&workspace, options),
-        "switch" => switch(&workspace, options),
+        "switch" => switch::run(&workspace, options),
         "openflow" => openflow::run(&workspace, options),
         _ => boot(&workspace),
     }
@@ -191,20 +191,6 @@ fn request(workspace: &Workspace) -> Result<u8> {
     );
     print!("{text}");
     write(workspace, "request.txt", &text)
-}
-
-/// What a frame costs the switch.
-fn switch(workspace: &Workspace, options: &net::Options) -> Result<u8> {
-    if let Some(row) = options.only.iter().find(|row| *row != "instructions") {
-        return Err(Error::usage(format!("there is no figure '{row}' of the switch: choose instructions")));
-    }
-    let switch::Cost { alone, together } = switch::measure(workspace)?;
-    let text = format!(
-        "instructions a frame of 64 bytes from one port to another, from the interrupt to the next sleep (QEMU, -d exec, microvm)\n\
-         learning    alone {alone:>6}  each of 32 together {together:>6}\n"
-    );
-    print!("{text}");
-    write(workspace, "switch.txt", &text)
 }
 
 /// What a start with many files costs the web server.

@@ -52,16 +52,17 @@ cargo unik gdb APP [OPTIONS] [-- GDB ARGS]        build it with types, and start
 cargo unik test [APP] [--host | --vm]             run the tests, on this computer and in machines; of APP with --features
     --features NAMES           NAMES those on this computer
 cargo unik size [APP]                             where the bytes of the release image are
-cargo unik bench [boot | query | request | site | echo | switch | loss]  what a boot, a DNS query, a request of a page, a start
-                                                  with many files, an echo or a switched frame costs; TCP where frames are lost
+cargo unik bench [boot | query | request | site | echo | loss]  what a boot, a DNS query, a request of a page, a start
+                                                  with many files or an echo costs; TCP where frames are lost
 cargo unik bench net [OPTIONS]                    the network against a Linux guest (root)
 cargo unik bench dns [OPTIONS]                    the name server against NSD in a Linux guest (root)
 cargo unik bench httpd [OPTIONS]                  the web server against nginx in a Linux guest (root)
+cargo unik bench switch [OPTIONS]                 the switch against a bridge in a Linux guest and QEMU's hub (root)
     --only ROW,ROW             these rows: of net, bulk, iperf, udp-echo, tcp-rr, idle, connections, flood, loss, boot, soak;
                                of dns, queries, host, start, instructions, memory, load, noise; of httpd, requests, file,
-                               host, start, instructions, soak, slow
+                               host, start, instructions, soak, slow; of switch, instructions (no root), frames, tcp, kicks
     --quick                    fewer and shorter rounds
-    --no-peer                  without the Linux guest
+    --no-peer                  without the Linux guest, and the hub
 cargo unik bench openflow [--quick] [--only SUITE,SUITE]  the switch as os-ken's tester judges it (root): match, action,
                                                   group, meter, of10
 cargo unik bench density [--quick] [--count N]    web servers by the hundred: start, stop, memory, and what they take idle

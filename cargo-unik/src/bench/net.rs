@@ -13,12 +13,13 @@ use crate::error::{Error, Result};
 use crate::image::{self, Profile, Request};
 use crate::workspace::Workspace;
 
-mod client;
+pub(super) mod client;
 pub(super) mod connections;
 mod flood;
 mod frame;
 pub(super) mod namespace;
 pub(super) mod random;
+pub(super) mod raw;
 mod relay;
 pub(super) mod requests;
 pub(super) mod side;

@@ -1,6 +1,7 @@
 //! A bench of several rows: choosing them by name, and measuring one after the other.
 
 use std::cell::Cell;
+use std::fmt::Display;
 
 use super::net::statistics::Comparison;
 use crate::error::{Error, Result};
@@ -44,7 +45,7 @@ impl Verdict {
     }
 
     /// Tells what a row has found.
-    pub(super) fn show(&self, comparison: &Comparison) {
+    pub(super) fn show<S: Copy + PartialEq + Display>(&self, comparison: &Comparison<S>) {
         print!("{comparison}");
         self.note(comparison.is_complete());
     }

@@ -4,25 +4,23 @@
 //! nowhere, so nobody resets the half-open connections.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::ifaddrs::getifaddrs;
-use nix::sys::socket::{
-    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, send, socket,
-};
+use nix::sys::socket::{MsgFlags, send};
 
 use super::Field;
 use super::client::{self, Until};
 use super::frame::{Syn, syn};
 use super::namespace::{Hardware, OUR_HARDWARE, Wire};
 use super::random::Random;
+use super::raw;
 use super::side::{ECHO, Role, Server, Start};
 use super::statistics::Comparison;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 
 /// SYNs a second.
 const RATE: u64 = 5000;
@@ -102,7 +100,7 @@ struct Flood {
 
 impl Flood {
     fn start(wire: Wire) -> Result<Flood> {
-        let raw = raw_socket(wire.tap)?;
+        let raw = raw::sender(wire.tap)?;
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (ended, count) = (stop.clone(), sent.clone());
         let to = (wire.hardware(), SocketAddrV4::new(wire.guest(), ECHO));
@@ -137,18 +135,6 @@ fn forged(random: &mut Random, (hardware, to): (Hardware, SocketAddrV4)) -> Syn 
     let address = Ipv4Addr::from(FORGED + (number % FORGED_HOSTS) as u32);
     let port = 1024 + ((number >> 32) % 60_000) as u16;
     syn((OUR_HARDWARE, hardware), SocketAddrV4::new(address, port), to, number as u32)
-}
-
-/// A socket that writes frames to a tap (packet(7)).
-fn raw_socket(tap: &str) -> Result<OwnedFd> {
-    let doing = || format!("write frames to {tap}");
-    let raw = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll);
-    let raw = raw.or_cannot(doing)?;
-    let mut addresses = getifaddrs().or_cannot(doing)?.filter(|interface| interface.interface_name == tap);
-    let link = addresses.find_map(|interface| interface.address?.as_link_addr().copied());
-    let link: LinkAddr = link.ok_or_else(|| Error::failed(format!("there is no {tap}")))?;
-    bind(raw.as_raw_fd(), &link).or_cannot(doing)?;
-    Ok(raw)
 }
 
 #[cfg(test)]

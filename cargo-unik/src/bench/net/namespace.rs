@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::geteuid;
+use nix::unistd::{Pid, geteuid};
 
 use crate::bench::PATIENCE;
 use crate::error::{Context, Error, Result};
@@ -157,6 +157,33 @@ impl Namespace {
         }
         ip(&format!("link add {} type veth peer name {other} netns {process}", wire.tap))?;
         self.begin(wire)
+    }
+
+    /// Hands a device over to the namespace that a thread lives in, where it is without addresses and down.
+    ///
+    /// # Errors
+    /// `ip` refuses.
+    pub(crate) fn hand_over(&self, device: &str, thread: Pid) -> Result<()> {
+        ip(&format!("link set dev {device} netns {thread}"))
+    }
+
+    /// Makes a pair of virtual cards, both here: a cable with nothing in it.
+    ///
+    /// # Errors
+    /// `ip` refuses.
+    pub(crate) fn lay_cable(&self, ends: [&str; 2]) -> Result<()> {
+        let [near, far] = ends;
+        ip(&format!("link add {near} type veth peer name {far}"))?;
+        ends.iter().try_for_each(|end| ip(&format!("link set dev {end} txqueuelen {QUEUE} up")))
+    }
+
+    /// Gives a device an address, and brings it up.
+    ///
+    /// # Errors
+    /// `ip` refuses.
+    pub(crate) fn settle(&self, device: &str, address: Ipv4Addr) -> Result<()> {
+        ip(&format!("address add {address}/24 dev {device}"))?;
+        ip(&format!("link set dev {device} txqueuelen {QUEUE} up"))
     }
 
     /// Gives our end of a wire one more address: that of another client.

@@ -1,4 +1,4 @@
-//! Samples of one figure on both sides, and how they are told: best, median and spread, and the ratio of the sides.
+//! Samples of one figure on all sides, and how they are told: best, median and spread, and the ratio of the first side to each other.
 
 use std::fmt;
 
@@ -29,31 +29,30 @@ impl Samples {
     }
 }
 
-/// One figure of both sides.
+/// One figure of all sides: most times of the two of [`Side`].
 #[derive(Debug)]
-pub(crate) struct Comparison {
+pub(crate) struct Comparison<S = Side> {
     title: String,
-    sides: Vec<Outcome>,
+    sides: Vec<Outcome<S>>,
 }
 
 /// The samples of a side, and the rounds that brought none.
 #[derive(Debug)]
-struct Outcome {
-    side: Side,
+struct Outcome<S> {
+    side: S,
     samples: Samples,
     failures: Vec<Error>,
 }
 
-impl Comparison {
+impl<S: Copy + PartialEq + fmt::Display> Comparison<S> {
     /// A figure with its unit in its title, for these sides.
-    pub(crate) fn new(title: impl Into<String>, sides: &[Side]) -> Comparison {
-        let outcome =
-            |side: &Side| Outcome { side: *side, samples: Samples::default(), failures: Vec::new() };
+    pub(crate) fn new(title: impl Into<String>, sides: &[S]) -> Comparison<S> {
+        let outcome = |side: &S| Outcome { side: *side, samples: Samples::default(), failures: Vec::new() };
         Comparison { title: title.into(), sides: sides.iter().map(outcome).collect() }
     }
 
     /// Adds the result of a round. A failure is a result as well.
-    pub(crate) fn add(&mut self, side: Side, result: Result<f64>) {
+    pub(crate) fn add(&mut self, side: S, result: Result<f64>) {
         for outcome in self.sides.iter_mut().filter(|outcome| outcome.side == side) {
             match &result {
                 Ok(value) => outcome.samples.add(*value),
@@ -67,23 +66,31 @@ impl Comparison {
         self.sides.iter().all(|outcome| outcome.samples.best().is_some())
     }
 
-    /// unik's best figure over the best one of Linux.
-    pub(crate) fn best_ratio(&self) -> Option<f64> {
-        self.ratio(Samples::best)
+    /// The best figure of the first side over that of another one.
+    pub(crate) fn best_ratio_to(&self, other: S) -> Option<f64> {
+        self.ratio(self.others().find(|outcome| outcome.side == other)?, Samples::best)
     }
 
-    fn of(&self, side: Side) -> Option<&Samples> {
-        self.sides.iter().find(|outcome| outcome.side == side).map(|outcome| &outcome.samples)
+    /// All sides but the first.
+    fn others(&self) -> impl Iterator<Item = &Outcome<S>> {
+        self.sides.iter().skip(1)
     }
 
-    /// unik's figure over the one of Linux.
-    fn ratio(&self, of: fn(&Samples) -> Option<f64>) -> Option<f64> {
-        let (unik, linux) = (of(self.of(Side::Unik)?)?, of(self.of(Side::Linux)?)?);
-        (linux > 0.0).then_some(unik / linux)
+    /// The first side's figure over the one of another.
+    fn ratio(&self, other: &Outcome<S>, of: fn(&Samples) -> Option<f64>) -> Option<f64> {
+        let (first, other) = (of(&self.sides.first()?.samples)?, of(&other.samples)?);
+        (other > 0.0).then_some(first / other)
     }
 }
 
-impl fmt::Display for Comparison {
+impl Comparison {
+    /// unik's best figure over the best one of Linux.
+    pub(crate) fn best_ratio(&self) -> Option<f64> {
+        self.best_ratio_to(Side::Linux)
+    }
+}
+
+impl<S: Copy + PartialEq + fmt::Display> fmt::Display for Comparison<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "{:56} {:>9} {:>9} {:>9}", self.title, "best", "median", "lowest")?;
         for Outcome { side, samples, failures } in &self.sides {
@@ -98,8 +105,13 @@ impl fmt::Display for Comparison {
                 writeln!(formatter, "  {side}: {} of {all} rounds failed: {first}", failures.len())?;
             }
         }
-        if let (Some(best), Some(median)) = (self.best_ratio(), self.ratio(Samples::median)) {
-            writeln!(formatter, "  {:54} {best:>9.2} {median:>9.2}", "unik over linux")?;
+        for other in self.others() {
+            if let (Some(first), Some(best), Some(median)) =
+                (self.sides.first(), self.ratio(other, Samples::best), self.ratio(other, Samples::median))
+            {
+                let words = format!("{} over {}", first.side, other.side);
+                writeln!(formatter, "  {words:54} {best:>9.2} {median:>9.2}")?;
+            }
         }
         Ok(())
     }
@@ -147,6 +159,18 @@ mod tests {
         assert_eq!(lines[1], ["unik", "300.0", "250.0", "200.0"]);
         assert_eq!(lines[2], ["linux", "400.0", "250.0", "100.0"]);
         assert_eq!(lines[3], ["unik", "over", "linux", "0.75", "1.00"]);
+    }
+
+    #[test]
+    fn the_first_of_several_sides_is_compared_with_each_other() {
+        let mut comparison = Comparison::new("frames (1/s)", &["unik", "bridge", "hub"]);
+        for (side, figure) in [("unik", 60.0), ("bridge", 40.0), ("hub", 120.0)] {
+            comparison.add(side, Ok(figure));
+        }
+        assert_eq!(comparison.best_ratio_to("bridge"), Some(1.5));
+        assert_eq!(comparison.best_ratio_to("hub"), Some(0.5));
+        let text = comparison.to_string();
+        assert!(text.contains("unik over bridge ") && text.ends_with(" 0.50      0.50\n"), "{text}");
     }
 
     #[test]

@@ -1,0 +1,182 @@
+//! The row about instructions: what a frame of 64 octets costs the switch. It is received, it is looked up where it goes, and it is sent by
+//! another port; from the interrupt to the next sleep, with all that the machine does meanwhile.
+//!
+//! The frames come and go on two links whose other ends are held here.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::sleep;
+
+use super::Field;
+use crate::bench::steps::{self, PAUSE};
+use crate::bench::{ADDRESS, PATIENCE, guest, write};
+use crate::console::free_port;
+use crate::error::{Context, Error, Result};
+use crate::guest::Guest;
+use crate::image::Image;
+use crate::options::{Forward, Network, Protocol};
+
+/// Octets of a frame, without the check sequence that makes them 64.
+const LENGTH: usize = 60;
+/// Bursts before the first that counts, and those that count.
+const WARM: usize = 4;
+const COUNTED: usize = 32;
+/// Frames of a burst: one, and as many as a kick is to be enough for.
+const BURST: usize = 32;
+/// The port of OpenFlow (OpenFlow 1.3.5, 6.3.1).
+const OPENFLOW: u16 = 6653;
+
+/// Who says where frames go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// The switch, which has learned it.
+    Learning,
+    /// Entries of a flow table, which the switch remembers having asked.
+    Flows,
+}
+
+/// The modes, with the most instructions that a frame may cost where several come together.
+const MODES: [(Mode, &str, u64); 2] =
+    [(Mode::Learning, "learning", 300), (Mode::Flows, "flow entry, cached", 400)];
+
+/// What a frame costs in each mode. It is written to `bench/switch.txt`.
+pub(super) fn row(field: &Field<'_>) -> Result<()> {
+    let mut text =
+        "instructions a frame of 64 bytes from one port to another, from the interrupt to the next sleep (QEMU, -d exec, microvm)\n"
+            .to_owned();
+    for (mode, name, most) in MODES {
+        let alone = instructions(&field.image, mode, 1)?;
+        let together = instructions(&field.image, mode, BURST)?;
+        let line = format!("{name:20} alone {alone:>6}  each of {BURST} together {together:>6}\n");
+        print!("{line}");
+        text += &line;
+        let bound = format!("at most {most} where {BURST} come together, and it is {together}");
+        field.verdict.judge(&bound, together <= most);
+    }
+    write(field.workspace, "switch.txt", &text).map(drop)
+}
+
+/// The instructions that a guest executes for each frame, where so many come together.
+fn instructions(image: &Image, mode: Mode, burst: usize) -> Result<u64> {
+    // Paths of Unix sockets are short (108 bytes), so these are not below the target folder.
+    let path = |name| std::env::temp_dir().join(format!("unik-bench-{}-{name}", std::process::id()));
+    let (mut one, mut other) = (Cable::new(path("one"))?, Cable::new(path("other"))?);
+    let port = free_port(Protocol::Tcp)?;
+    let listen = if mode == Mode::Flows { " openflow.listen=on" } else { "" };
+    let guest = Guest {
+        cmdline: format!("{ADDRESS}{listen}"),
+        networks: vec![Network::User, Network::Link(one.path.clone()), Network::Link(other.path.clone())],
+        forwards: vec![Forward { protocol: Protocol::Tcp, host: port, guest: OPENFLOW }],
+        ..guest(image)
+    };
+    let trace = path("trace");
+    let mut is_programmed = mode == Mode::Learning;
+    let mut talk = |bursts: usize| {
+        if !is_programmed {
+            program(port)?;
+            is_programmed = true;
+        }
+        // Each hears of the other, and both of what else is said at the start.
+        other.send(&frame(1, 2, 0))?;
+        one.expect(&frame(1, 2, 0))?;
+        for number in 0..bursts {
+            sleep(PAUSE);
+            let frames = frame(2, 1, number).repeat(burst);
+            one.send(&frames)?;
+            for _ in 0..burst {
+                other.expect(&frame(2, 1, number))?;
+            }
+        }
+        sleep(PAUSE);
+        Ok(())
+    };
+    let counted = steps::count(&guest, &trace, "ready: vswitch", WARM, COUNTED, &mut talk)?;
+    // The frame that is sent back first costs what others do.
+    Ok(counted / (COUNTED * burst + 1) as u64)
+}
+
+/// Puts two entries in the place of all that the switch has: what comes in by one port leaves by the other.
+fn program(port: u16) -> Result<()> {
+    let target = format!("tcp:127.0.0.1:{port}");
+    let tool = |words: &[&str]| {
+        let mut command = Command::new("ovs-ofctl");
+        command.args(["-O", "OpenFlow13"]).args(words);
+        let output = command.output();
+        let output = output
+            .or_cannot(|| "start ovs-ofctl ('apt-get install openvswitch-common' brings it)".to_owned())?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        output
+            .status
+            .success()
+            .then_some(())
+            .ok_or_else(|| Error::failed(format!("ovs-ofctl fails: {}", complaint.trim())))
+    };
+    tool(&["del-flows", &target])?;
+    tool(&["add-flow", &target, "priority=10,in_port=1,actions=output:2"])?;
+    tool(&["add-flow", &target, "priority=10,in_port=2,actions=output:1"])
+}
+
+/// A frame from one host to another, behind its length, as the link carries it.
+fn frame(to: u8, from: u8, number: usize) -> Vec<u8> {
+    let mut frame = (LENGTH as u32).to_be_bytes().to_vec();
+    for host in [to, from] {
+        frame.extend_from_slice(&[2, 0, 0, 0, 0, host]);
+    }
+    // IEEE 802, 9.2.3: a type for experiments
+    // What tells frames of one flow apart stands behind what is the same for all.
+    frame.extend_from_slice(&[0x88, 0xb5, 0, 0, number as u8]);
+    frame.resize(4 + LENGTH, 0);
+    frame
+}
+
+/// The other end of a link.
+struct Cable {
+    path: PathBuf,
+    listener: UnixListener,
+    stream: Option<UnixStream>,
+}
+
+impl Cable {
+    fn new(path: PathBuf) -> Result<Cable> {
+        // One that is not there is none that is in the way.
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).or_cannot(|| format!("listen at {}", path.display()))?;
+        Ok(Cable { path, listener, stream: None })
+    }
+
+    fn stream(&mut self) -> Result<&mut UnixStream> {
+        let doing = || "wait for the guest's end of a link".to_owned();
+        if self.stream.is_none() {
+            let (stream, _) = self.listener.accept().or_cannot(doing)?;
+            stream.set_read_timeout(Some(PATIENCE)).or_cannot(doing)?;
+            self.stream = Some(stream);
+        }
+        self.stream.as_mut().ok_or_else(|| Error::failed("there is no link"))
+    }
+
+    fn send(&mut self, frames: &[u8]) -> Result<()> {
+        self.stream()?.write_all(frames).or_cannot(|| "send frames".to_owned())
+    }
+
+    /// Takes frames until this one comes.
+    fn expect(&mut self, expected: &[u8]) -> Result<()> {
+        loop {
+            let doing = || "receive a frame".to_owned();
+            let mut length = [0; 4];
+            self.stream()?.read_exact(&mut length).or_cannot(doing)?;
+            let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+            self.stream()?.read_exact(&mut frame).or_cannot(doing)?;
+            if Some(&frame[..]) == expected.get(4..) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
