@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -225,6 +225,24 @@ fn a_controller_that_calls_sees_frames_and_says_where_they_go() {
     assert!(one.receive().is_none(), "the frame was for the controller alone");
     controller.put_out(1, &frame(3, 8));
     hears(one, &frame(3, 8));
+}
+
+#[test]
+fn a_controller_that_closes_its_sending_side_gets_all_answers() {
+    let mut vm = switch(&[Wire::new(), Wire::new()], "openflow.listen=on").boot();
+    vm.line("ready: vswitch");
+    let mut controller = Controller::call(&mut vm);
+    // More than the connection has room for at a time.
+    let (echo, count) = ([0x5a; 8000], 60);
+    for _ in 0..count {
+        controller.send(ECHO_REQUEST, &echo);
+    }
+    controller.0.shutdown(Shutdown::Write).unwrap_or_else(|error| panic!("{error}"));
+    for _ in 0..count {
+        assert!(controller.expect(ECHO_REPLY) == echo);
+    }
+    let end = controller.next().map_err(|error| error.kind());
+    assert_eq!(end, Err(ErrorKind::UnexpectedEof), "and then the connection ends");
 }
 
 #[test]

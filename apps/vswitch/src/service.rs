@@ -10,6 +10,8 @@ mod control;
 mod controllers;
 mod outputs;
 mod plane;
+mod stream;
+mod talk;
 
 use crate::NoMemory;
 use crate::address::Mac;

@@ -65,6 +65,60 @@ fn the_beginning_of_a_frame_is_sent_and_the_frame_is_kept() {
     assert_eq!(unknown.error(), (1, 8), "BUFFER_UNKNOWN");
 }
 
+/// Where the frame begins in a PACKET_IN of 1.3 that says nothing but the port.
+const HEAD: usize = 16 + 16 + 2;
+
+#[test]
+fn of_a_frame_that_no_buffer_is_long_enough_for_comes_as_much_as_is_wanted() {
+    // What a card has put together (segmentation offload).
+    let mut long = datagram();
+    long.resize(9000, 7);
+    for (most, sent) in [(128, 128), (0, 0), (0xffff, 9000), (9000, 9000), (8999, 8999)] {
+        let (mut bench, mut controller) = bench(4);
+        Flow::add(&[], &[apply(&[output(CONTROLLER, most)])]).send(&mut bench, &mut controller);
+        bench.frame(1, &long);
+        controller.read(&mut bench);
+        let message = controller.next();
+        assert_eq!((message.u32(0), message.u16(4)), (u32::MAX, 9000), "no buffer, and its whole length");
+        assert_eq!(message.body[HEAD..], long[..sent]);
+    }
+    // Of one that a buffer holds, there is nothing more than that either.
+    long.truncate(2048);
+    let (mut bench, mut controller) = bench(4);
+    Flow::add(&[], &[apply(&[output(CONTROLLER, 128)])]).send(&mut bench, &mut controller);
+    bench.frame(1, &long);
+    controller.read(&mut bench);
+    let message = controller.next();
+    assert_ne!(message.u32(0), u32::MAX);
+    assert_eq!(message.body[HEAD..], long[..128]);
+}
+
+#[test]
+fn the_longest_frame_is_cut_to_the_longest_message() {
+    let mut long = datagram();
+    long.resize(65_550, 7);
+    // OFPCML_MAX, and the whole frame.
+    for most in [0xffe5, 0xffff] {
+        let (mut bench, mut controller) = bench(4);
+        Flow::add(&[], &[apply(&[output(CONTROLLER, most)])]).send(&mut bench, &mut controller);
+        bench.frame(1, &long);
+        controller.read(&mut bench);
+        let message = controller.next();
+        assert_eq!((message.u32(0), message.u16(4)), (u32::MAX, 0xffff));
+        let sent = message.body.len() - HEAD;
+        assert!((65_400..65_536 - 8 - HEAD).contains(&sent), "{sent} octets");
+        assert_eq!(message.body[HEAD..], long[..sent]);
+        let again = controller.ask(&mut bench, 2, &[]);
+        assert_eq!(again.kind, 3, "the next message begins where it should");
+    }
+    // The same without an entry, for a controller of 1.0.
+    let (mut bench, mut controller) = bench(1);
+    bench.frame(1, &long);
+    controller.read(&mut bench);
+    let message = controller.next();
+    assert_eq!((message.kind, message.u32(0), message.body.len()), (10, u32::MAX, 10 + 128));
+}
+
 #[test]
 fn a_new_entry_may_take_a_kept_frame() {
     let (mut bench, mut controller) = bench(4);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 /// Frames that are kept.
 pub(crate) const MOST: usize = 256;
 /// Octets of one.
-const LONGEST: usize = 2048;
+pub(crate) const LONGEST: usize = 2048;
 /// OFP_NO_BUFFER.
 pub(crate) const NO_BUFFER: u32 = u32::MAX;
 

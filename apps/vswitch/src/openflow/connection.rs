@@ -59,6 +59,8 @@ pub(crate) struct Connection {
     pub(crate) taken: usize,
     /// A reply that is not finished.
     pub(crate) dump: Option<Dump>,
+    /// Nothing more comes over it.
+    pub(crate) is_hushed: bool,
     /// It is to be closed when all is sent.
     pub(crate) is_over: bool,
 }
@@ -79,13 +81,13 @@ impl Connection {
         self.output.len() - self.taken > HIGH
     }
 
-    /// Whether it is told of an event. One that does not read gets none.
+    /// Whether it is told of an event. One from which nothing more comes gets none.
     pub(crate) fn is_told(&self, event: Event, reason: u32) -> bool {
         let at = event as usize + usize::from(self.role == Role::Slave);
         let wanted = self.wants.0.get(at).copied().unwrap_or(0);
         // OpenFlow 1.0 knows no such configuration.
         let is_wanted = self.version == V1_0 || wanted >> reason & 1 != 0;
-        self.is_open() && is_wanted
+        self.is_open() && !self.is_hushed && is_wanted
     }
 
     /// Whether there is room for one more event.

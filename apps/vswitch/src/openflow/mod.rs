@@ -237,6 +237,13 @@ impl Switch {
         Some(ConnectionId(at))
     }
 
+    /// Nothing more comes over a connection: what was asked is answered, but it is told of nothing else.
+    pub fn hush(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.agent.connection(id) {
+            connection.is_hushed = true;
+        }
+    }
+
     /// A connection is gone.
     pub fn disconnect(&mut self, id: ConnectionId) {
         if let Some(place) = self.agent.connections.get_mut(id.0) {

@@ -3,7 +3,7 @@
 use super::{
     Agent, Around, Switch, V1_0, Wires,
     actions::read_actions,
-    buffers::{Missing, NO_BUFFER},
+    buffers::{LONGEST as KEPT, Missing, NO_BUFFER},
     connection::{Connection, Event},
     error::Refusal,
     handle::Message,
@@ -62,8 +62,10 @@ impl Agent {
             } else {
                 NO_BUFFER
             };
-            // What cannot be kept is sent as a whole.
-            let sent = if id == NO_BUFFER { LONGEST - HEAD } else { most.into() };
+            // What cannot be kept is sent as a whole (OpenFlow 1.3.5, 7.4.1), but for what no buffer is long enough for: it is
+            // longer than a card would send again, and whoever wants so much of it says so.
+            let is_whole = id == NO_BUFFER && !(is_cut && octets.len() > KEPT);
+            let sent = if is_whole { LONGEST - HEAD } else { usize::from(most).min(LONGEST - HEAD) };
             let mut writer = Writer::new(&mut connection.output, version, PACKET_IN, xid);
             write_packet_in(&mut writer, version, event, id);
             writer.put(octets.get(..sent).unwrap_or(octets));

@@ -229,6 +229,11 @@ impl Control {
         self.switch.receive(id, bytes, now, outputs)
     }
 
+    /// Nothing more comes over a connection: what was asked is answered, and nothing else is told.
+    pub(super) fn hush(&mut self, id: ConnectionId) {
+        self.switch.hush(id);
+    }
+
     /// Asks the other end of a connection whether it is still there.
     pub(super) fn probe(&mut self, id: ConnectionId) {
         self.switch.probe(id);
