@@ -109,15 +109,38 @@ impl Batch {
     // Apart from its callers, which are compiled to be small.
     #[inline(never)]
     pub fn train(&self, place: usize) -> Train {
-        let buffers = self.buffers.get(self.first..self.end).and_then(|buffers| buffers.get(place..));
-        let mut train = Train::default();
-        let mut head = None;
-        for buffer in buffers.unwrap_or_default().iter().map_while(Option::as_ref) {
-            let next = buffer.first_chunk::<{ Train::HEAD }>();
-            if train.count != 0 && (next.is_none() || next != head) {
-                break;
+        let head = |buffer: &Buffer| buffer.first_chunk().copied().map(u128::from_ne_bytes);
+        self.train_by(place, head)
+    }
+
+    /// The buffers from a place on, of at least so many octets, whose first octets are the same under a mask as those of the one
+    /// that is there, and which is alone if it is shorter.
+    // Apart from its callers, which are compiled to be small.
+    #[inline(never)]
+    pub fn train_under(&self, place: usize, least: usize, mask: [u64; Train::WORDS]) -> Train {
+        let head = |buffer: &Buffer| {
+            let (words, _) = buffer.first_chunk::<{ 8 * Train::WORDS }>()?.as_chunks();
+            let mut head = mask;
+            for (head, word) in head.iter_mut().zip(words) {
+                *head &= u64::from_ne_bytes(*word);
             }
-            head = next;
+            (buffer.len() >= least).then_some(head)
+        };
+        self.train_by(place, head)
+    }
+
+    #[inline(always)]
+    fn train_by<H: PartialEq>(&self, place: usize, head: impl Fn(&Buffer) -> Option<H>) -> Train {
+        let buffers = self.buffers.get(self.first..self.end).and_then(|buffers| buffers.get(place..));
+        let mut buffers = buffers.unwrap_or_default().iter().map_while(Option::as_ref);
+        let Some(first) = buffers.next() else { return Train::default() };
+        let mut train = Train { count: 1, octets: first.len(), longest: first.len() };
+        let Some(common) = head(first) else { return train };
+        for buffer in buffers {
+            match head(buffer) {
+                Some(head) if head == common => {}
+                _ => break,
+            }
             train.count += 1;
             train.octets += buffer.len();
             train.longest = train.longest.max(buffer.len());
@@ -158,6 +181,8 @@ pub struct Train {
 impl Train {
     /// Octets that are the same: the addresses of a frame, its type, and what a tag says, if it has one.
     pub const HEAD: usize = 16;
+    /// Words of eight octets under a mask: as far as the ports of a datagram in a packet of IPv4.
+    pub const WORDS: usize = 5;
 }
 
 /// What [`Batch::drain`] takes. What is left when it ends goes back to its pool.
@@ -207,6 +232,12 @@ mod tests {
         assert_eq!((of(3), of(4), of(5), of(6)), ((1, 16, 16), (1, 15, 15), (1, 15, 15), (1, 40, 40)));
         assert_eq!((of(7), batch.get(7).is_none()), ((0, 0, 0), true));
         assert_eq!(batch.get(1).map(|buffer| buffer.len()), Some(70));
+        let under = |place, least, mask| batch.train_under(place, least, mask).count;
+        assert_eq!(
+            (under(0, 0, [u64::MAX; 5]), under(0, 61, [u64::MAX; 5]), under(0, 71, [0; 5])),
+            (2, 1, 1)
+        );
+        assert_eq!((under(1, 40, [0; 5]), under(6, 40, [0; 5]), under(7, 0, [0; 5])), (1, 1, 0));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod outputs;
 mod plane;
 mod stream;
 mod talk;
+mod ways;
 
 use crate::NoMemory;
 use crate::address::Mac;

@@ -46,6 +46,14 @@ pub struct Route {
     pub tag: u16,
 }
 
+impl Route {
+    /// The place of the port where the frame goes as it is, and nowhere else.
+    #[inline]
+    pub fn straight(&self) -> Option<usize> {
+        usize::from(self.straight).checked_sub(1)
+    }
+}
+
 /// Where frames with the same head from the same port went, and go, as long as nothing has changed.
 #[derive(Clone, Copy, Default)]
 struct Flow {

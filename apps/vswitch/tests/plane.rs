@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use unik::CounterSet;
-use unik::ports::{BatchNic, Buffer, Checksum, Frame, Nic, Port};
+use unik::ports::{Batch, BatchNic, Buffer, Checksum, Frame, Nic, Offload, Port};
 use unik::sync::Event;
 use unik_sched::time::Instant;
 use unik_virtio::Pool;
@@ -19,6 +19,8 @@ struct Line {
     sent: Vec<Frame>,
     room: usize,
     flushes: usize,
+    /// Frames are received one by one.
+    is_single: bool,
 }
 
 #[derive(Clone)]
@@ -74,7 +76,17 @@ impl Nic for Card {
     }
 }
 
-impl BatchNic for Card {}
+impl BatchNic for Card {
+    fn receive_batch(&mut self, batch: &mut Batch) -> usize {
+        let mut line = self.0.borrow_mut();
+        let is_plain = |frame: &Frame| frame.offload == Offload::default() && !frame.buffer.is_chained();
+        while !line.is_single && !batch.is_full() && line.received.front().is_some_and(is_plain) {
+            let frame = line.received.pop_front().expect("there is one");
+            assert!(batch.push(frame.buffer).is_ok(), "there is room");
+        }
+        batch.len()
+    }
+}
 
 struct Bench {
     cards: Vec<Card>,
@@ -292,4 +304,68 @@ fn a_copy_of_what_passes_goes_to_the_port_that_mirrors() {
     assert_eq!((bench.sent(0).len(), bench.sent(1).len()), (1, 1));
     let copies: Vec<Vec<u8>> = bench.sent(2).iter().map(|frame| frame.buffer.to_vec()).collect();
     assert_eq!(copies, [frame(1, 0), frame(0, 1)]);
+}
+
+/// Numbers that look random, the same each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 33) as usize % limit
+    }
+}
+
+/// What each port has sent, and what is counted of ports, VLANs and the switch.
+type Outcome = (Vec<Vec<Vec<u8>>>, Vec<(String, u64)>, Vec<(u16, u64, u64, u64)>);
+
+/// What becomes of random frames between four ports, many of which go the way of the one before.
+fn outcome(words: &[(&str, &str)], is_single: bool, seed: u64) -> Outcome {
+    let mut bench = Bench::new(4, words);
+    bench.cards.iter().for_each(|card| card.0.borrow_mut().is_single = is_single);
+    let mut random = Random(seed);
+    let mut last = (0, frame(1, 0));
+    let mut sent = vec![Vec::new(); 4];
+    for _ in 0..200 {
+        for _ in 0..random.below(60) {
+            if random.below(4) == 0 {
+                last = (random.below(4), frame(random.below(5) as u8, random.below(5) as u8));
+                match random.below(12) {
+                    0 => last.1[..6].fill(0xff),
+                    1 => drop(last.1.splice(12..12, [0x81, 0, 0, random.below(3) as u8])),
+                    2 => last.1.truncate(random.below(20)),
+                    3 => last.1.resize(1500 + random.below(30), 0),
+                    _ => {}
+                }
+            }
+            if !last.1.is_empty() {
+                bench.receive(last.0, &last.1);
+            }
+        }
+        while bench.turn() {}
+        for (port, all) in sent.iter_mut().enumerate() {
+            all.extend(bench.sent(port).iter().map(|frame| frame.buffer.to_vec()));
+        }
+    }
+    assert_eq!(bench.pool.available(), 1024, "nothing is kept");
+    let mut counts = Vec::new();
+    for port in 0..4 {
+        let counters = bench.switch.borrow().port_counters(port).expect("a port");
+        counters.visit(&mut |name, value| counts.push((format!("{port} {name}"), value)));
+    }
+    let vlans = bench.switch.borrow();
+    let vlans = vlans.vlans().iter().map(|vlan| (vlan.number, vlan.frames, vlan.octets, vlan.flooded));
+    (sent, counts, vlans.collect())
+}
+
+#[test]
+fn frames_in_batches_go_the_ways_that_they_go_one_by_one() {
+    let vlans = [("port1.vlan", "2"), ("port2.trunk", "1-2"), ("port3.vlan", "2")];
+    let mirror = [("switch.mirror", "3"), ("port1.mirrored", "out"), ("port2.mirrored", "in")];
+    for (words, seed) in [(&[][..], 1), (&vlans, 2), (&mirror, 3), (&[("port1.isolated", "on")], 4)] {
+        let one_by_one = outcome(words, true, seed);
+        assert_eq!(outcome(words, false, seed), one_by_one, "{words:?}");
+        let all: usize = one_by_one.0.iter().map(Vec::len).sum();
+        assert!(all > 1000, "{all}");
+    }
 }

@@ -45,6 +45,67 @@ pub struct Parsed {
     pub layout: Layout,
 }
 
+/// Which octets of a frame decide over its fields: frames in which these are the same are read the same.
+pub(crate) struct Likeness {
+    /// The first octets, in the order in which they stand.
+    pub(crate) mask: [u64; 5],
+    /// Shorter frames may be read otherwise.
+    pub(crate) least: usize,
+}
+
+impl Likeness {
+    const fn new(octets: [u8; 40], least: usize) -> Self {
+        let (words, _) = octets.as_chunks::<8>();
+        let [a, b, c, d, e] = *words else { panic!("five words are forty octets") };
+        let mask = [
+            u64::from_ne_bytes(a),
+            u64::from_ne_bytes(b),
+            u64::from_ne_bytes(c),
+            u64::from_ne_bytes(d),
+            u64::from_ne_bytes(e),
+        ];
+        Self { mask, least }
+    }
+}
+
+/// An IPv4 packet without options, in a frame without tags: all but total length, identification, TTL and checksum of its header, and
+/// the ports or what stands in their place.
+static PACKET: Likeness = {
+    let mut octets = [0xff; 40];
+    [octets[16], octets[17], octets[18], octets[19], octets[20]] = [0, 0, 0, 0, 0x3f];
+    [octets[22], octets[24], octets[25], octets[38], octets[39]] = [0; 5];
+    Likeness::new(octets, PLAIN)
+};
+
+/// A frame without tags whose type is none that is read: its addresses, and the type.
+static OPAQUE: Likeness = {
+    let mut octets = [0; 40];
+    let mut at = 0;
+    while at < 16 {
+        octets[at] = 0xff;
+        at += 1;
+    }
+    Likeness::new(octets, 40)
+};
+
+impl Parsed {
+    /// What other frames must have in common with this one, which stands in `frame`, to be read the same. `None` where that is not
+    /// known.
+    pub(crate) fn likeness(&self, frame: &[u8]) -> Option<&'static Likeness> {
+        let Layout { ethertype, network, protocol, transport, .. } = self.layout;
+        if ethertype != 12 {
+            return None;
+        }
+        if (network, protocol, transport) == (14, 23, 34) {
+            return (frame.len() >= PLAIN).then_some(&PACKET);
+        }
+        let kind = be16(frame, 12)?;
+        let is_opaque =
+            kind >= LEAST_TYPE && !matches!(kind, IPV4 | IPV6 | ARP | MPLS | MPLS_MULTICAST | PBB);
+        is_opaque.then_some(&OPAQUE)
+    }
+}
+
 #[inline]
 pub(crate) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|octets| u16::from_be_bytes(*octets))
@@ -381,5 +442,42 @@ mod tests {
             }
         }
         assert!(plain_ones > 3000);
+    }
+
+    /// Frames that differ only in what does not decide are read the same.
+    #[test]
+    fn frames_that_are_alike_have_the_same_fields() {
+        let mut seed = 9u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as u8
+        };
+        let mut count = [0; 2];
+        for _ in 0..50_000 {
+            let mut frame: Vec<u8> = (0..16 + usize::from(next() % 90)).map(|_| next()).collect();
+            let kind = [[8, 0], [8, 6], [0x86, 0xdd], [0x88, 0xb5], [0x81, 0], [next(), next()]];
+            frame[12..14].copy_from_slice(&kind[usize::from(next() % 6)]);
+            frame[14] = [0x45, 0x45, 0x45, next()][usize::from(next() % 4)];
+            if let [_, _, _, _, ..] = frame[16..] {
+                frame.get_mut(20..22).into_iter().for_each(|fragment| fragment.fill(next() & 0x40));
+                frame
+                    .get_mut(23)
+                    .into_iter()
+                    .for_each(|protocol| *protocol = [6, 17, 1, 132][usize::from(next() % 4)]);
+            }
+            let parsed = parse(&frame);
+            let Some(likeness) = parsed.likeness(&frame) else { continue };
+            if frame.len() < likeness.least {
+                continue;
+            }
+            count[usize::from(core::ptr::eq(likeness, &PACKET))] += 1;
+            let mask: Vec<u8> = likeness.mask.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            let mut other: Vec<u8> = (0..likeness.least + usize::from(next() % 90)).map(|_| next()).collect();
+            for ((octet, kept), mask) in other.iter_mut().zip(&frame).zip(mask) {
+                *octet = *octet & !mask | kept & mask;
+            }
+            assert_eq!(parse(&other).fields, parsed.fields, "{frame:02x?} {other:02x?}");
+        }
+        assert!(count[0] > 1000 && count[1] > 1000, "{count:?}");
     }
 }

@@ -55,8 +55,8 @@ mod wire;
 
 use self::{buffers::Buffers, connection::Connection, error::Refusal, wire::Writer};
 use crate::{
-    frame::Frame,
-    pipeline::{Datapath, Destination, Outside, PacketIn, ports::Port},
+    frame::{Frame, parse::Parsed},
+    pipeline::{Datapath, Destination, Look, Outside, PacketIn, ports::Port},
 };
 use alloc::vec::Vec;
 use unik_sched::time::Instant;
@@ -330,6 +330,20 @@ impl Switch {
     ) -> Option<Destination> {
         let mut around = Around { agent: &mut self.agent, wires };
         self.datapath.frame(ingress, frame, now, &mut around)
+    }
+
+    /// The same for a frame that was [looked up](Datapath::look) before.
+    pub(crate) fn proceed(
+        &mut self,
+        ingress: u32,
+        look: &Look,
+        parsed: &Parsed,
+        frame: &mut dyn Frame,
+        now: Instant,
+        wires: &mut dyn Wires,
+    ) -> Option<Destination> {
+        let mut around = Around { agent: &mut self.agent, wires };
+        self.datapath.proceed(ingress, look, parsed, frame, now, &mut around)
     }
 
     /// Lets time pass.

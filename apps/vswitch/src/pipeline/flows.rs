@@ -439,22 +439,22 @@ impl Flows {
         Some(flow)
     }
 
-    /// Counts the frame for its entry, and gives that.
+    /// Counts frames for their entry, and gives that.
     #[inline]
-    pub(crate) fn hit(&mut self, place: u32, length: usize, now: Instant) -> Option<&Flow> {
+    pub(crate) fn hit(&mut self, place: u32, frames: u64, octets: u64, now: Instant) -> Option<&Flow> {
         let flow = self.get_mut(place)?;
-        flow.packets += 1;
-        flow.bytes += length as u64;
+        flow.packets += frames;
+        flow.bytes += octets;
         flow.used = now;
         Some(flow)
     }
 
-    /// Counts a look-up.
+    /// Counts look-ups of frames that are alike.
     #[inline]
-    pub(crate) fn count(&mut self, table: u8, found: bool) {
+    pub(crate) fn count(&mut self, table: u8, found: bool, frames: u64) {
         if let Some(table) = self.tables.get_mut(usize::from(table)) {
-            table.lookups += 1;
-            table.matched += u64::from(found);
+            table.lookups += frames;
+            table.matched += if found { frames } else { 0 };
         }
     }
 }

@@ -74,6 +74,23 @@ pub struct Destination {
     pub ingress: u32,
 }
 
+/// What was found about a frame.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    /// Its place in the flow cache.
+    place: usize,
+    /// What is done with it, if that is simple.
+    pub(crate) simple: Option<Simple>,
+}
+
+/// One entry sends the frame to one port, or leaves it to the switch, and does nothing else.
+#[derive(Clone, Copy)]
+pub(crate) struct Simple {
+    entry: u32,
+    /// The port, or [`ports::NORMAL`].
+    pub(crate) port: u32,
+}
+
 /// Why a controller gets a frame (OFPR_).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -166,39 +183,64 @@ impl Datapath {
     }
 
     /// Takes a frame that came in on a port. What it gives back is where the frame itself is to go; all other outputs were copies.
-    #[inline]
-    pub fn frame<F: Frame>(
+    pub fn frame(
         &mut self,
         ingress: u32,
-        frame: &mut F,
+        frame: &mut dyn Frame,
         now: Instant,
         outside: &mut dyn Outside,
     ) -> Option<Destination> {
-        self.counters.frames.increment();
+        let mut parsed = Parsed::default();
+        let look = self.look(ingress, frame.bytes(), &mut parsed);
+        self.proceed(ingress, &look, &parsed, frame, now, outside)
+    }
+
+    /// Looks up a frame that came in on a port, which is read into `parsed`. Nothing is done yet, and nothing is counted but for the
+    /// cache.
+    #[inline]
+    pub(crate) fn look(&mut self, ingress: u32, frame: &[u8], parsed: &mut Parsed) -> Look {
+        *parsed = Parsed::default();
+        parse_into(frame, parsed);
+        parsed.fields.came_in_on(ingress);
+        let (place, hash) = self.cache.place(&self.flows, &parsed.fields);
+        // What most frames are for: one entry, one port.
+        let simple = self.cache.simple(place).or_else(|| self.look_up(place, hash, &parsed.fields));
+        let simple = simple.map(|(entry, port)| Simple { entry, port });
+        // A frame that came in by that port may share a place with others.
+        Look { place, simple: simple.filter(|simple| self.ports.forwards(ingress, simple.port)) }
+    }
+
+    /// Counts frames that one entry sends to one port, as was found.
+    pub(crate) fn count(&mut self, ingress: u32, look: &Look, frames: usize, octets: usize, now: Instant) {
+        let Some(Simple { entry, port }) = look.simple else { return };
+        let (frames, octets) = (frames as u64, octets as u64);
+        self.counters.frames.add(frames);
+        self.ports.count(ingress, port, frames, octets);
+        self.cache.hits += frames - 1;
+        self.flows.count(0, true, frames);
+        self.flows.hit(entry, frames, octets, now);
+    }
+
+    /// Does with a frame what was found. What it gives back is where the frame itself is to go; all other outputs were copies.
+    pub(crate) fn proceed(
+        &mut self,
+        ingress: u32,
+        look: &Look,
+        parsed: &Parsed,
+        frame: &mut dyn Frame,
+        now: Instant,
+        outside: &mut dyn Outside,
+    ) -> Option<Destination> {
         let length = frame.total_len();
+        if let Some(Simple { port, .. }) = look.simple {
+            self.count(ingress, look, 1, length, now);
+            return Some(Destination { port, queue: 0, ingress });
+        }
+        self.counters.frames.increment();
         if !self.ports.received(ingress, length) {
             return None;
         }
-        let mut parsed = Parsed::default();
-        parse_into(frame.bytes(), &mut parsed);
-        let fields = &mut parsed.fields;
-        fields.came_in_on(ingress);
-        let (place, hash) = self.cache.place(&self.flows, fields);
-        // What most frames are for: one entry, one port.
-        let simple = self.cache.simple(place).or_else(|| self.look_up(place, hash, &parsed.fields));
-        // A frame that came in by that port may share a place with others.
-        if let Some((entry, port)) = simple
-            && port != ingress
-        {
-            self.flows.count(0, true);
-            self.flows.hit(entry, length, now);
-            if self.ports.sends(port, length) {
-                return Some(Destination { port, queue: 0, ingress });
-            }
-            self.counters.not_sent.increment();
-            return None;
-        }
-        self.pipeline(ingress, place, frame, &parsed, now, outside)
+        self.pipeline(ingress, look.place, frame, parsed, now, outside)
     }
 
     /// Looks up the first entry of a frame that the cache does not know, and the port if it is sent to that and no more.
@@ -241,8 +283,8 @@ impl Datapath {
                 }
                 entry
             });
-            flows.count(table, entry != NONE);
-            let Some(flow) = flows.hit(entry, length, now) else {
+            flows.count(table, entry != NONE, 1);
+            let Some(flow) = flows.hit(entry, 1, length as u64, now) else {
                 run.unmatched(table);
                 break;
             };
@@ -320,7 +362,11 @@ impl Datapath {
 /// The port that a program sends to, if that is all it does.
 fn simple_port(program: &Program) -> Option<u32> {
     match program[..] {
-        [Step::Apply, Step::Action(Action::Output { port, .. })] if port <= ports::MAX => Some(port),
+        [Step::Apply, Step::Action(Action::Output { port, .. })]
+            if port <= ports::MAX || port == ports::NORMAL =>
+        {
+            Some(port)
+        }
         _ => None,
     }
 }

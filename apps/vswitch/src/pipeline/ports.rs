@@ -96,6 +96,12 @@ impl Port {
         }
     }
 
+    /// Whether frames that come in there are looked at.
+    #[inline]
+    fn takes(&self) -> bool {
+        self.config & (PORT_DOWN | NO_RECV) == 0 && self.state & BLOCKED == 0
+    }
+
     /// Whether frames can be sent there.
     #[inline]
     fn is_open(&self) -> bool {
@@ -163,9 +169,28 @@ impl Ports {
         let Some(port) = self.get_mut(number) else { return false };
         port.counters.rx_packets += 1;
         port.counters.rx_bytes += length as u64;
-        let takes = port.config & (PORT_DOWN | NO_RECV) == 0 && port.state & BLOCKED == 0;
+        let takes = port.takes();
         port.counters.rx_dropped += u64::from(!takes);
         takes
+    }
+
+    /// Whether frames that came in by a port may leave by another one, or may be left to the switch.
+    #[inline]
+    pub(crate) fn forwards(&self, ingress: u32, egress: u32) -> bool {
+        let is_open = egress == NORMAL || egress != ingress && self.get(egress).is_some_and(Port::is_open);
+        is_open && self.get(ingress).is_some_and(Port::takes)
+    }
+
+    /// Counts frames that came in by a port and leave by another one, unless that is left to the switch.
+    pub(crate) fn count(&mut self, ingress: u32, egress: u32, frames: u64, octets: u64) {
+        if let Some(port) = self.get_mut(ingress) {
+            port.counters.rx_packets += frames;
+            port.counters.rx_bytes += octets;
+        }
+        if let Some(port) = self.get_mut(egress) {
+            port.counters.tx_packets += frames;
+            port.counters.tx_bytes += octets;
+        }
     }
 
     /// Counts a frame that is to be sent. False if the port sends none.

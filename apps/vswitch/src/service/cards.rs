@@ -3,20 +3,18 @@
 //! A frame is an owned buffer of the pool that all cards share, so the one that a card received is the one that another card
 //! sends. It is copied only where it leaves by more than one port. Invariant: whatever is not sent is counted.
 
+use super::ways::Ways;
 use crate::counters::PortCounters;
-use crate::switch::{HEAD, HEADER, OWN_FRAME, Route, Switch, TAG};
+use crate::switch::{HEADER, OWN_FRAME, Route, Switch, TAG};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::mem;
-use unik::ports::{Batch, BatchNic, Buffer, Checksum, Frame, Offload, Port, Train};
+use unik::ports::{Batch, BatchNic, Buffer, Checksum, Frame, Offload, Port};
 use unik::sync::Event;
 
 /// Where the addresses of a frame end, and a tag begins.
 const ADDRESSES: usize = 12;
-
-// Frames that begin alike go the same way.
-const _: () = assert!(Train::HEAD == HEAD);
 
 /// A card, and what is to be known of its port.
 pub(super) struct Card {
@@ -68,23 +66,21 @@ impl Cards {
         }
     }
 
-    /// Forwards frames about which nothing is left to do to where their destinations were heard; their octets.
+    /// Lets frames about which nothing is left to do go their ways; their octets.
     ///
-    /// Those that go to one port as they are, one after the other, leave together, and those among them that begin alike are
-    /// looked up once.
+    /// Those that go to one port as they are, one after the other, leave together.
     #[inline(never)]
-    pub(super) fn forward(&mut self, ingress: usize, batch: &mut Box<Batch>, switch: &mut Switch) -> usize {
+    pub(super) fn forward(&mut self, batch: &mut Box<Batch>, ways: &mut dyn Ways) -> usize {
         let mut total = 0;
         loop {
             let mut run =
                 Run { trains: [(0, 0); Batch::SIZE], parts: 0, count: 0, ports: 0, octets: 0, longest: 0 };
-            let odd = run.extend(ingress, batch, switch);
+            run.extend(batch, ways);
             total += run.octets;
             self.send_run(&run, batch);
-            let Some((route, buffer)) = odd.zip(batch.pop()) else { return total };
-            let length = buffer.len();
-            total += length;
-            self.carry(ingress, buffer.into(), route, length, switch);
+            let Some(buffer) = batch.pop() else { return total };
+            total += buffer.len();
+            ways.carry(self, buffer.into());
         }
     }
 
@@ -219,26 +215,21 @@ impl Cards {
 }
 
 impl Run {
-    /// Adds the frames of a batch, up to the first that goes another way, and gives that way.
+    /// Adds the frames of a batch, up to the first that goes another way.
     #[inline]
-    fn extend(&mut self, ingress: usize, batch: &Batch, switch: &mut Switch) -> Option<Route> {
-        while let Some(buffer) = batch.get(self.count) {
-            let length = buffer.len();
-            let route = switch.forward(ingress, buffer, length);
-            if route.straight == 0 {
-                return Some(route);
-            }
-            let train = batch.train(self.count);
-            switch.repeat(route, train.count - 1, train.octets - length);
-            // As many as a batch has, at most.
-            *self.trains.get_mut(self.parts)? = (route.straight - 1, train.count as u8);
+    fn extend(&mut self, batch: &Batch, ways: &mut dyn Ways) {
+        while self.count < batch.len()
+            && let Some((egress, train)) = ways.straight(batch, self.count)
+            && let Some(place) = self.trains.get_mut(self.parts)
+        {
+            // There are eight ports, and a batch has less than 256 frames.
+            *place = (egress as u8, train.count as u8);
             self.parts += 1;
             self.count += train.count;
-            self.ports |= route.ports;
+            self.ports |= 1 << (egress & 7);
             self.octets += train.octets;
             self.longest = self.longest.max(train.longest);
         }
-        None
     }
 }
 

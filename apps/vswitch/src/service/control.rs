@@ -6,8 +6,9 @@
 
 use super::outputs::{Carried, Outputs};
 use crate::NoMemory;
+use crate::frame::parse::Parsed;
 use crate::openflow::{self, ConnectionId, Description, MOST_CONNECTIONS, Over};
-use crate::pipeline::{Datapath, Destination, ports};
+use crate::pipeline::{Datapath, Destination, Look, ports};
 use crate::settings::{OpenFlowSettings, PORTS};
 use crate::switch::Switch;
 use alloc::vec::Vec;
@@ -123,16 +124,28 @@ impl Control {
         !self.has_chief || self.is_secure || self.chiefs != 0
     }
 
-    /// Takes a frame that a card received; where it is to go itself.
+    /// Looks up a frame that a card received, which is read into `parsed`.
     #[inline]
-    pub(super) fn frame(
+    pub(super) fn look(&mut self, ingress: usize, frame: &[u8], parsed: &mut Parsed) -> Look {
+        self.switch.datapath.look(ingress as u32 + 1, frame, parsed)
+    }
+
+    /// Counts frames that go the way that was found, where that is a simple one.
+    pub(super) fn count(&mut self, ingress: usize, look: &Look, frames: usize, octets: usize, now: Instant) {
+        self.switch.datapath.count(ingress as u32 + 1, look, frames, octets, now);
+    }
+
+    /// Does with a frame that was looked up what the tables say; where it is to go itself.
+    pub(super) fn proceed(
         &mut self,
         ingress: usize,
+        look: &Look,
+        parsed: &Parsed,
         frame: &mut Carried,
         now: Instant,
         outputs: &mut Outputs<'_>,
     ) -> Option<Destination> {
-        self.switch.frame(ingress as u32 + 1, frame, now, outputs)
+        self.switch.proceed(ingress as u32 + 1, look, parsed, frame, now, outputs)
     }
 
     /// Does what is due, and tells of ports that have changed.

@@ -69,7 +69,7 @@ impl Outputs<'_> {
 }
 
 /// The place of a port among the cards, by its number; one that none has for those that are no card.
-fn index(number: u32) -> usize {
+pub(super) fn index(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX).wrapping_sub(1)
 }
 

@@ -8,15 +8,17 @@
 use super::SharedSwitch;
 use super::cards::Cards;
 use super::control::Control;
-use super::outputs::{Carried, Outputs};
-use crate::switch::Switch;
+use super::outputs::Outputs;
+use super::ways::{Found, Learned, Programmed, Ways};
+use crate::frame::parse::Parsed;
+use crate::switch::{Route, Switch};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::RefCell;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use unik::ports::{Batch, Frame, Port};
+use unik::ports::{Batch, Port};
 use unik::sync::Event;
 use unik::time::{Sleep, Time};
 use unik::yield_now;
@@ -156,16 +158,13 @@ impl Plane {
 
     /// Forwards what came in by one port. True if its budget is spent.
     fn carry(&mut self, ingress: usize, switch: &mut Switch, now: Instant) -> bool {
-        let control = self.control.as_mut().filter(|control| control.is_in_charge());
-        let has_more = match control {
-            None => learn(&mut self.cards, &mut self.batch, ingress, switch),
-            Some(control) => programmed(
-                &mut Outputs { cards: &mut self.cards, switch },
-                &mut self.batch,
-                control,
-                ingress,
-                now,
-            ),
+        let (cards, batch) = (&mut self.cards, &mut self.batch);
+        let has_more = match self.control.as_mut().filter(|control| control.is_in_charge()) {
+            None => pass(cards, batch, ingress, &mut Learned { switch, ingress, route: Route::default() }),
+            Some(control) => {
+                let (parsed, found) = (Parsed::default(), Found::Greeting);
+                pass(cards, batch, ingress, &mut Programmed { control, switch, ingress, now, parsed, found })
+            }
         };
         self.cards.send_out();
         has_more
@@ -178,80 +177,26 @@ fn deadline(switch: &Switch, control: Option<&Control>) -> Instant {
     control.map_or(due, |control| due.min(control.deadline()))
 }
 
-/// Forwards what came in by one port to where its destinations were heard. True if its budget is spent.
-fn learn(cards: &mut Cards, batch: &mut Box<Batch>, ingress: usize, switch: &mut Switch) -> bool {
+/// Lets what came in by one port go its ways. True if its budget is spent.
+fn pass(cards: &mut Cards, batch: &mut Box<Batch>, ingress: usize, ways: &mut dyn Ways) -> bool {
     let mut left = BUDGET;
-    loop {
+    while left != 0 {
         let Some(card) = cards.0.get_mut(ingress) else { return false };
         let count = card.nic.receive_batch(batch);
         if count != 0 {
-            let octets = cards.forward(ingress, batch, switch);
-            switch.receive(ingress, count, octets);
-        }
-        left = left.saturating_sub(count);
-        if left == 0 {
-            return true;
+            let octets = cards.forward(batch, ways);
+            ways.receive(count, octets);
+            left = left.saturating_sub(count);
+            continue;
         }
         // What is left to do about a frame makes it one of its own.
-        let Some(card) = cards.0.get_mut(ingress) else { return false };
         let Some(frame) = card.nic.receive() else { return false };
-        let length = frame.buffer.total_len();
-        switch.receive(ingress, 1, length);
-        let route = switch.forward(ingress, &frame.buffer, length);
-        cards.carry(ingress, frame, route, length, switch);
-        left = left.saturating_sub(1);
-        if left == 0 {
-            return true;
-        }
+        ways.receive(1, frame.buffer.total_len());
+        ways.look(&frame.buffer);
+        ways.carry(cards, frame);
+        left -= 1;
     }
-}
-
-/// Does what a controller's tables say with what came in by one port. True if its budget is spent.
-fn programmed(
-    outputs: &mut Outputs<'_>,
-    batch: &mut Batch,
-    control: &mut Control,
-    ingress: usize,
-    now: Instant,
-) -> bool {
-    let mut left = BUDGET;
-    loop {
-        let Some(card) = outputs.cards.0.get_mut(ingress) else { return false };
-        let count = card.nic.receive_batch(batch);
-        let mut octets = 0;
-        for buffer in batch.drain() {
-            octets += buffer.len();
-            obey(outputs, control, ingress, buffer.into(), now);
-        }
-        outputs.switch.receive(ingress, count, octets);
-        left = left.saturating_sub(count);
-        if left == 0 {
-            return true;
-        }
-        let Some(card) = outputs.cards.0.get_mut(ingress) else { return false };
-        let Some(frame) = card.nic.receive() else { return false };
-        outputs.switch.receive(ingress, 1, frame.buffer.total_len());
-        obey(outputs, control, ingress, frame, now);
-        left = left.saturating_sub(1);
-        if left == 0 {
-            return true;
-        }
-    }
-}
-
-/// Does what a controller's tables say with a frame.
-#[inline]
-fn obey(outputs: &mut Outputs<'_>, control: &mut Control, ingress: usize, frame: Frame, now: Instant) {
-    if outputs.switch.mirrors(ingress).0 {
-        outputs.cards.mirror(&frame, outputs.switch);
-    }
-    if outputs.switch.is_greeting(&frame.buffer) {
-        return outputs.learn(ingress, frame);
-    }
-    let mut carried = Carried(frame);
-    if let Some(destination) = control.frame(ingress, &mut carried, now, outputs) {
-        outputs.deliver(destination, carried.0);
-    }
+    true
 }
 
 #[cfg(test)]

@@ -1,0 +1,152 @@
+//! Which way frames go: as the switch has learned, or as the tables of controllers say.
+//!
+//! [`Cards`] moves batches, and asks [`Ways`] of each frame whether it goes to one port as it is, and of how many behind it that is
+//! true as well. All others are given back, one by one, to be done with. Invariant: each frame is looked up once, and is counted
+//! once, alone or with those that are like it.
+
+use super::cards::Cards;
+use super::control::Control;
+use super::outputs::{Carried, Outputs, index};
+use crate::frame::parse::Parsed;
+use crate::pipeline::{Look, ports};
+use crate::switch::{HEAD, Route, Switch};
+use unik::ports::{Batch, Buffer, Frame, Train};
+use unik_sched::time::Instant;
+
+// Frames that begin alike go the same way.
+const _: () = assert!(Train::HEAD == HEAD);
+
+/// Who says where frames from one port go.
+pub(super) trait Ways {
+    /// The port to which the frame at a place of a batch goes as it is, and those behind it that go there with it. `None` if it
+    /// is another kind of frame: then [`Ways::carry`] is called with it.
+    fn straight(&mut self, batch: &Batch, place: usize) -> Option<(usize, Train)>;
+
+    /// Looks up a frame for [`Ways::carry`], which is called with it.
+    fn look(&mut self, frame: &Buffer);
+
+    /// Does with the frame that was looked up last what is to be done with it.
+    fn carry(&mut self, cards: &mut Cards, frame: Frame);
+
+    /// So many frames have come in.
+    fn receive(&mut self, frames: usize, octets: usize);
+}
+
+/// To where destinations were heard.
+pub(super) struct Learned<'a> {
+    pub(super) switch: &'a mut Switch,
+    pub(super) ingress: usize,
+    pub(super) route: Route,
+}
+
+impl Ways for Learned<'_> {
+    fn straight(&mut self, batch: &Batch, place: usize) -> Option<(usize, Train)> {
+        let frame = batch.get(place)?;
+        self.look(frame);
+        let egress = self.route.straight()?;
+        let train = batch.train(place);
+        self.switch.repeat(self.route, train.count - 1, train.octets - frame.len());
+        Some((egress, train))
+    }
+
+    fn look(&mut self, frame: &Buffer) {
+        self.route = self.switch.forward(self.ingress, frame, frame.total_len());
+    }
+
+    fn carry(&mut self, cards: &mut Cards, frame: Frame) {
+        let length = frame.buffer.total_len();
+        cards.carry(self.ingress, frame, self.route, length, self.switch);
+    }
+
+    fn receive(&mut self, frames: usize, octets: usize) {
+        self.switch.receive(self.ingress, frames, octets);
+    }
+}
+
+/// As the tables say.
+pub(super) struct Programmed<'a> {
+    pub(super) control: &'a mut Control,
+    pub(super) switch: &'a mut Switch,
+    pub(super) ingress: usize,
+    pub(super) now: Instant,
+    pub(super) parsed: Parsed,
+    pub(super) found: Found,
+}
+
+/// What is known of a frame that was looked up.
+#[derive(Clone, Copy)]
+pub(super) enum Found {
+    /// It is of the spanning tree.
+    Greeting,
+    /// Its place in the flow cache.
+    Place(Look),
+    /// An entry leaves it to the switch, which sends it this way.
+    Normal(Route),
+}
+
+impl Ways for Programmed<'_> {
+    fn straight(&mut self, batch: &Batch, place: usize) -> Option<(usize, Train)> {
+        let frame = batch.get(place)?;
+        self.look(frame);
+        let Found::Place(look) = self.found else { return None };
+        let simple = look.simple?;
+        if self.switch.mirrors(self.ingress).0 {
+            return None;
+        }
+        let mut route = Route::default();
+        let egress = if simple.port == ports::NORMAL {
+            route = self.switch.forward(self.ingress, frame, frame.len());
+            let egress = route.straight();
+            if egress.is_none() {
+                self.control.count(self.ingress, &look, 1, frame.len(), self.now);
+                self.found = Found::Normal(route);
+            }
+            egress?
+        } else {
+            let egress = index(simple.port);
+            if self.switch.mirrors(egress).1 {
+                return None;
+            }
+            egress
+        };
+        let train = match self.parsed.likeness(frame) {
+            Some(likeness) => batch.train_under(place, likeness.least, likeness.mask),
+            None => Train { count: 1, octets: frame.len(), longest: frame.len() },
+        };
+        if simple.port == ports::NORMAL {
+            self.switch.repeat(route, train.count - 1, train.octets - frame.len());
+        }
+        self.control.count(self.ingress, &look, train.count, train.octets, self.now);
+        Some((egress, train))
+    }
+
+    fn look(&mut self, frame: &Buffer) {
+        self.found = if self.switch.is_greeting(frame) {
+            Found::Greeting
+        } else {
+            Found::Place(self.control.look(self.ingress, frame, &mut self.parsed))
+        };
+    }
+
+    fn carry(&mut self, cards: &mut Cards, frame: Frame) {
+        if let Found::Normal(route) = self.found {
+            let length = frame.buffer.total_len();
+            return cards.carry(self.ingress, frame, route, length, self.switch);
+        }
+        if self.switch.mirrors(self.ingress).0 {
+            cards.mirror(&frame, self.switch);
+        }
+        let mut outputs = Outputs { cards, switch: self.switch };
+        let Found::Place(look) = self.found else { return outputs.learn(self.ingress, frame) };
+        let mut carried = Carried(frame);
+        let destination =
+            self.control.proceed(self.ingress, &look, &self.parsed, &mut carried, self.now, &mut outputs);
+        if let Some(destination) = destination {
+            outputs.deliver(destination, carried.0);
+        }
+    }
+
+    fn receive(&mut self, frames: usize, octets: usize) {
+        self.switch.receive(self.ingress, frames, octets);
+    }
+}
