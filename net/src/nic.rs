@@ -162,6 +162,11 @@ pub trait BatchNic: Nic {
         0
     }
 
+    /// Whether nothing was received that is not taken yet. A card that does not know says that it might be so.
+    fn is_idle(&self) -> bool {
+        false
+    }
+
     /// Queues frames about which nothing is left to do, in their order, as long as there is room: what is left in the batch
     /// afterwards was not queued. The device may wait for [`Nic::flush`] before it looks.
     fn transmit_batch(&mut self, batch: &mut Batch) {

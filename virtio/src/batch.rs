@@ -109,8 +109,8 @@ impl Batch {
     // Apart from its callers, which are compiled to be small.
     #[inline(never)]
     pub fn train(&self, place: usize) -> Train {
-        let head = |buffer: &Buffer| buffer.first_chunk().copied().map(u128::from_ne_bytes);
-        self.train_by(place, head)
+        let octets = |buffer: &Buffer| buffer.first_chunk().copied().map(u128::from_ne_bytes);
+        self.train_of(place, octets, |one, other| one == other)
     }
 
     /// The buffers from a place on, of at least so many octets, whose first octets are the same under a mask as those of the one
@@ -118,28 +118,35 @@ impl Batch {
     // Apart from its callers, which are compiled to be small.
     #[inline(never)]
     pub fn train_under(&self, place: usize, least: usize, mask: [u64; Train::WORDS]) -> Train {
-        let head = |buffer: &Buffer| {
+        let words = |buffer: &Buffer| {
             let (words, _) = buffer.first_chunk::<{ 8 * Train::WORDS }>()?.as_chunks();
-            let mut head = mask;
-            for (head, word) in head.iter_mut().zip(words) {
-                *head &= u64::from_ne_bytes(*word);
+            let mut all = [0; Train::WORDS];
+            for (word, octets) in all.iter_mut().zip(words) {
+                *word = u64::from_ne_bytes(*octets);
             }
-            (buffer.len() >= least).then_some(head)
+            (buffer.len() >= least).then_some(all)
         };
-        self.train_by(place, head)
+        self.train_of(place, words, |one, other| {
+            let pairs = one.iter().zip(&other).zip(&mask);
+            pairs.fold(0, |difference, ((one, other), mask)| difference | (one ^ other) & mask) == 0
+        })
     }
 
     #[inline(always)]
-    fn train_by<H: PartialEq>(&self, place: usize, head: impl Fn(&Buffer) -> Option<H>) -> Train {
+    fn train_of<H: Copy>(
+        &self,
+        place: usize,
+        head: impl Fn(&Buffer) -> Option<H>,
+        is_alike: impl Fn(H, H) -> bool,
+    ) -> Train {
         let buffers = self.buffers.get(self.first..self.end).and_then(|buffers| buffers.get(place..));
         let mut buffers = buffers.unwrap_or_default().iter().map_while(Option::as_ref);
         let Some(first) = buffers.next() else { return Train::default() };
         let mut train = Train { count: 1, octets: first.len(), longest: first.len() };
         let Some(common) = head(first) else { return train };
         for buffer in buffers {
-            match head(buffer) {
-                Some(head) if head == common => {}
-                _ => break,
+            if !head(buffer).is_some_and(|head| is_alike(common, head)) {
+                break;
             }
             train.count += 1;
             train.octets += buffer.len();

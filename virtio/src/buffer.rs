@@ -287,7 +287,7 @@ impl Buffer {
         let [flags, kind, .., low, high] = *header;
         // Where buffers are not merged, the device may say that there is none or one (virtio 1.2, 5.1.6.4).
         let is_one = u16::from_le_bytes([low, high]) <= 1;
-        written <= data.len() && u16::from_le_bytes([flags, kind]) & TO_DO == 0 && is_one
+        u16::from_le_bytes([flags, kind]) & TO_DO == 0 && is_one
     }
 
     /// Takes off the header of a frame that [is plain](Self::is_plain), and what was not written.

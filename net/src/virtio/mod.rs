@@ -509,6 +509,10 @@ impl<H: Hal + 'static, T: Transport> BatchNic for VirtioNet<H, T> {
         }
     }
 
+    fn is_idle(&self) -> bool {
+        !self.device.has_completions(RECEIVE)
+    }
+
     fn transmit_batch(&mut self, batch: &mut Batch) {
         if !self.failed && self.device.free(TRANSMIT) < self.entries * batch.len() {
             match self.device.reclaim_batch(TRANSMIT) {

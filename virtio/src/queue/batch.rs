@@ -31,9 +31,7 @@ impl Queue {
             {
                 break;
             }
-            // The place is empty.
-            mem::swap(place, &mut slot.buffer);
-            if let Some(buffer) = place {
+            if let Some(buffer) = put(place, &mut slot.buffer) {
                 buffer.unwrap(written);
             }
             slot.link = free_head;
@@ -65,8 +63,7 @@ impl Queue {
             let Some((address, length)) = buffer.wrap() else { break };
             self.rings.describe(free_head, Descriptor { address, length, flags: 0, next: 0 });
             self.rings.offer(position, free_head);
-            // What is free is empty.
-            mem::swap(place, &mut slot.buffer);
+            put(&mut slot.buffer, place);
             slot.chain = Chain::OneOut;
             free_head = slot.link;
             position = position.wrapping_add(1);
@@ -147,4 +144,12 @@ impl Queue {
         self.next_available = self.next_available.wrapping_add(count);
         self.rings.publish(self.next_available);
     }
+}
+
+/// Moves a buffer to a place that is empty.
+#[inline]
+fn put<'a>(place: &'a mut Option<Buffer>, from: &mut Option<Buffer>) -> Option<&'a mut Buffer> {
+    // Forgetting that it is empty spares the code that would drop something.
+    mem::forget(mem::replace(place, from.take()));
+    place.as_mut()
 }

@@ -181,7 +181,7 @@ fn deadline(switch: &Switch, control: Option<&Control>) -> Instant {
 fn pass(cards: &mut Cards, batch: &mut Box<Batch>, ingress: usize, ways: &mut dyn Ways) -> bool {
     let mut left = BUDGET;
     while left != 0 {
-        let Some(card) = cards.0.get_mut(ingress) else { return false };
+        let Some(card) = cards.0.get_mut(ingress).filter(|card| !card.nic.is_idle()) else { return false };
         let count = card.nic.receive_batch(batch);
         if count != 0 {
             let octets = cards.forward(batch, ways);
