@@ -47,6 +47,8 @@ mod settings;
 mod storm;
 mod switch;
 mod table;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod vlan;
 
 pub use address::{Key, Mac};
@@ -55,8 +57,8 @@ pub use file::{FILE, FileError, apply};
 pub use lldp::{Id, LldpCounters, Neighbor, Text};
 pub use rstp::Role;
 pub use settings::{
-    BadSetting, CUSTOMER_TAG, Edge, Flood, Mode, Name, OpenFlowSettings, PORTS, PortSettings, SERVICE_TAG,
-    STATIC_LIMIT, Settings,
+    BadSetting, CUSTOMER_TAG, Controller, Edge, Flood, Mode, Name, OpenFlowSettings, PORTS, PortSettings,
+    SERVICE_TAG, STATIC_LIMIT, Settings, Transport,
 };
 pub use switch::{HEADER, OWN_FRAME, Route, Switch, TAG, TreeState};
 pub use table::{Kind, Known, Learned, NoMemory, Table};

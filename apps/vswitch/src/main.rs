@@ -5,7 +5,7 @@
 use unik::net::EarlyNet;
 use unik::time::Time;
 use unik::{Commands, Config, Counters, Entropy, Failure, Files, Monitor, Ports, Shutdown, Spawner};
-use unik_vswitch::service;
+use unik_vswitch::service::{self, Access, Wall};
 
 #[unik::main]
 #[expect(clippy::too_many_arguments, reason = "they say what the appliance is made of")]
@@ -20,6 +20,7 @@ async fn main(
     entropy: Entropy,
     counters: Counters,
     commands: Commands,
+    wall: Wall,
     config: Config,
 ) -> Result<(), Failure> {
     let (switch, openflow) =
@@ -28,7 +29,9 @@ async fn main(
     let (Some(ports), Some(EarlyNet(net))) = (ports, net) else { return Ok(()) };
     service::count(&switch.borrow(), &ports, &counters);
     service::show(&switch, &commands);
-    let plane = service::connect(switch, ports, &openflow, net, &spawner, &time, entropy.next_u64())?;
+    let access = Access::open(openflow, files.as_ref(), wall)?;
+    let plane = service::connect(switch, ports, access, net, &spawner, &time, entropy.next_u64())?;
+    service::show_controllers(&plane, &commands);
     service::serve(plane, &time, shutdown).await;
     Ok(())
 }

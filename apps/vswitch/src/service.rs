@@ -10,6 +10,12 @@ mod control;
 mod controllers;
 mod outputs;
 mod plane;
+mod reports;
+#[cfg(feature = "tls")]
+mod secure;
+#[cfg(not(feature = "tls"))]
+#[path = "service/plain.rs"]
+mod secure;
 mod stream;
 mod talk;
 mod ways;
@@ -23,9 +29,12 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::ToString as _;
 use control::Control;
+use controllers::Company;
 use core::cell::RefCell;
 use core::fmt;
 pub use plane::{Plane, SharedPlane};
+use secure::Door;
+pub use secure::Wall;
 use unik::net::Net;
 use unik::time::Time;
 use unik::{Commands, Counters, Failure, Files, Ports, Shutdown, Spawner, select};
@@ -43,6 +52,9 @@ pub enum Error {
     Setting(BadSetting),
     /// The file of settings is.
     File(FileError<'static>),
+    /// A key or a certificate is.
+    #[cfg(feature = "tls")]
+    Tls(crate::tls::Error),
     /// There is no memory for the tables.
     NoMemory,
 }
@@ -55,6 +67,8 @@ impl fmt::Display for Error {
             ),
             Self::Setting(error) => error.fmt(f),
             Self::File(error) => error.fmt(f),
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => error.fmt(f),
             Self::NoMemory => f.write_str("there is no memory for the tables of the switch: switch.table= makes them smaller"),
         }
     }
@@ -131,6 +145,28 @@ pub fn show(switch: &SharedSwitch, commands: &Commands) {
     commands::register(commands, switch);
 }
 
+/// Lets an operator ask how the controllers are.
+pub fn show_controllers(plane: &SharedPlane, commands: &Commands) {
+    commands::register_controllers(commands, plane);
+}
+
+/// Who may program the switch, and what connections are made with.
+pub struct Access {
+    settings: OpenFlowSettings,
+    door: Door,
+}
+
+impl Access {
+    /// Reads key and certificates out of the data, where the settings want TLS.
+    ///
+    /// # Errors
+    /// One of them is wrong, or is not there.
+    pub fn open(settings: OpenFlowSettings, files: Option<&Files>, wall: Wall) -> Result<Self, Error> {
+        let door = Door::open(&settings, files, wall)?;
+        Ok(Self { settings, door })
+    }
+}
+
 /// The cards under the switch, and, where the settings name some, controllers that are called through `net`, or call. Nobody
 /// outside may know `seed`.
 ///
@@ -139,7 +175,7 @@ pub fn show(switch: &SharedSwitch, commands: &Commands) {
 pub fn connect(
     switch: SharedSwitch,
     ports: Ports,
-    settings: &OpenFlowSettings,
+    Access { settings, door }: Access,
     net: Net,
     spawner: &Spawner,
     time: &Time,
@@ -148,7 +184,7 @@ pub fn connect(
     let control = if settings.is_on() {
         let datapath = settings.datapath.unwrap_or_else(|| datapath_of(net.hardware_address()));
         let cards = ports.iter().map(|port| (port.name, port.nic.hardware_address()));
-        Some(Control::try_new(settings, datapath, cards, seed, time.now())?)
+        Some(Control::try_new(&settings, datapath, cards, seed, time.now())?)
     } else {
         None
     };
@@ -157,12 +193,14 @@ pub fn connect(
         plane.put_under(control);
     }
     let plane = Rc::new(RefCell::new(plane));
-    if let Some(port) = settings.listen {
-        let task = controllers::answer(net.clone(), port, plane.clone(), spawner.clone(), time.clone());
+    door.follow(&net);
+    let company = Company { net, door, plane: plane.clone(), time: time.clone() };
+    if let Some(listen) = settings.listen {
+        let task = controllers::answer(company.clone(), listen, spawner.clone());
         spawner.spawn("openflow", task).map_err(|_| Error::NoMemory)?;
     }
-    for controller in &settings.controllers {
-        let task = controllers::call(net.clone(), *controller, plane.clone(), time.clone());
+    for controller in settings.controllers {
+        let task = controllers::call(company.clone(), controller);
         spawner.spawn("controller", task).map_err(|_| Error::NoMemory)?;
     }
     Ok(plane)

@@ -8,7 +8,7 @@ mod openflow;
 use crate::address::{Key, Mac};
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
-pub use openflow::OpenFlowSettings;
+pub use openflow::{Controller, OpenFlowSettings, Transport};
 
 /// The most ports of a switch.
 pub const PORTS: usize = 8;

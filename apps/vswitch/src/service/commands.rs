@@ -1,6 +1,7 @@
-//! What an operator can ask through the inspection channel: addresses, ports, VLANs, neighbours, the tree.
+//! What an operator can ask through the inspection channel: addresses, ports, VLANs, neighbours, the tree, controllers.
 
-use super::SharedSwitch;
+use super::{SharedPlane, SharedSwitch};
+use crate::openflow::{Role, V1_0};
 use crate::switch::Switch;
 use crate::table::Kind;
 use alloc::rc::Rc;
@@ -46,6 +47,12 @@ pub(super) fn register(commands: &Commands, switch: &SharedSwitch) {
     }
 }
 
+/// Lets `commands` reach the controllers of a plane.
+pub(super) fn register_controllers(commands: &Commands, plane: &SharedPlane) {
+    let help = "Shows the controllers: those that are called, those that have called, and why the last connection ended.";
+    commands.register("controllers", help, Rc::new(ShowControllers(plane.clone())));
+}
+
 struct Show {
     switch: SharedSwitch,
     headings: &'static str,
@@ -62,6 +69,43 @@ impl Command for Show {
         // It is asked between two turns of the plane.
         let switch = self.switch.try_borrow().ok()?;
         Some((self.write)(&switch, position as usize, line)? as u64)
+    }
+}
+
+struct ShowControllers(SharedPlane);
+
+impl Command for ShowControllers {
+    fn start(&self, _: &str, line: &mut Line) -> Result<Option<u64>, Declined> {
+        line.push("CONTROLLER\tSTATE\tVERSION\tROLE\tLAST ERROR");
+        Ok(Some(0))
+    }
+
+    fn next(&self, _: &str, position: u64, line: &mut Line) -> Option<u64> {
+        let mut plane = self.0.try_borrow_mut().ok()?;
+        plane.command(|control, _| {
+            let (report, known) = control.report(position as usize)?;
+            write!(line, "{}\t", report.controller);
+            line.push(match (report.id, known) {
+                (None, _) => "away",
+                (_, Some((_, 1..))) => "there",
+                _ => "greets",
+            });
+            match known {
+                Some((role, version @ 1..)) => {
+                    line.push(if version == V1_0 { "\t1.0\t" } else { "\t1.3\t" });
+                    line.push(match role {
+                        Role::Equal => "equal\t",
+                        Role::Master => "master\t",
+                        Role::Slave => "slave\t",
+                    });
+                }
+                _ => line.push("\t\t\t"),
+            }
+            if let Some(end) = report.last {
+                write!(line, "{end}");
+            }
+            Some(position + 1)
+        })?
     }
 }
 

@@ -5,9 +5,10 @@
 //! see it, is that of its link and of the spanning tree.
 
 use super::outputs::{Carried, Outputs};
+use super::reports::{Report, Reports};
 use crate::NoMemory;
 use crate::frame::parse::Parsed;
-use crate::openflow::{self, ConnectionId, Description, MOST_CONNECTIONS, Over};
+use crate::openflow::{self, ConnectionId, Description, MOST_CONNECTIONS, Over, Role};
 use crate::pipeline::{Datapath, Destination, Look, ports};
 use crate::settings::{OpenFlowSettings, PORTS};
 use crate::switch::Switch;
@@ -50,6 +51,8 @@ pub(super) const LEARN: [u8; 88] = {
 /// The tables, and the connections of those who program them.
 pub(super) struct Control {
     switch: openflow::Switch,
+    /// How controllers are.
+    pub(super) reports: Reports,
     /// Each connection, and what tells its task that there is something to say.
     talks: Vec<(ConnectionId, Event)>,
     /// There are controllers that are called.
@@ -86,12 +89,14 @@ impl Control {
         }
         let mut talks = Vec::new();
         talks.try_reserve_exact(MOST_CONNECTIONS).map_err(|_| NoMemory)?;
+        let reports = Reports::try_new(&settings.controllers, MOST_CONNECTIONS).ok_or(NoMemory)?;
         let has_chief = !settings.controllers.is_empty();
         let callers_left = MOST_CONNECTIONS.saturating_sub(settings.controllers.len());
         let states = [ports::LIVE; PORTS];
         let is_secure = settings.is_secure;
         let mut control = Self {
             switch,
+            reports,
             talks,
             has_chief,
             callers_left,
@@ -197,6 +202,12 @@ impl Control {
         self.switch.disconnect(id);
         self.talks.retain(|(other, _)| *other != id);
         self.chiefs -= usize::from(led);
+    }
+
+    /// How the controller at a position is, and its role and version where it has one.
+    pub(super) fn report(&self, position: usize) -> Option<(&Report, Option<(Role, u8)>)> {
+        let report = self.reports.get(position)?;
+        Some((report, report.id.and_then(|id| self.switch.controller(id))))
     }
 
     /// Whether the other end of a connection has said which version it speaks.

@@ -1,11 +1,13 @@
 //! Connections of controllers: those that call, and those that are called, again and again.
 //!
-//! Each connection is a task of its own, which [`converse`] with the controller. Neighbours: `talk.rs` says what is done with a
-//! connection, `control.rs` how many there may be.
+//! Each connection is a task of its own, which talks with the controller. Neighbours: `secure.rs` makes a connection one with TLS, where
+//! that is wanted, `talk.rs` says what is done with it, and `control.rs` how many there may be.
 
 use super::plane::SharedPlane;
-use super::talk::{SILENCE, Talk, converse};
-use core::net::SocketAddr;
+use super::secure::Door;
+use super::stream::Trouble;
+use super::talk::{End, SILENCE, Talk, converse};
+use crate::settings::{Controller, Transport};
 use unik::net::{Listen, Net, TcpListener};
 use unik::time::{Duration, Time};
 use unik::{Spawner, log};
@@ -19,52 +21,77 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait before the first further try, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
 
+/// What all connections are made with.
+#[derive(Clone)]
+pub(super) struct Company {
+    pub(super) net: Net,
+    pub(super) door: Door,
+    pub(super) plane: SharedPlane,
+    pub(super) time: Time,
+}
+
 /// Answers controllers that call.
-pub(super) async fn answer(net: Net, port: u16, plane: SharedPlane, spawner: Spawner, time: Time) {
-    net.configured().await;
+pub(super) async fn answer(company: Company, (transport, port): (Transport, u16), spawner: Spawner) {
+    company.net.configured().await;
     let listen = Listen::on(port).backlog(BACKLOG).buffers(AHEAD.0, AHEAD.1);
-    let listener = net.listen(listen).await;
+    let listener = company.net.listen(listen).await;
     let mut listener: TcpListener = match listener {
         Ok(listener) => listener,
         Err(error) => return log::error!("nobody can call on port {port} to program the switch: {error}"),
     };
     loop {
-        let (mut stream, peer) = match listener.accept().await {
+        let (mut stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => return log::error!("nobody can program the switch any more: {error}"),
         };
-        let Some(talk) = Talk::begin(&plane, peer, false) else {
-            log::warn!("controller {peer} refused: there are as many as there can be");
+        let controller = Controller { transport, address };
+        let Some(talk) = Talk::begin(&company.plane, controller, false) else {
+            log::warn!("controller {controller} refused: there are as many as there can be");
             stream.abort();
             continue;
         };
-        let time = time.clone();
-        let task = async move { converse(&mut stream, talk, time).await };
+        let (door, time) = (company.door.clone(), company.time.clone());
+        let task = async move {
+            match door.enter(stream, transport, false) {
+                Ok(mut line) => converse(&mut line, talk, time).await,
+                Err(trouble) => talk.end(End::Failed(trouble)),
+            }
+        };
         if spawner.spawn("controller", task).is_err() {
-            log::warn!("controller {peer} refused: there is no memory for it");
+            log::warn!("controller {controller} refused: there is no memory for it");
         }
     }
 }
 
 /// Calls a controller, again whenever it is gone.
-pub(super) async fn call(net: Net, controller: SocketAddr, plane: SharedPlane, time: Time) {
+pub(super) async fn call(company: Company, controller: Controller) {
+    let Company { net, door, plane, time } = company;
     net.configured().await;
     let mut pause = PAUSES.0;
     loop {
-        match time.timeout(PATIENCE, net.connect(controller)).await {
-            Ok(Ok(mut stream)) => {
+        match time.timeout(PATIENCE, net.connect(controller.address)).await {
+            Ok(Ok(stream)) => {
                 if let Some(talk) = Talk::begin(&plane, controller, true) {
                     let since = time.now();
-                    converse(&mut stream, talk, time.clone()).await;
+                    match door.enter(stream, controller.transport, true) {
+                        Ok(mut line) => converse(&mut line, talk, time.clone()).await,
+                        Err(trouble) => talk.end(End::Failed(trouble)),
+                    }
                     if time.now().duration_since(since) > SILENCE {
                         pause = PAUSES.0;
                     }
                 }
             }
-            Ok(Err(error)) => log::debug!("controller {controller}: {error}"),
-            Err(_) => log::debug!("controller {controller} does not answer"),
+            Ok(Err(error)) => missed(&plane, controller, End::Failed(Trouble::Net(error))),
+            Err(_) => missed(&plane, controller, End::Unanswered),
         }
         time.sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
     }
+}
+
+/// A controller cannot be reached.
+fn missed(plane: &SharedPlane, controller: Controller, end: End) {
+    log::debug!("controller {controller}: {end}");
+    plane.borrow_mut().command(|control, _| control.reports.end(controller, None, end));
 }

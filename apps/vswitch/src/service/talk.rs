@@ -6,13 +6,15 @@
 //! task does is bounded.
 
 use super::control::Control;
+use super::outputs::Outputs;
 use super::plane::SharedPlane;
 use super::stream::{Stream, Trouble};
 use crate::openflow::{ConnectionId, Over};
+use crate::settings::Controller;
+use core::fmt;
 use core::future::poll_fn;
-use core::net::SocketAddr;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use unik::log;
 use unik::sync::Event;
 use unik::time::{Duration, Sleep, Time};
@@ -35,8 +37,8 @@ pub(super) struct Talk {
     plane: SharedPlane,
     id: ConnectionId,
     event: Event,
-    peer: SocketAddr,
-    /// The controller is one of those that are called.
+    controller: Controller,
+    /// It is one of those that are called.
     is_chief: bool,
     /// It has said which version it speaks.
     has_agreed: bool,
@@ -48,10 +50,29 @@ pub(super) struct Talk {
 
 impl Talk {
     /// A connection with a controller that is called, or calls. `None` if there are too many.
-    pub(super) fn begin(plane: &SharedPlane, peer: SocketAddr, is_chief: bool) -> Option<Self> {
-        let (id, event) = plane.borrow_mut().command(|control, _| control.connect(is_chief))??;
+    pub(super) fn begin(plane: &SharedPlane, controller: Controller, is_chief: bool) -> Option<Self> {
+        let connected = plane.borrow_mut().command(|control, _| {
+            let (id, event) = control.connect(is_chief)?;
+            control.reports.begin(controller, is_chief, id);
+            Some((id, event))
+        });
+        let (id, event) = connected??;
         let (plane, has_agreed, is_led, is_hushed) = (plane.clone(), false, false, false);
-        Some(Self { plane, id, event, peer, is_chief, has_agreed, is_led, is_hushed })
+        Some(Self { plane, id, event, controller, is_chief, has_agreed, is_led, is_hushed })
+    }
+
+    /// It is over, and the log and whoever asks are told why.
+    pub(super) fn end(self, end: End) {
+        let (id, controller) = (self.id, self.controller);
+        let end_it =
+            |control: &mut Control, _: &mut Outputs<'_>| control.reports.end(controller, Some(id), end);
+        let is_news = self.plane.borrow_mut().command(end_it) == Some(true);
+        match end {
+            End::Closed => log::info!("controller {controller} is gone"),
+            _ if is_news => log::warn!("controller {controller}: {end}"),
+            // It is called again and again.
+            _ => log::debug!("controller {controller}: {end}"),
+        }
     }
 }
 
@@ -62,9 +83,11 @@ impl Drop for Talk {
     }
 }
 
-/// Why a connection ended.
+/// Why a connection ended, or never began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
+    /// Nobody answered.
+    Unanswered,
     /// The other side closed it.
     Closed,
     /// What came over it made that necessary.
@@ -73,6 +96,18 @@ pub(super) enum End {
     Silent,
     /// It failed.
     Failed(Trouble),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unanswered => "it does not answer",
+            Self::Closed => "it has closed the connection",
+            Self::Over => "it said what makes no sense, or speaks no version that is known here",
+            Self::Silent => "it was silent for too long",
+            Self::Failed(trouble) => return trouble.fmt(f),
+        })
+    }
 }
 
 /// Speaks with a controller until either side has had enough.
@@ -89,20 +124,28 @@ pub(super) async fn converse(stream: &mut dyn Stream, mut talk: Talk, time: Time
         }
     })
     .await;
-    let peer = talk.peer;
     match end {
-        End::Closed => log::info!("controller {peer} is gone"),
-        End::Over => {
-            // The reason is on its way. Who does not take it does without.
-            let _ = heard.time.timeout(SILENCE, poll_fn(|context| drain(stream, &talk, context))).await;
-            log::warn!("controller {peer} said what makes no sense, or speaks no version that is known here");
+        // Who has said what makes no sense does not know of it yet, and who is refused does not know why.
+        End::Over => finish(stream, Some(&talk), &heard.time).await,
+        End::Failed(_) => finish(stream, None, &heard.time).await,
+        End::Closed => {
+            stream.end();
+            finish(stream, None, &heard.time).await;
         }
-        End::Silent => {
-            log::warn!("controller {peer} is silent");
-            stream.abort();
-        }
-        End::Failed(Trouble::Net(error)) => log::info!("controller {peer}: {error}"),
+        End::Silent | End::Unanswered => stream.abort(),
     }
+    talk.end(end);
+}
+
+/// Sends what there is to send, to somebody of whom `talk` says that it is not all with the stream. Who does not take it does without.
+async fn finish(stream: &mut dyn Stream, talk: Option<&Talk>, time: &Time) {
+    let rest = poll_fn(|context| {
+        if let Some(talk) = talk {
+            ready!(drain(stream, talk, context));
+        }
+        stream.poll_flush(context).map(drop)
+    });
+    let _ = time.timeout(SILENCE, rest).await;
 }
 
 /// Octets that were read and not yet taken.
@@ -149,7 +192,8 @@ fn exchange(
             heard.timer.reset(now + SILENCE);
         }
         if is_idle {
-            if talk.is_hushed && piece.start == piece.end && !talk.has_output() {
+            let is_done = talk.is_hushed && piece.start == piece.end && !talk.has_output();
+            if is_done && stream.poll_flush(context).is_ready() {
                 return Err(End::Closed);
             }
             return rest(talk, heard, context).map(|()| false);
@@ -166,7 +210,12 @@ fn write(stream: &mut dyn Stream, talk: &Talk, now: Instant, context: &mut Conte
     let written = talk.plane.borrow_mut().command(|control, outputs| {
         let output = control.output(talk.id);
         if output.is_empty() {
-            return Ok(false);
+            let flushed = stream.poll_flush(context);
+            return if let Poll::Ready(Err(trouble)) = flushed {
+                Err(End::Failed(trouble))
+            } else {
+                Ok(false)
+            };
         }
         match stream.poll_write(output, context) {
             Poll::Ready(Ok(count)) => {
@@ -259,7 +308,7 @@ fn greet(talk: &mut Talk) -> bool {
     if has_agreed == Some(true) {
         (talk.has_agreed, talk.is_led) = (true, is_chief);
         if is_chief {
-            log::info!("controller {} is there", talk.peer);
+            log::info!("controller {} is there", talk.controller);
         }
     }
     talk.has_agreed

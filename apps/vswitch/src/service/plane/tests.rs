@@ -4,7 +4,7 @@ use super::super::control::{Control, LEARN};
 use super::*;
 use crate::openflow::ConnectionId;
 use crate::pipeline::ports;
-use crate::settings::OpenFlowSettings;
+use crate::settings::{Controller, OpenFlowSettings, Transport};
 use crate::{Mac, Settings};
 use core::net::SocketAddr;
 use core::pin::pin;
@@ -120,7 +120,9 @@ impl Bench {
 
     fn with(mut settings: Settings, chiefs: u16) -> Bench {
         settings.ports.iter_mut().for_each(|port| port.lldp = Some(false));
-        let controllers = (0..chiefs).map(|port| SocketAddr::from(([192, 0, 2, 1], 6653 + port))).collect();
+        let address = |port| SocketAddr::from(([192, 0, 2, 1], 6653 + port));
+        let controller = |port| Controller { transport: Transport::Tcp, address: address(port) };
+        let controllers = (0..chiefs).map(controller).collect();
         let openflow = OpenFlowSettings { controllers, is_secure: true, flows: 16, ..Default::default() };
         let switch = Switch::try_new(&settings, &[Mac::default(); 3], 1).expect("there is memory");
         let pool = Pool::heap(64);

@@ -3,10 +3,11 @@
 use super::super::control::{Control, LEARN};
 use super::super::plane::Plane;
 use super::*;
-use crate::settings::OpenFlowSettings;
+use crate::settings::{OpenFlowSettings, Transport};
 use crate::switch::Switch;
 use crate::{Mac, Settings};
 use core::cell::{Cell, RefCell};
+use core::net::SocketAddr;
 use core::pin::pin;
 use core::task::Waker;
 use std::boxed::Box;
@@ -154,8 +155,9 @@ impl Bench {
     }
 
     fn talk(&self) -> impl Future<Output = ()> + use<> {
-        let peer = SocketAddr::from(([192, 0, 2, 1], 6653));
-        let talk = Talk::begin(&self.plane, peer, false).expect("there is room");
+        let address = SocketAddr::from(([192, 0, 2, 1], 6653));
+        let controller = Controller { transport: Transport::Tcp, address };
+        let talk = Talk::begin(&self.plane, controller, false).expect("there is room");
         let (mut pipe, time) = (Pipe(self.ends.clone()), self.time.clone());
         async move { converse(&mut pipe, talk, time).await }
     }
