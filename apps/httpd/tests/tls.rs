@@ -184,6 +184,25 @@ fn http_without_tls_is_answered_with_one_sentence() {
 }
 
 #[test]
+fn a_hello_with_another_message_behind_it_in_its_record_is_refused_like_any() {
+    let (der, files) = example();
+    let (tls, server) = (load(&files).expect("credentials"), site(Settings::default()));
+    for version in [&TLS13, &TLS12] {
+        let mut client = client(&client_config(&[&der], &[version], &[b"h2"]), "example.org");
+        let mut wire = Wire::new(&server, &tls);
+        client.write_tls(&mut wire.to_server).expect("memory takes all");
+        // RFC 8446, 5.1: several messages may stand in one record. The second one is known of when the first is refused.
+        let message = wire.to_server[5..].to_vec();
+        wire.to_server.extend(message);
+        let length = (wire.to_server.len() - 5) as u16;
+        wire.to_server[3..5].copy_from_slice(&length.to_be_bytes());
+        wire.serve();
+        assert_eq!(wire.end, Some(End::Closed));
+        assert_eq!(wire.to_client[..1], [21], "an alert");
+    }
+}
+
+#[test]
 fn garbage_ends_a_connection_with_an_alert() {
     let (_, files) = example();
     let (tls, server) = (load(&files).expect("credentials"), site(Settings::default()));

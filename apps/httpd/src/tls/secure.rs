@@ -406,11 +406,15 @@ impl Channel {
         }
     }
 
-    /// Prepares the alert that says what is wrong, where rustls has one.
+    /// Prepares the alert that says what is wrong, where rustls has one. It is to look at nothing else: messages that it knows of are not
+    /// there any more.
     #[inline(never)]
     fn complain(&mut self) {
         self.filled = 0;
         for _ in 0..LAST_TURNS {
+            if !self.connection.wants_write() {
+                return;
+            }
             match self.connection.process_tls_records(&mut []).state {
                 Ok(ConnectionState::EncodeTlsData(mut data)) => {
                     let _ = encode(&mut self.output, OVERHEAD, |space| data.encode(space).map_err(required));
