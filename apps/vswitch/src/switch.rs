@@ -16,6 +16,7 @@ use crate::table::{Known, Learned, Table};
 use crate::vlan::{Vlan, Vlans};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use unik_sched::has_memory;
 use unik_sched::time::{Duration, Instant};
 
 /// Octets of a header without a tag, and of a tag.
@@ -149,6 +150,12 @@ impl Switch {
         let vlans = Vlans::try_new(&settings.ports, settings.mirror)?;
         let mut ports = Vec::new();
         ports.try_reserve_exact(settings.ports.len()).map_err(|_| NoMemory)?;
+        // What is counted is shared, and shared memory is not asked for but taken.
+        let counted = size_of::<PortCounters>() * PORTS + size_of::<(SwitchCounters, LldpCounters)>();
+        if !has_memory(counted, PORTS + 2) {
+            return Err(NoMemory);
+        }
+        let (counters, lldp_counters) = (Rc::default(), Rc::default());
         let (mut isolated, mut mirrored_in, mut mirrored_out) = (0, 0, 0);
         for (index, port) in settings.ports.iter().enumerate().take(PORTS) {
             isolated |= u8::from(port.is_isolated) << index;
@@ -191,8 +198,8 @@ impl Switch {
             mirror: settings.mirror,
             tree,
             lldp,
-            counters: Rc::default(),
-            lldp_counters: Rc::default(),
+            counters,
+            lldp_counters,
         })
     }
 
