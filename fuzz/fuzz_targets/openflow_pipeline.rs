@@ -11,4 +11,5 @@ mod model;
 fuzz_target!(|bytes: &[u8]| {
     checks::actions(bytes);
     model::compare(bytes);
+    model::compare_overlaps(bytes);
 });
