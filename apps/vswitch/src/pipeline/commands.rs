@@ -131,7 +131,7 @@ impl Filter {
             && flow.cookie & self.cookie_mask == self.cookie & self.cookie_mask
             && (self.out_port == ports::ANY || sends_to(&flow.program, self.out_port))
             && (self.out_group == GROUP_ANY || groups_of(&flow.program).any(|id| id == self.out_group))
-            && self.matching.covers(&datapath.flows.matching(flow))
+            && datapath.flows.is_covered(flow, &self.matching)
     }
 }
 

@@ -261,11 +261,6 @@ impl Match {
         fields.and(&self.mask) == self.value
     }
 
-    /// Whether whatever `other` takes is taken by this one as well (OpenFlow 1.3.5, 6.4: what a non-strict command is about).
-    pub(crate) fn covers(&self, other: &Match) -> bool {
-        self.mask.and(&other.mask) == self.mask && other.value.and(&self.mask) == self.value
-    }
-
     /// Whether it wants exactly this value of a field.
     fn is(&self, field: Field, value: u128) -> bool {
         self.mask.get(field) == field.full() && self.value.get(field) == value

@@ -161,6 +161,11 @@ impl Flows {
         Match { value: tuple.value(&flow.key), mask: tuple.mask }
     }
 
+    /// Whether `matching` takes all that an entry takes.
+    pub(crate) fn is_covered(&self, flow: &Flow, matching: &Match) -> bool {
+        self.tuple(flow.tuple).is_some_and(|tuple| tuple.is_covered(&flow.key, matching))
+    }
+
     /// The entry of a table for these fields.
     #[inline]
     pub fn find(&self, table: u8, fields: &Fields) -> Option<u32> {

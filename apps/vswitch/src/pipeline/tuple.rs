@@ -47,6 +47,15 @@ impl Tuple {
         self.words.iter().all(|(at, word)| mask.word(*at) & word == *word)
     }
 
+    /// Whether `matching` takes all that an entry with this key takes (OpenFlow 1.3.5, 6.4: what a non-strict command is about).
+    pub(super) fn is_covered(&self, key: &[u64], matching: &Match) -> bool {
+        let Match { value, mask } = matching;
+        let mut words = self.words.iter().zip(key);
+        // Most differ in a value.
+        words.all(|((at, _), its)| (value.word(*at) ^ its) & mask.word(*at) == 0)
+            && mask.0.iter().zip(&self.mask.0).all(|(wanted, its)| wanted & !its == 0)
+    }
+
     /// Whether a frame can have this key and be taken by `matching` too.
     pub(super) fn overlaps(&self, key: &[u64], matching: &Match) -> bool {
         let Match { value, mask } = matching;
