@@ -182,7 +182,7 @@ impl Switch {
         Ok(Self {
             ports,
             flows: [Flow::default(); FLOWS],
-            epoch: 1,
+            epoch: CHANGE,
             vlans,
             table,
             now: Instant::ZERO,
