@@ -276,7 +276,7 @@ impl Frame {
 }
 
 /// Writes a folded sum into a packet.
-fn store(bytes: &mut [u8], at: usize, value: u16) {
+pub(crate) fn store(bytes: &mut [u8], at: usize, value: u16) {
     if let Some(field) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
         *field = value.to_le_bytes();
     }

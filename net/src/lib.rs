@@ -67,6 +67,8 @@ mod segmentation;
 #[cfg(not(feature = "segmentation"))]
 #[path = "whole.rs"]
 mod segmentation;
+#[cfg(feature = "long-frames")]
+mod segments;
 pub mod sntp;
 mod socket_info;
 mod stack;
@@ -85,6 +87,8 @@ pub use datagram::{Answering, Datagram, Reply, Verdict};
 pub use error::Error;
 pub use net::{Driver, Net, Random};
 pub use nic::{BatchNic, Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind};
+#[cfg(feature = "long-frames")]
+pub use segments::Segments;
 pub use socket_info::{Protocol, SocketInfo, SocketState};
 pub use tcp::{Listen, TcpListener, TcpReader, TcpStream, TcpWriter};
 pub use text::parse_end;

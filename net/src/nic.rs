@@ -13,6 +13,9 @@ use core::num::NonZeroU16;
 use unik_sched::{counter::CounterSet, sync::Event};
 use unik_virtio::{Batch, Buffer};
 
+/// Whether cards take and hand over TCP packets that are longer than their MTU.
+pub(crate) const LONG_FRAMES: bool = cfg!(feature = "long-frames");
+
 /// A frame on its way between a card and a stack, or from one card to another.
 ///
 /// It begins at its destination address and ends without a frame check sequence.

@@ -6,6 +6,8 @@ use crate::resource::{Resource, at_once};
 use crate::system::System;
 use alloc::boxed::Box;
 use alloc::vec::{IntoIter, Vec};
+#[cfg(feature = "long-frames")]
+pub use unik_net::Segments;
 pub use unik_net::{
     BatchNic, Cable, CableCounters, Checksum, Frame, Nic, Offload, Offloads, Segment, SegmentKind,
 };

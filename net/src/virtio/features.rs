@@ -1,6 +1,6 @@
 //! What the driver of virtio-net agrees on with a device (virtio 1.2, 5.1.3).
 
-use crate::segmentation::SEGMENTATION;
+use crate::nic::LONG_FRAMES;
 
 /// The device completes checksums.
 pub(super) const CSUM: u64 = 1 << 0;
@@ -26,15 +26,15 @@ const ANY_LAYOUT: u64 = 1 << 27;
 /// The device follows the standard.
 pub(super) const VERSION_1: u64 = 1 << 32;
 
-/// What is wanted of the features offered, where `mergeable` says whether enough buffers can be posted for the longest
-/// packet there is.
+/// What is wanted of the features offered, where `mergeable` says whether packets longer than the MTU are, and enough buffers can be
+/// posted for the longest one there is.
 ///
 /// Cutting needs checksums to be completed, and long packets are received in several buffers: a device that could fill
 /// only one with them is not asked for them, nor one that wants its header apart.
 pub(super) fn choose(offered: u64, mergeable: bool) -> u64 {
     let has = |features: u64| offered & features == features;
     let mut wanted = CSUM | GUEST_CSUM | MTU | MAC | STATUS;
-    if SEGMENTATION && offered & (VERSION_1 | ANY_LAYOUT) != 0 {
+    if LONG_FRAMES && offered & (VERSION_1 | ANY_LAYOUT) != 0 {
         if has(CSUM) {
             wanted |= HOST_TSO4 | HOST_TSO6;
         }

@@ -8,8 +8,7 @@ use core::num::NonZeroU16;
 
 use crate::{
     checksum::TCP_FIELD,
-    nic::{Checksum, Offload, Segment, SegmentKind},
-    segmentation::SEGMENTATION,
+    nic::{Checksum, LONG_FRAMES, Offload, Segment, SegmentKind},
 };
 
 /// Bytes of the header with the field `num_buffers`, and of that of a legacy device without it.
@@ -56,7 +55,7 @@ impl Header {
             offload.checksum = Checksum::Verified;
         }
         if self.0[1] != GSO_NONE {
-            if !SEGMENTATION || !merges {
+            if !LONG_FRAMES || !merges {
                 return None;
             }
             offload.segment = Some(self.segment(head, offload.checksum)?);
@@ -94,7 +93,7 @@ pub(super) fn write(offload: &Offload, header: &mut [u8]) {
     if let Checksum::Partial { start, offset } = offload.checksum {
         first = u64::from(start) << 48 | u64::from(NEEDS_CSUM);
         field = offset;
-        if SEGMENTATION && let Some(segment) = offload.segment {
+        if LONG_FRAMES && let Some(segment) = offload.segment {
             let kind = match segment.kind {
                 SegmentKind::Ipv4 => GSO_TCPV4,
                 SegmentKind::Ipv6 => GSO_TCPV6,

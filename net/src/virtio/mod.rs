@@ -24,7 +24,7 @@ use virtio_drivers::{Hal, transport::Transport};
 use crate::{
     error::Error,
     glance::ETHERNET,
-    nic::{BatchNic, Frame, Nic, Offloads},
+    nic::{BatchNic, Frame, LONG_FRAMES, Nic, Offloads},
     segmentation::SEGMENTATION,
 };
 use header::Header;
@@ -45,7 +45,7 @@ const RECEIVE: usize = 0;
 const TRANSMIT: usize = 1;
 
 /// Entries asked for, each queue.
-const QUEUE_SIZE: u16 = if SEGMENTATION { 128 } else { 64 };
+const QUEUE_SIZE: u16 = if LONG_FRAMES { 128 } else { 64 };
 
 /// Bytes of the longest frame that is put together from several buffers: what one large buffer holds without headroom.
 const MERGED_LIMIT: usize = 65472;
@@ -131,12 +131,14 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
     /// # Errors
     /// [`Error::Device`]: the device refuses its set-up, or memory is lacking.
     pub fn try_new(transport: T, pool: Pool, event: Event) -> Result<Self, Error> {
-        Self::try_receiving(transport, pool, &|| None, event)
+        // What a stack does not know it is not given.
+        let none: &dyn Fn() -> Option<Pool> = &|| None;
+        Self::try_receiving(transport, pool, SEGMENTATION.then_some(none), event)
     }
 
-    /// As [`VirtioNet::try_new`], for a device that may receive frames longer than the MTU: it does so into buffers of
-    /// `large`, if that gives a pool, so that such a frame is in one piece. They hold short frames as well, one each: what
-    /// keeps frames should leave this alone.
+    /// As [`VirtioNet::try_new`], for a device that may receive frames longer than the MTU if there is a `large`: it does so into
+    /// buffers of what that gives, if it gives a pool, so that such a frame is in one piece. They hold short frames as well, one
+    /// each: what keeps frames should leave this alone.
     ///
     /// # Errors
     /// As [`VirtioNet::try_new`].
@@ -144,11 +146,11 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
     pub fn try_receiving(
         transport: T,
         pool: Pool,
-        large: &dyn Fn() -> Option<Pool>,
+        large: Option<&dyn Fn() -> Option<Pool>>,
         event: Event,
     ) -> Result<Self, Error> {
         // While the packet that fills them is being read, a second one can be received.
-        let mergeable = pool.capacity() / 2 > MERGED_BUFFERS;
+        let mergeable = large.is_some() && pool.capacity() / 2 > MERGED_BUFFERS;
         let choose = |offered| features::choose(offered, mergeable);
         let device = Device::try_choosing(transport, &choose, &[QUEUE_SIZE, QUEUE_SIZE])?;
         let has = |feature| device.features() & feature != 0;
@@ -169,7 +171,8 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         let is_long = has(features::VERSION_1) || offloads.merge;
         let header = if is_long { header::LENGTH } else { header::LEGACY_LENGTH };
         let entries = if device.any_layout() { 1 } else { 2 };
-        let receive = if SEGMENTATION && offloads.merge { large() } else { None }.unwrap_or(pool.clone());
+        let large = large.filter(|_| SEGMENTATION && offloads.merge);
+        let receive = large.and_then(|large| large()).unwrap_or(pool.clone());
         let wanted = (device.queue_size(RECEIVE) / entries).min(receive.capacity() / 2).max(1);
         // What is left holds the longest frame.
         let least = if offloads.merge { MERGED_LIMIT.div_ceil(receive.room()) } else { 1 };
@@ -241,7 +244,7 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
             let count = header::buffers(buffer);
             buffer.trim_front(self.header)?;
             frame.offload = header.offload(buffer, self.offloads.merge)?;
-            if SEGMENTATION && self.offloads.merge && count != 1 {
+            if LONG_FRAMES && self.offloads.merge && count != 1 {
                 self.merge(buffer, count)?;
                 // Only what is to be cut is longer than one buffer.
                 frame.offload.segment?;
@@ -321,7 +324,7 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
 
     /// Hands a buffer that begins with the header to the device.
     fn submit(&mut self, queue: usize, buffer: Buffer, direction: Direction) -> Result<(), Buffer> {
-        let submitted = if SEGMENTATION && buffer.is_chained() {
+        let submitted = if LONG_FRAMES && buffer.is_chained() {
             self.device.submit_chain(queue, buffer)
         } else if self.device.any_layout() {
             self.device.submit(queue, buffer, direction)
@@ -428,7 +431,7 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
         let Err(mut buffer) = self.submit(TRANSMIT, frame.buffer, Direction::ToDevice) else { return Ok(()) };
         // It was as long before the header went in front.
         let _ = buffer.trim_front(self.header);
-        if SEGMENTATION
+        if LONG_FRAMES
             && buffer.is_chained()
             && self.device.free(TRANSMIT) == self.device.queue_size(TRANSMIT)
         {

@@ -28,6 +28,7 @@ mod neighbors;
 mod offload;
 mod ping;
 mod resolver;
+mod segments;
 mod six;
 mod sntp;
 mod sockets;

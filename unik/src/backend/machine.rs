@@ -262,7 +262,9 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
     )?;
     let free = heap_free().unwrap_or_default();
     let buffers = (free / NIC_SHARE / Buffer::CAPACITY).clamp(NIC_BUFFERS_LEAST, NIC_BUFFERS);
-    Ok(Box::new(start_nic(backend, device, nic_pool(buffers)?, &receive_pool)?))
+    let receive: &dyn Fn() -> Option<Pool> = &receive_pool;
+    let receive = cfg!(feature = "segmentation").then_some(receive);
+    Ok(Box::new(start_nic(backend, device, nic_pool(buffers)?, receive)?))
 }
 
 /// Opens the network devices that are left, at most `limit`, with one pool for all.
@@ -279,7 +281,7 @@ pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn B
     while nics.len() < count
         && let Some(device) = backend.take_device(DeviceType::Network)
     {
-        nics.push(Box::new(start_nic(backend, device, pool.clone(), &|| None)?));
+        nics.push(Box::new(start_nic(backend, device, pool.clone(), Some(&|| None))?));
     }
     Ok(nics)
 }
@@ -295,7 +297,7 @@ fn start_nic(
     backend: &Backend,
     device: bus::Device,
     pool: Pool,
-    receive: &dyn Fn() -> Option<Pool>,
+    receive: Option<&dyn Fn() -> Option<Pool>>,
 ) -> Result<VirtioNet<KernelHal, MachineTransport>, String> {
     let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
     let event = Event::new();
@@ -318,7 +320,7 @@ fn with_large(nic: VirtioNet<KernelHal, MachineTransport>) -> VirtioNet<KernelHa
 
 /// Buffers for TCP packets that a device has put together.
 fn receive_pool() -> Option<Pool> {
-    if cfg!(feature = "segmentation") { large_pool(RECEIVE_BUFFERS / 2, RECEIVE_BUFFERS) } else { None }
+    large_pool(RECEIVE_BUFFERS / 2, RECEIVE_BUFFERS)
 }
 
 /// As many large buffers as their part of the memory holds: from `least` to `most`, or none.

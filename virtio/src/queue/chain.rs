@@ -13,6 +13,9 @@ const ENTRY: usize = size_of::<u128>();
 
 impl Queue {
     /// Hands the data of a buffer, and of those that follow it, to the device to be read.
+    // Next to what the parts are copied by, its loops are short: small is better here.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn submit_chain(&mut self, buffer: Buffer) -> Result<(), Rejected> {
         if buffer.parts().any(<[u8]>::is_empty) {
             return Err(Rejected { buffer, reason: Error::BadLength });
