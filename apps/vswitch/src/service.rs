@@ -8,6 +8,7 @@ mod cards;
 mod commands;
 mod control;
 mod controllers;
+mod long;
 mod outputs;
 mod plane;
 mod reports;

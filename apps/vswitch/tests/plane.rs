@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use unik::CounterSet;
-use unik::ports::{Batch, BatchNic, Buffer, Checksum, Frame, Nic, Offload, Port};
+use unik::ports::{
+    Batch, BatchNic, Buffer, Checksum, Frame, Nic, Offload, Offloads, Port, Segment, SegmentKind,
+};
 use unik::sync::Event;
 use unik_sched::time::Instant;
 use unik_virtio::Pool;
@@ -19,6 +21,7 @@ struct Line {
     sent: Vec<Frame>,
     room: usize,
     flushes: usize,
+    offloads: Offloads,
     /// Frames are received one by one.
     is_single: bool,
 }
@@ -38,6 +41,10 @@ impl Nic for Card {
 
     fn mtu(&self) -> usize {
         1500
+    }
+
+    fn offloads(&self) -> Offloads {
+        self.0.borrow().offloads
     }
 
     fn receive(&mut self) -> Option<Frame> {
@@ -368,4 +375,120 @@ fn frames_in_batches_go_the_ways_that_they_go_one_by_one() {
         let all: usize = one_by_one.0.iter().map(Vec::len).sum();
         assert!(all > 1000, "{all}");
     }
+}
+
+/// Octets of headers and of data of a long packet, and of the data of its segments.
+const HEADERS: usize = 54;
+const DATA: usize = 60_000;
+const SIZE: u16 = 1460;
+
+/// A frame with a TCP packet over IPv4, with the sum of the pseudo header where its checksum is to be.
+fn long_frame() -> Vec<u8> {
+    let mut long = frame(1, 0);
+    long.truncate(14);
+    let length = (20 + DATA) as u16;
+    long.extend([0x45, 0]);
+    long.extend((length + 20).to_be_bytes());
+    long.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1]);
+    let sum = 0x0a00 + 2 + 0x0a00 + 1 + 6 + u32::from(length);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    long.extend([0x12, 0x34, 0, 80, 0, 0, 0, 0, 0, 0, 0, 2, 0x50, 0x18, 1, 0]);
+    long.extend((sum as u16).to_be_bytes());
+    long.extend([0, 0]);
+    long.extend((0..DATA).map(|number| ((number * 31) >> 4) as u8));
+    long
+}
+
+impl Bench {
+    /// Lets a card receive a long packet, in several buffers; where its first bytes are.
+    fn receive_long(&self, port: usize) -> *const u8 {
+        let frame = long_frame();
+        let mut parts = frame.chunks(Buffer::CAPACITY).map(|part| {
+            let mut buffer = self.pool.allocate().expect("there are enough");
+            buffer.copy_from(part).expect("it fits");
+            buffer
+        });
+        let mut first = parts.next().expect("there is one");
+        parts.for_each(|part| assert!(first.append(part).is_ok()));
+        let place = first.as_ptr();
+        let size = SIZE.try_into().expect("it is not zero");
+        let segment = Segment { kind: SegmentKind::Ipv4, size, headers: HEADERS as u16 };
+        let checksum = Checksum::Partial { start: 34, offset: 16 };
+        let offload = Offload { checksum, segment: Some(segment) };
+        self.cards[port].0.borrow_mut().received.push_back(Frame { buffer: first, offload });
+        place
+    }
+
+    fn cutting(&self, port: usize) {
+        let offloads = Offloads { checksum: true, segment_ipv4: true, ..Offloads::default() };
+        self.cards[port].0.borrow_mut().offloads = offloads;
+    }
+}
+
+/// Checks that frames are the segments of [`long_frame`], whose headers are so much longer.
+fn are_its_segments(sent: &mut [Frame], tag: usize) {
+    assert_eq!(sent.len(), DATA.div_ceil(SIZE.into()));
+    let mut data = Vec::new();
+    for frame in sent {
+        assert!(frame.offload.segment.is_none() && frame.settle(Offloads::default()));
+        let mut plain = frame.buffer.to_vec();
+        plain.drain(12..12 + tag);
+        frame.buffer.copy_from(&plain).expect("it is shorter");
+        assert!(frame.is_intact());
+        data.extend_from_slice(&plain[HEADERS..]);
+    }
+    assert_eq!(data, long_frame()[HEADERS..]);
+}
+
+#[test]
+fn a_long_packet_passes_as_it_is_to_a_card_that_cuts_it() {
+    let mut bench = Bench::new(2, &[]);
+    bench.introduce();
+    bench.cutting(1);
+    let place = bench.receive_long(0);
+    let before = bench.count(1, "out_octets");
+    bench.turn();
+    let sent = bench.sent(1);
+    assert_eq!((sent.len(), sent[0].buffer.as_ptr()), (1, place));
+    assert_eq!(sent[0].buffer.parts().collect::<Vec<_>>().concat(), long_frame());
+    assert_eq!(bench.count(1, "out_octets") - before, (HEADERS + DATA) as u64);
+}
+
+#[test]
+fn a_long_packet_is_cut_for_a_card_that_does_not() {
+    let mut bench = Bench::new(2, &[]);
+    bench.introduce();
+    bench.receive_long(0);
+    let before = bench.count(1, "out_frames");
+    bench.turn();
+    let mut sent = bench.sent(1);
+    assert_eq!(bench.count(1, "out_frames") - before, sent.len() as u64);
+    are_its_segments(&mut sent, 0);
+    drop(sent);
+    assert_eq!(bench.pool.available(), 1024, "nothing is kept");
+}
+
+#[test]
+fn a_long_packet_is_cut_in_a_vlan_too_and_passes_in_both_forms_when_it_is_for_all() {
+    let words = [("port1.vlan", "10"), ("port2.trunk", "10"), ("port3.vlan", "10")];
+    let mut bench = Bench::new(3, &words);
+    bench.cutting(2);
+    bench.receive_long(0);
+    bench.turn();
+    are_its_segments(&mut bench.sent(1), 4);
+    let sent = bench.sent(2);
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].buffer.parts().collect::<Vec<_>>().concat(), long_frame());
+}
+
+#[test]
+fn segments_for_which_there_is_no_room_are_counted() {
+    let mut bench = Bench::new(2, &[]);
+    bench.introduce();
+    bench.cards[1].0.borrow_mut().room = 10;
+    bench.receive_long(0);
+    bench.turn();
+    let all = DATA.div_ceil(SIZE.into()) as u64;
+    assert_eq!((bench.sent(1).len() as u64, bench.count(1, "out_no_room")), (10, all - 10));
+    assert_eq!(bench.pool.available(), 1024);
 }

@@ -24,7 +24,7 @@ pub(super) struct Card {
     /// The type of its tags.
     tag: u16,
     /// The longest frame that it takes, with a tag, unless it cuts it.
-    longest: usize,
+    pub(super) longest: usize,
     /// Frames that it is about to be given, and how many octets they have.
     out: Box<Batch>,
     out_octets: usize,
@@ -273,8 +273,10 @@ impl Card {
     /// Hands a frame to the card.
     #[inline]
     pub(super) fn transmit(&mut self, mut frame: Frame, length: usize) {
-        if length > self.longest && frame.offload.segment.is_none() {
-            return self.counters.out_unfit.increment();
+        match frame.offload.segment {
+            None if length > self.longest => return self.counters.out_unfit.increment(),
+            Some(segment) if !self.cuts(segment) => return self.transmit_segments(frame, segment),
+            _ => {}
         }
         if !self.out.is_empty() {
             // None overtakes another.
