@@ -104,6 +104,13 @@ pub(super) fn own_ticks(process: u32) -> Result<f64> {
     read_ticks(&stat, false).ok_or_else(|| Error::failed(format!("no times in /proc/{process}/stat")))
 }
 
+/// The processor time so far of a process's first thread alone.
+pub(super) fn first_ticks(process: u32) -> Result<f64> {
+    let stat = stat(&format!("{process}/task/{process}"))?;
+    read_ticks(&stat, false)
+        .ok_or_else(|| Error::failed(format!("no times of the first thread of {process}")))
+}
+
 /// A process and its parent.
 fn family(stat: &str) -> Option<(u32, u32)> {
     let (id, rest) = stat.split_once(' ')?;

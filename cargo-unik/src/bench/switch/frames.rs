@@ -1,9 +1,12 @@
 //! The row about frames a second.
 
+use std::time::Duration;
+
 use super::Field;
 use super::joint::{Joined, Joint};
 use super::load::{Load, Passed, WINDOW};
 use crate::bench::net::statistics::Comparison;
+use crate::bench::process;
 use crate::error::Result;
 
 /// How long frames are, and how many times the bridge's the image has to pass. With the check sequence the short ones are of 64 octets.
@@ -32,10 +35,10 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
         let mut comparison = Comparison::new(title, &joints);
         let mut all = Vec::new();
         for _ in 0..field.rounds {
-            for (Joined { joint, .. }, load) in &ways {
-                let passed = load.run(length, field.duration(2));
-                all.extend(passed.as_ref().ok().map(|passed| (*joint, *passed)));
-                comparison.add(*joint, passed.map(|passed| passed.rate));
+            for (joined, load) in &ways {
+                let passed = measure(joined, load, length, field.duration(2));
+                all.extend(passed.as_ref().ok().map(|passed| (joined.joint, *passed)));
+                comparison.add(joined.joint, passed.map(|(passed, _)| passed.rate));
             }
         }
         field.verdict.show(&comparison);
@@ -50,11 +53,40 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Tells what was lost by one of them, and whether it had enough to do in its best round.
-fn tell(joint: Joint, all: &[(Joint, Passed)]) {
-    let of = || all.iter().filter(|(other, _)| *other == joint).map(|(_, passed)| passed);
+/// Microseconds of processor time that a frame takes: in QEMU's loop, which moves it from and to the taps, and in the guest.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    of_loop: f64,
+    of_guest: f64,
+}
+
+/// What passes in so long, and what it costs QEMU, which no other work of the computer changes much.
+fn measure(joined: &Joined, load: &Load, length: usize, time: Duration) -> Result<(Passed, Time)> {
+    let process = joined.process();
+    let ticks = || -> Result<_> { Ok((process::first_ticks(process)?, process::own_ticks(process)?)) };
+    let (first, own) = ticks()?;
+    let passed = load.run(length, time)?;
+    let (first_after, own_after) = ticks()?;
+    let frames = (passed.sent - passed.lost).max(1) as f64;
+    let (of_loop, all) = (first_after - first, own_after - own);
+    let each = |ticks: f64| ticks * 1e6 / process::TICKS / frames;
+    Ok((passed, Time { of_loop: each(of_loop), of_guest: each(all - of_loop) }))
+}
+
+/// Tells what was lost by one of them, what a frame took at least, and whether it had enough to do in its best round.
+fn tell(joint: Joint, all: &[(Joint, (Passed, Time))]) {
+    let of_joint = || all.iter().filter(|(other, _)| *other == joint).map(|(_, outcome)| outcome);
+    let of = || of_joint().map(|(passed, _)| passed);
     let (sent, lost): (u64, u64) = (of().map(|one| one.sent).sum(), of().map(|one| one.lost).sum());
     let Some(best) = of().max_by(|one, other| one.rate.total_cmp(&other.rate)) else { return };
+    let least = of_joint()
+        .map(|(_, time)| time)
+        .min_by(|one, other| (one.of_loop + one.of_guest).total_cmp(&(other.of_loop + other.of_guest)));
+    if let Some(Time { of_loop, of_guest }) = least {
+        println!(
+            "  {joint}: a frame takes QEMU's loop {of_loop:.2} us and the guest {of_guest:.2} us, at best"
+        );
+    }
     let waited = best.waited * 100.0;
     println!(
         "  {joint}: {lost} of {sent} frames were lost; in its best round the sender waited for {waited:.0} % of the time"

@@ -56,6 +56,14 @@ enum End {
 }
 
 impl Joined {
+    /// QEMU's process.
+    pub(super) fn process(&self) -> u32 {
+        match &self.end {
+            End::Guest(running) => running.process(),
+            End::Hub(process) => process.0.id(),
+        }
+    }
+
     /// An error with the console of the guest.
     pub(super) fn report(&mut self, error: &Error) -> Error {
         match &mut self.end {
