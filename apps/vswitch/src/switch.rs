@@ -85,6 +85,7 @@ struct Port {
     tag: u16,
     /// The ports that frames from here may go to, a bit for each.
     reach: u8,
+    is_mirrored_in: bool,
     storm: [Allowance; 3],
     counters: Rc<PortCounters>,
 }
@@ -108,8 +109,7 @@ pub struct Switch {
     forwarding: u8,
     /// Ports that do not reach each other.
     isolated: u8,
-    /// Ports of which what comes in is copied, those of which what goes out is, and the port that copies go to.
-    mirrored_in: u8,
+    /// Ports of which what goes out is copied, and the port that copies go to.
     mirrored_out: u8,
     mirror: Option<usize>,
     tree: Option<Tree>,
@@ -156,16 +156,16 @@ impl Switch {
             return Err(NoMemory);
         }
         let (counters, lldp_counters) = (Rc::default(), Rc::default());
-        let (mut isolated, mut mirrored_in, mut mirrored_out) = (0, 0, 0);
+        let (mut isolated, mut mirrored_out) = (0, 0);
         for (index, port) in settings.ports.iter().enumerate().take(PORTS) {
             isolated |= u8::from(port.is_isolated) << index;
-            mirrored_in |= u8::from(port.is_mirrored.0) << index;
             mirrored_out |= u8::from(port.is_mirrored.1) << index;
             ports.push(Port {
                 mode: port.mode,
                 vlan: port.vlan,
                 tag: if port.mode == Mode::Tunnel { 0 } else { port.tag },
                 reach: 0,
+                is_mirrored_in: port.is_mirrored.0 && settings.mirror.is_some(),
                 storm: port.storm.map(Allowance::new),
                 counters: Rc::default(),
             });
@@ -176,9 +176,7 @@ impl Switch {
         let used = settings.ports.iter().enumerate();
         let used = used.map(|(index, port)| port.lldp.unwrap_or(usual) && settings.mirror != Some(index));
         let lldp = Lldp::try_new(used, addresses)?;
-        if settings.mirror.is_none() {
-            (mirrored_in, mirrored_out) = (0, 0);
-        }
+        let mirrored_out = if settings.mirror.is_some() { mirrored_out } else { 0 };
         Ok(Self {
             ports,
             flows: [Flow::default(); FLOWS],
@@ -193,7 +191,6 @@ impl Switch {
             learning: 0,
             forwarding: 0,
             isolated,
-            mirrored_in,
             mirrored_out,
             mirror: settings.mirror,
             tree,
@@ -266,7 +263,7 @@ impl Switch {
         let Some(head) = frame.first_chunk::<HEADER>() else { return drop(&counters.drop_short) };
         let (destination, source) = Mac::pair(head);
         let [.., high, low] = *head;
-        let mut route = Route { is_mirrored: self.mirrored_in & bit != 0, ..Route::default() };
+        let mut route = Route { is_mirrored: port.is_mirrored_in, ..Route::default() };
         if !source.is_source() {
             return refuse(route, &counters.drop_source);
         }
@@ -528,11 +525,16 @@ impl Switch {
         self.mirror
     }
 
-    /// Whether what a port receives is copied to the port that mirrors, and whether what it sends is.
+    /// Whether what a port receives is copied to the port that mirrors.
     #[inline]
-    pub fn mirrors(&self, port: usize) -> (bool, bool) {
-        let bit = if port < PORTS { 1u8 << (port & 7) } else { 0 };
-        (self.mirrored_in & bit != 0, self.mirrored_out & bit != 0)
+    pub fn mirrors_received(&self, port: usize) -> bool {
+        self.ports.get(port).is_some_and(|port| port.is_mirrored_in)
+    }
+
+    /// Whether what a port sends is copied to the port that mirrors.
+    #[inline]
+    pub fn mirrors_sent(&self, port: usize) -> bool {
+        port < PORTS && self.mirrored_out >> (port & 7) & 1 != 0
     }
 
     /// The first address at a position or behind it, and the position behind that.

@@ -25,7 +25,7 @@ impl Outputs<'_> {
         let length = frame.buffer.total_len();
         let mut route = self.switch.forward(ingress, &frame.buffer, length);
         // That of what came by a mirrored port has been made.
-        route.is_mirrored &= !self.switch.mirrors(ingress).0;
+        route.is_mirrored &= !self.switch.mirrors_received(ingress);
         self.cards.carry(ingress, frame, route, length, self.switch);
     }
 
@@ -44,6 +44,14 @@ impl Outputs<'_> {
         Some(buffer.into())
     }
 
+    /// Copies a frame that leaves by a mirrored port, unless it came by one.
+    #[cold]
+    fn mirror(&mut self, ingress: usize, frame: &Frame) {
+        if !self.switch.mirrors_received(ingress) {
+            self.cards.mirror(frame, self.switch);
+        }
+    }
+
     /// Sends a frame to where an action says.
     pub(super) fn deliver(&mut self, destination: Destination, frame: Frame) {
         match destination.port {
@@ -53,8 +61,8 @@ impl Outputs<'_> {
             },
             number => {
                 let port = index(number);
-                if self.switch.mirrors(port).1 && !self.switch.mirrors(index(destination.ingress)).0 {
-                    self.cards.mirror(&frame, self.switch);
+                if self.switch.mirrors_sent(port) {
+                    self.mirror(index(destination.ingress), &frame);
                 }
                 let Some(card) = self.cards.0.get_mut(port) else { return };
                 let length = frame.buffer.total_len();

@@ -90,7 +90,7 @@ impl Ways for Programmed<'_> {
         self.look(frame);
         let Found::Place(look) = self.found else { return None };
         let simple = look.simple?;
-        if self.switch.mirrors(self.ingress).0 {
+        if self.switch.mirrors_received(self.ingress) {
             return None;
         }
         let mut route = Route::default();
@@ -104,7 +104,7 @@ impl Ways for Programmed<'_> {
             egress?
         } else {
             let egress = index(simple.port);
-            if self.switch.mirrors(egress).1 {
+            if self.switch.mirrors_sent(egress) {
                 return None;
             }
             egress
@@ -133,7 +133,7 @@ impl Ways for Programmed<'_> {
             let length = frame.buffer.total_len();
             return cards.carry(self.ingress, frame, route, length, self.switch);
         }
-        if self.switch.mirrors(self.ingress).0 {
+        if self.switch.mirrors_received(self.ingress) {
             cards.mirror(&frame, self.switch);
         }
         let mut outputs = Outputs { cards, switch: self.switch };
