@@ -8,7 +8,7 @@ use std::path::Path;
 use cargo_unik::workspace::{Dependency, Package, Workspace};
 
 /// Which crates of ours each crate may name in `[dependencies]`. An application may also name those of [`APPLICATION`].
-const MAY_NAME: [(&str, &[&str]); 12] = [
+const MAY_NAME: [(&str, &[&str]); 13] = [
     ("unik-kernel", &[]),
     ("unik-sched", &[]),
     ("unik-macros", &[]),
@@ -16,6 +16,7 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("unik-net", &["unik-sched", "unik-virtio"]),
     ("unik-block", &["unik-sched", "unik-virtio"]),
     ("unik-monitor", &["unik-sched", "unik-virtio"]),
+    ("unik-toml", &[]),
     ("unik-host", &["unik-sched", "unik-virtio", "unik-net", "unik-block", "unik-monitor"]),
     (
         "unik-os",
@@ -35,8 +36,8 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("unik-tests", &["cargo-unik", "unik-monitor"]),
 ];
 
-/// What applications may name: the assembler for their service, time for their pure logic.
-const APPLICATION: &[&str] = &["unik-os", "unik-sched"];
+/// What applications may name: the assembler for their service, time and the reader of their files for their pure logic.
+const APPLICATION: &[&str] = &["unik-os", "unik-sched", "unik-toml"];
 
 /// Crates from elsewhere that must stay replaceable or contained, and who may name them.
 const CONTAINED: [(&str, &[&str]); 5] = [

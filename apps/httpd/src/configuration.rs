@@ -1,11 +1,10 @@
 //! What the owner of a site says about it: the file `httpd.toml` in the root of its files.
 //!
 //! [`Configuration::parse`] reads it and finds whatever is wrong in the file alone; `site.rs` finds what does not fit the files.
-//! Neighbours: `reader.rs` has the syntax and `parser.rs` the words; `route.rs` and `site.rs` do what is said. Invariant: what was
+//! Neighbours: `unik_toml` has the syntax and `parser.rs` the words; `route.rs` and `site.rs` do what is said. Invariant: what was
 //! parsed can be sent: names and values of fields are such, and locations consist of visible characters.
 
 mod parser;
-mod reader;
 
 use crate::coding::Coding;
 use crate::status::Status;
@@ -13,6 +12,7 @@ use crate::text::is_like;
 use alloc::vec::Vec;
 use core::fmt;
 use parser::Parser;
+use unik_toml::line_at;
 
 pub(crate) use parser::NAME_LENGTH;
 
@@ -164,10 +164,6 @@ impl<'a> Configuration<'a> {
     #[inline(never)]
     pub(crate) fn mistake(&self, at: usize, expected: &'static str) -> ConfigurationError<'a> {
         let bytes = self.text.as_bytes();
-        let mut line = 1;
-        for byte in bytes.iter().take(at) {
-            line += u32::from(*byte == b'\n');
-        }
         let quote = bytes.get(at).copied().filter(|first| b"\"'".contains(first));
         let start = at + usize::from(quote.is_some());
         let mut end = start;
@@ -180,7 +176,11 @@ impl<'a> Configuration<'a> {
         {
             end += 1;
         }
-        ConfigurationError { line, word: self.text.get(start..end).unwrap_or_default(), expected }
+        ConfigurationError {
+            line: line_at(bytes, at),
+            word: self.text.get(start..end).unwrap_or_default(),
+            expected,
+        }
     }
 
     /// Takes the fields of a response about `path` of a host: of rules that name the same field, the last one says it.

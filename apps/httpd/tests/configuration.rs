@@ -169,7 +169,7 @@ fn whatever_is_taken_is_toml() {
 
 #[test]
 fn the_corpus_of_configurations_does_no_harm() {
-    for (name, bytes) in corpus("http_configuration") {
+    for (name, bytes) in corpus("toml") {
         println!("{name}");
         checks::configuration(&bytes);
     }

@@ -46,9 +46,13 @@ fn a_mistake_is_named_by_its_line_and_its_word() {
         ("[port1]\nvlan = 1 2", "vswitch.toml:2: expected the end of the line"),
         ("[port1]\nvlan = 1\nvlan = 2", "vswitch.toml:3: expected each key of a table once"),
         ("[port1]\n[switch]\n[port1]", "vswitch.toml:3: expected each table once"),
-        ("[port1", "vswitch.toml:1: expected ] behind the name of a table"),
-        ("[port1]\ntag = \"88a8", "vswitch.toml:2: expected the end of the text"),
-        ("[port1]\ntag = \"88\\u00618\"", "vswitch.toml:2: expected a text without escapes"),
+        ("[[port1]]", "vswitch.toml:1: expected a table in single brackets, such as [switch] or [port1]"),
+        ("[port1", "vswitch.toml:1: expected the name of a table in brackets"),
+        ("[port1]\ntag = \"88a8", "vswitch.toml:2: expected text that ends with its quote, in the same line"),
+        (
+            "[port1]\ntag = \"88\\u00618\"",
+            "vswitch.toml:2: expected text without escapes: in single quotes, \\ is a character like others",
+        ),
         (
             "[port1]\ntag = 88a8",
             "vswitch.toml:2: expected a text in quotation marks, a number, true, false or an array of these",
@@ -57,7 +61,7 @@ fn a_mistake_is_named_by_its_line_and_its_word() {
             "[port1]\nvlan = 010",
             "vswitch.toml:2: expected a text in quotation marks, a number, true, false or an array of these",
         ),
-        ("[port1]\ntrunk = [1 2]", "vswitch.toml:2: expected a comma or ] behind an element"),
+        ("[port1]\ntrunk = [1 2]", "vswitch.toml:2: expected a comma, or the bracket that closes this"),
         (
             "[port1]\ntrunk = [1,",
             "vswitch.toml:2: expected a text in quotation marks, a number, true, false or an array of these",

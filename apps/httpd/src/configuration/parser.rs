@@ -1,11 +1,11 @@
 //! The words of `httpd.toml`: which key stands where, and what it takes.
 
-use super::reader::{Line, Mistake, Reader};
 use super::{Configuration, Field, Host, Redirect, Rule, Scope, Which};
 use crate::coding::Coding;
 use crate::status::Status;
 use crate::text::{TEXT, TOKEN, is_like, run, trim};
 use alloc::vec::Vec;
+use unik_toml::{Line, Mistake, Reader};
 
 /// The most of everything in the file.
 const HOST_LIMIT: usize = 64;
@@ -103,7 +103,7 @@ impl<'c, 'a> Parser<'c, 'a> {
             match self.reader.line()? {
                 (_, Line::End) => return self.finish(),
                 (at, Line::Element(name)) => self.begin(at, name)?,
-                (at, Line::Table) => {
+                (at, Line::Table(_)) => {
                     return fail(at, "expected [[host]], [[redirect]] or [[header]]: each is one of a list");
                 }
                 (at, Line::Key(name)) => {

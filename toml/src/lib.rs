@@ -1,20 +1,38 @@
-//! Reads TOML, as far as `httpd.toml` has use for it: tables, lists of tables, keys, and values whose kind the caller knows.
+//! Reads TOML, as far as the files of appliances have use for it: tables, lists of tables, keys, and values whose kind the caller knows.
 //!
-//! What it takes is TOML 1.1 and means the same there, which tests hold it to; what it refuses may be TOML all the same: keys with
-//! dots, escapes and strings of several lines. So every string is a piece of the file, and nothing here needs memory.
+//! A [`Reader`] goes through the file once, a [`Line`] at a time; whoever reads a key asks it for the value, and for the
+//! end of the line. What it takes is TOML 1.1 and means the same there, which tests hold it to; what it refuses may be TOML all the
+//! same: keys with dots, escapes and strings of several lines. So every string is a piece of the file, and nothing here needs memory.
+//! That each table and each key stands once is for the caller to see. Invariant: a [`Mistake`] is at a place of the file.
+//!
+//! ```
+//! use unik_toml::{Line, Reader};
+//!
+//! let mut reader = Reader::new("[door]\nopen = true # today\n");
+//! assert_eq!(reader.line(), Ok((1, Line::Table("door"))));
+//! assert_eq!(reader.line(), Ok((7, Line::Key("open"))));
+//! assert_eq!(reader.flag(), Ok(true));
+//! assert_eq!(reader.end(), Ok(()));
+//! assert_eq!(reader.line(), Ok((27, Line::End)));
+//! ```
+
+#![no_std]
+#![forbid(unsafe_code)]
 
 /// What is wrong, and where in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Mistake {
-    pub(super) at: usize,
-    pub(super) expected: &'static str,
+pub struct Mistake {
+    /// The bytes in front of it.
+    pub at: usize,
+    /// A sentence that begins with "expected".
+    pub expected: &'static str,
 }
 
 /// What a line begins with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Line<'a> {
+pub enum Line<'a> {
     /// `[name]`.
-    Table,
+    Table(&'a str),
     /// `[[name]]`.
     Element(&'a str),
     /// `name =`, of which the value follows.
@@ -24,23 +42,33 @@ pub(super) enum Line<'a> {
 }
 
 /// A file that is being read.
-pub(super) struct Reader<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    /// Reads `text` from its start.
+    pub fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
     /// Where the next word begins.
-    pub(super) fn at(&self) -> usize {
+    pub fn at(&self) -> usize {
         self.at
     }
 
+    /// The next byte.
+    pub fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
     /// The next line that is not empty, read up to its value, and where its name begins.
-    pub(super) fn line(&mut self) -> Result<(usize, Line<'a>), Mistake> {
+    ///
+    /// # Errors
+    /// It is no line, or has a character that TOML forbids.
+    pub fn line(&mut self) -> Result<(usize, Line<'a>), Mistake> {
         self.skip_lines()?;
         let at = self.at;
         match self.peek() {
@@ -61,11 +89,14 @@ impl<'a> Reader<'a> {
             return self.fail("expected the name of a table in brackets");
         }
         self.end()?;
-        Ok((at, if is_element { Line::Element(name) } else { Line::Table }))
+        Ok((at, if is_element { Line::Element(name) } else { Line::Table(name) }))
     }
 
     /// A key, and the sign behind it.
-    pub(super) fn key(&mut self) -> Result<&'a str, Mistake> {
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn key(&mut self) -> Result<&'a str, Mistake> {
         let key = match self.peek() {
             Some(b'"' | b'\'') => self.text()?,
             _ => self.run(&is_bare),
@@ -79,7 +110,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The end of a line, which a comment may stand in front of.
-    pub(super) fn end(&mut self) -> Result<(), Mistake> {
+    ///
+    /// # Errors
+    /// Something else stands here.
+    pub fn end(&mut self) -> Result<(), Mistake> {
         self.skip_blanks();
         self.skip_comment();
         match self.peek() {
@@ -90,7 +124,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A string in quotes of either kind, on one line and without escapes.
-    pub(super) fn text(&mut self) -> Result<&'a str, Mistake> {
+    ///
+    /// # Errors
+    /// Something else stands here.
+    pub fn text(&mut self) -> Result<&'a str, Mistake> {
         let start = self.at;
         let Some(quote @ (b'"' | b'\'')) = self.peek() else { return self.fail("expected text in quotes") };
         self.at += 1;
@@ -108,7 +145,10 @@ impl<'a> Reader<'a> {
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&mut self) -> Result<bool, Mistake> {
+    ///
+    /// # Errors
+    /// Something else stands here.
+    pub fn flag(&mut self) -> Result<bool, Mistake> {
         let start = self.at;
         match self.run(&is_bare) {
             "true" => Ok(true),
@@ -121,12 +161,15 @@ impl<'a> Reader<'a> {
     }
 
     /// A number, or whatever else is of letters and digits.
-    pub(super) fn word(&mut self) -> &'a str {
+    pub fn word(&mut self) -> &'a str {
         self.run(&is_bare)
     }
 
     /// The elements of a list in brackets, or of a table in braces, each of which `element` reads.
-    pub(super) fn list(
+    ///
+    /// # Errors
+    /// What stands here is none, or what `element` said.
+    pub fn list(
         &mut self,
         [open, close]: [u8; 2],
         element: &mut dyn FnMut(&mut Self) -> Result<(), Mistake>,
@@ -147,7 +190,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn fail<T>(&self, expected: &'static str) -> Result<T, Mistake> {
+    /// The mistake that something else was expected here.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn fail<T>(&self, expected: &'static str) -> Result<T, Mistake> {
         Err(Mistake { at: self.at, expected })
     }
 
@@ -186,10 +233,6 @@ impl<'a> Reader<'a> {
         is_it
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
     /// As much as consists of such bytes, which are all ASCII or none of them is the end.
     fn run(&mut self, is_of: &dyn Fn(u8) -> bool) -> &'a str {
         let start = self.at;
@@ -198,6 +241,15 @@ impl<'a> Reader<'a> {
         }
         self.text.get(start..self.at).unwrap_or_default()
     }
+}
+
+/// The number of the line that a place of the file is in, the first being 1.
+pub fn line_at(file: &[u8], at: usize) -> u32 {
+    let mut line = 1;
+    for byte in file.iter().take(at) {
+        line += u32::from(*byte == b'\n');
+    }
+    line
 }
 
 /// What a key may consist of without quotes.
