@@ -45,7 +45,9 @@ const RECEIVE: usize = 0;
 const TRANSMIT: usize = 1;
 
 /// Entries asked for, each queue.
-const QUEUE_SIZE: u16 = if LONG_FRAMES { 128 } else { 64 };
+const QUEUE_SIZE: u16 = if SEGMENTATION { 128 } else { 64 };
+/// The same of a port, where a long frame takes many: as many as QEMU has.
+const PORT_QUEUE_SIZE: u16 = if LONG_FRAMES { 256 } else { 64 };
 
 /// Bytes of the longest frame that is put together from several buffers: what one large buffer holds without headroom.
 const MERGED_LIMIT: usize = 65472;
@@ -84,6 +86,17 @@ unik_sched::counters! {
         /// Notifications that the device did not want.
         kicks_saved,
     }
+}
+
+/// What is wanted of a device.
+struct Wanted<'a> {
+    /// Entries of each queue.
+    queue: u16,
+    /// Buffers that are posted to be received into, at most, unless large ones are.
+    posted: usize,
+    /// Packets longer than the MTU, and what gives large buffers for them.
+    is_long: bool,
+    large: Option<&'a dyn Fn() -> Option<Pool>>,
 }
 
 /// A virtio-net device as a [`Nic`].
@@ -125,34 +138,57 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
     /// Buffers that a pool for one device should have: both queues filled, a few in other hands.
     pub const BUFFERS: usize = 2 * QUEUE_SIZE as usize;
 
+    /// The same for a [port](VirtioNet::try_port).
+    pub const PORT_BUFFERS: usize = 2 * PORT_QUEUE_SIZE as usize;
+
     /// Sets the device up, posts receive buffers from `pool` and starts it. `event` is what the platform sets on the
     /// device's interrupt. At most half of the pool is posted, so that there is something left to transmit with.
     ///
     /// # Errors
     /// [`Error::Device`]: the device refuses its set-up, or memory is lacking.
     pub fn try_new(transport: T, pool: Pool, event: Event) -> Result<Self, Error> {
-        // What a stack does not know it is not given.
-        let none: &dyn Fn() -> Option<Pool> = &|| None;
-        Self::try_receiving(transport, pool, SEGMENTATION.then_some(none), event)
+        Self::try_receiving(transport, pool, &|| None, event)
     }
 
-    /// As [`VirtioNet::try_new`], for a device that may receive frames longer than the MTU if there is a `large`: it does so into
-    /// buffers of what that gives, if it gives a pool, so that such a frame is in one piece. They hold short frames as well, one
-    /// each: what keeps frames should leave this alone.
+    /// As [`VirtioNet::try_new`], for a device that may receive frames longer than the MTU: it does so into buffers of
+    /// `large`, if that gives a pool, so that such a frame is in one piece. They hold short frames as well, one each: what
+    /// keeps frames should leave this alone.
     ///
     /// # Errors
     /// As [`VirtioNet::try_new`].
-    #[inline(never)]
     pub fn try_receiving(
         transport: T,
         pool: Pool,
-        large: Option<&dyn Fn() -> Option<Pool>>,
+        large: &dyn Fn() -> Option<Pool>,
         event: Event,
     ) -> Result<Self, Error> {
+        let posted = pool.capacity() / 2;
+        // What a stack does not know it is not given.
+        let large = SEGMENTATION.then_some(large);
+        Self::try_with(
+            transport,
+            pool,
+            Wanted { queue: QUEUE_SIZE, posted, is_long: SEGMENTATION, large },
+            event,
+        )
+    }
+
+    /// As [`VirtioNet::try_new`], for a card whose frames leave by others, with which it shares `pool`: at most so many of its
+    /// buffers are `posted`. Its queues are longer, since what they do not hold is lost.
+    ///
+    /// # Errors
+    /// As [`VirtioNet::try_new`].
+    pub fn try_port(transport: T, pool: Pool, posted: usize, event: Event) -> Result<Self, Error> {
+        let wanted = Wanted { queue: PORT_QUEUE_SIZE, posted, is_long: LONG_FRAMES, large: None };
+        Self::try_with(transport, pool, wanted, event)
+    }
+
+    #[inline(never)]
+    fn try_with(transport: T, pool: Pool, wanted: Wanted<'_>, event: Event) -> Result<Self, Error> {
         // While the packet that fills them is being read, a second one can be received.
-        let mergeable = large.is_some() && pool.capacity() / 2 > MERGED_BUFFERS;
+        let mergeable = wanted.is_long && wanted.posted > MERGED_BUFFERS;
         let choose = |offered| features::choose(offered, mergeable);
-        let device = Device::try_choosing(transport, &choose, &[QUEUE_SIZE, QUEUE_SIZE])?;
+        let device = Device::try_choosing(transport, &choose, &[wanted.queue, wanted.queue])?;
         let has = |feature| device.features() & feature != 0;
         let address = if has(features::MAC) {
             device.read_config(0)?
@@ -171,9 +207,10 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         let is_long = has(features::VERSION_1) || offloads.merge;
         let header = if is_long { header::LENGTH } else { header::LEGACY_LENGTH };
         let entries = if device.any_layout() { 1 } else { 2 };
-        let large = large.filter(|_| SEGMENTATION && offloads.merge);
-        let receive = large.and_then(|large| large()).unwrap_or(pool.clone());
-        let wanted = (device.queue_size(RECEIVE) / entries).min(receive.capacity() / 2).max(1);
+        let large = wanted.large.filter(|_| SEGMENTATION && offloads.merge).and_then(|large| large());
+        let posted = large.as_ref().map_or(wanted.posted, |large| large.capacity() / 2);
+        let receive = large.unwrap_or(pool.clone());
+        let wanted = (device.queue_size(RECEIVE) / entries).min(posted).max(1);
         // What is left holds the longest frame.
         let least = if offloads.merge { MERGED_LIMIT.div_ceil(receive.room()) } else { 1 };
         let slack = wanted.saturating_sub(least).min(wanted / 4).min(REFILL - 1);

@@ -276,7 +276,7 @@ fn a_long_packet_comes_in_one_piece_where_buffers_are_large() {
     let (pool, large) =
         (Pool::try_new::<HostHal>(256).unwrap(), Pool::try_sized::<HostHal>(8, 65472).unwrap());
     let mut card =
-        Card::try_receiving(model.transport(), pool, Some(&|| Some(large.clone())), Event::new()).unwrap();
+        Card::try_receiving(model.transport(), pool, &|| Some(large.clone()), Event::new()).unwrap();
     assert_eq!(large.available(), 4, "half of them are posted");
     for length in (1..1000).map(|number| number * 65).chain([65_226, 65_400]) {
         let frame = long_frame(length);
@@ -300,7 +300,7 @@ fn large_buffers_are_not_taken_where_no_long_packet_comes() {
     let pool = Pool::try_new::<HostHal>(256).unwrap();
     let large = || panic!("the device does not merge");
     let model = DeviceModel::new(offering(ALL & !MRG_RXBUF));
-    assert!(Card::try_receiving(model.transport(), pool, Some(&large), Event::new()).is_ok());
+    assert!(Card::try_receiving(model.transport(), pool, &large, Event::new()).is_ok());
 }
 
 #[test]

@@ -35,6 +35,8 @@ const NIC_BUFFERS: usize = VirtioNet::<KernelHal, MachineTransport>::BUFFERS;
 /// In a small machine they take this part of the memory that is free, and are at least so many.
 const NIC_SHARE: usize = 8;
 const NIC_BUFFERS_LEAST: usize = 16;
+/// Those of all ports together take this part.
+const PORT_SHARE: usize = 4;
 /// Buffers for TCP packets that a device cuts, and the bytes of each. They take as large a part of the memory, and if that
 /// holds less than two, there are none and packets are cut here.
 const LARGE_BUFFERS: usize = 8;
@@ -262,9 +264,11 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
     )?;
     let free = heap_free().unwrap_or_default();
     let buffers = (free / NIC_SHARE / Buffer::CAPACITY).clamp(NIC_BUFFERS_LEAST, NIC_BUFFERS);
-    let receive: &dyn Fn() -> Option<Pool> = &receive_pool;
-    let receive = cfg!(feature = "segmentation").then_some(receive);
-    Ok(Box::new(start_nic(backend, device, nic_pool(buffers)?, receive)?))
+    let pool = nic_pool(buffers)?;
+    let (transport, event) = open_device(backend, device)?;
+    Ok(Box::new(with_large(
+        VirtioNet::try_receiving(transport, pool, &receive_pool, event).map_err(unusable_nic)?,
+    )))
 }
 
 /// Opens the network devices that are left, at most `limit`, with one pool for all.
@@ -277,11 +281,16 @@ pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn B
         return Err(NO_PORTS.into());
     }
     // What all queues hold: a card that keeps what it is to send leaves the others theirs.
-    let pool = nic_pool(count * VirtioNet::<KernelHal, MachineTransport>::BUFFERS)?;
+    let room = heap_free().unwrap_or_default() / PORT_SHARE / Buffer::CAPACITY / count;
+    let buffers = room.clamp(NIC_BUFFERS_LEAST, VirtioNet::<KernelHal, MachineTransport>::PORT_BUFFERS);
+    let pool = nic_pool(count * buffers)?;
     while nics.len() < count
         && let Some(device) = backend.take_device(DeviceType::Network)
     {
-        nics.push(Box::new(start_nic(backend, device, pool.clone(), Some(&|| None))?));
+        let (transport, event) = open_device(backend, device)?;
+        let nic =
+            VirtioNet::<KernelHal, MachineTransport>::try_port(transport, pool.clone(), buffers / 2, event);
+        nics.push(Box::new(nic.map_err(unusable_nic)?));
     }
     Ok(nics)
 }
@@ -291,20 +300,19 @@ fn nic_pool(buffers: usize) -> Result<Pool, String> {
     Pool::try_new::<KernelHal>(buffers).map_err(|error| format!("no memory for the network device: {error}"))
 }
 
-/// Starts a network device.
+/// Opens a network device, whose interrupt sets the event.
 #[inline(never)]
-fn start_nic(
-    backend: &Backend,
-    device: bus::Device,
-    pool: Pool,
-    receive: Option<&dyn Fn() -> Option<Pool>>,
-) -> Result<VirtioNet<KernelHal, MachineTransport>, String> {
+fn open_device(backend: &Backend, device: bus::Device) -> Result<(MachineTransport, Event), String> {
     let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
     let event = Event::new();
     backend.connect(opened.line, &event);
-    let nic = VirtioNet::<KernelHal, MachineTransport>::try_receiving(opened.transport, pool, receive, event)
-        .map_err(|error| format!("the network device cannot be used: {error}"))?;
-    Ok(with_large(nic))
+    Ok((opened.transport, event))
+}
+
+#[cold]
+#[inline(never)]
+fn unusable_nic(error: unik_net::Error) -> String {
+    format!("the network device cannot be used: {error}")
 }
 
 /// Gives a network device buffers for TCP packets that it cuts, if it does and there is memory.
@@ -320,7 +328,7 @@ fn with_large(nic: VirtioNet<KernelHal, MachineTransport>) -> VirtioNet<KernelHa
 
 /// Buffers for TCP packets that a device has put together.
 fn receive_pool() -> Option<Pool> {
-    large_pool(RECEIVE_BUFFERS / 2, RECEIVE_BUFFERS)
+    if cfg!(feature = "segmentation") { large_pool(RECEIVE_BUFFERS / 2, RECEIVE_BUFFERS) } else { None }
 }
 
 /// As many large buffers as their part of the memory holds: from `least` to `most`, or none.
