@@ -1,12 +1,9 @@
 //! The row about frames a second.
 
-use std::time::Duration;
-
 use super::Field;
-use super::joint::{Joined, Joint};
+use super::joint::{Joint, Time, tell_least};
 use super::load::{Load, Passed, WINDOW};
 use crate::bench::net::statistics::Comparison;
-use crate::bench::process;
 use crate::error::Result;
 
 /// How long frames are, and how many times the bridge's the image has to pass. With the check sequence the short ones are of 64 octets.
@@ -36,7 +33,10 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
         let mut all = Vec::new();
         for _ in 0..field.rounds {
             for (joined, load) in &ways {
-                let passed = measure(joined, load, length, field.duration(2));
+                let passed = joined.time(|| {
+                    let passed = load.run(length, field.duration(2))?;
+                    Ok((passed, (passed.sent - passed.lost) as f64))
+                });
                 all.extend(passed.as_ref().ok().map(|passed| (joined.joint, *passed)));
                 comparison.add(joined.joint, passed.map(|(passed, _)| passed.rate));
             }
@@ -53,40 +53,13 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Microseconds of processor time that a frame takes: in QEMU's loop, which moves it from and to the taps, and in the guest.
-#[derive(Debug, Clone, Copy)]
-struct Time {
-    of_loop: f64,
-    of_guest: f64,
-}
-
-/// What passes in so long, and what it costs QEMU, which no other work of the computer changes much.
-fn measure(joined: &Joined, load: &Load, length: usize, time: Duration) -> Result<(Passed, Time)> {
-    let process = joined.process();
-    let ticks = || -> Result<_> { Ok((process::first_ticks(process)?, process::own_ticks(process)?)) };
-    let (first, own) = ticks()?;
-    let passed = load.run(length, time)?;
-    let (first_after, own_after) = ticks()?;
-    let frames = (passed.sent - passed.lost).max(1) as f64;
-    let (of_loop, all) = (first_after - first, own_after - own);
-    let each = |ticks: f64| ticks * 1e6 / process::TICKS / frames;
-    Ok((passed, Time { of_loop: each(of_loop), of_guest: each(all - of_loop) }))
-}
-
 /// Tells what was lost by one of them, what a frame took at least, and whether it had enough to do in its best round.
 fn tell(joint: Joint, all: &[(Joint, (Passed, Time))]) {
     let of_joint = || all.iter().filter(|(other, _)| *other == joint).map(|(_, outcome)| outcome);
     let of = || of_joint().map(|(passed, _)| passed);
     let (sent, lost): (u64, u64) = (of().map(|one| one.sent).sum(), of().map(|one| one.lost).sum());
     let Some(best) = of().max_by(|one, other| one.rate.total_cmp(&other.rate)) else { return };
-    let least = of_joint()
-        .map(|(_, time)| time)
-        .min_by(|one, other| (one.of_loop + one.of_guest).total_cmp(&(other.of_loop + other.of_guest)));
-    if let Some(Time { of_loop, of_guest }) = least {
-        println!(
-            "  {joint}: a frame takes QEMU's loop {of_loop:.2} us and the guest {of_guest:.2} us, at best"
-        );
-    }
+    tell_least(joint, of_joint().map(|(_, time)| *time), "a frame");
     let waited = best.waited * 100.0;
     println!(
         "  {joint}: {lost} of {sent} frames were lost; in its best round the sender waited for {waited:.0} % of the time"

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::Field;
 use crate::bench::net::side;
-use crate::bench::process::Process;
+use crate::bench::process::{self, Process};
 use crate::bench::{ADDRESS, PATIENCE};
 use crate::console::Running;
 use crate::error::{Context, Error, Result};
@@ -37,6 +37,24 @@ impl fmt::Display for Joint {
     }
 }
 
+/// Microseconds of processor time, which other work of the computer changes little: of QEMU's loop, which moves frames between taps and
+/// guest, and of all else of it, which is the guest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Time {
+    of_loop: f64,
+    of_guest: f64,
+}
+
+/// Tells the least of times.
+pub(super) fn tell_least(joint: Joint, times: impl Iterator<Item = Time>, what: &str) {
+    let all = |time: &Time| time.of_loop + time.of_guest;
+    if let Some(Time { of_loop, of_guest }) = times.min_by(|one, other| all(one).total_cmp(&all(other))) {
+        println!(
+            "  {joint}: {what} takes QEMU's loop {of_loop:.2} us and the guest {of_guest:.2} us, at best"
+        );
+    }
+}
+
 /// Two taps that are joined while this value exists.
 #[derive(Debug)]
 pub(super) struct Joined {
@@ -56,12 +74,19 @@ enum End {
 }
 
 impl Joined {
-    /// QEMU's process.
-    pub(super) fn process(&self) -> u32 {
-        match &self.end {
+    /// What something is, and what QEMU takes for each of what it gives as its number.
+    pub(super) fn time<T>(&self, measure: impl FnOnce() -> Result<(T, f64)>) -> Result<(T, Time)> {
+        let process = match &self.end {
             End::Guest(running) => running.process(),
             End::Hub(process) => process.0.id(),
-        }
+        };
+        let ticks = || -> Result<_> { Ok((process::first_ticks(process)?, process::own_ticks(process)?)) };
+        let (first, own) = ticks()?;
+        let (result, count) = measure()?;
+        let (first_after, own_after) = ticks()?;
+        let (of_loop, all) = (first_after - first, own_after - own);
+        let each = |ticks: f64| ticks * 1e6 / process::TICKS / count.max(1.0);
+        Ok((result, Time { of_loop: each(of_loop), of_guest: each(all - of_loop) }))
     }
 
     /// An error with the console of the guest.

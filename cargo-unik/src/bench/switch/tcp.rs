@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::Field;
-use super::joint::Joint;
+use super::joint::{Joint, tell_least};
 use super::sink::Sink;
 use crate::bench::net::client::{self, Way};
 use crate::bench::net::side::SINK;
@@ -28,14 +28,23 @@ pub(super) fn row(field: &Field<'_>) -> Result<()> {
         ways.push((joined, far, sink));
     }
     let mut comparison = Comparison::new("one TCP connection, with the offloads of taps (MB/s)", &joints);
+    let mut times = Vec::new();
     for _ in 0..field.rounds {
         for (joined, far, _) in &mut ways {
-            let moved = client::transfer((*far, SINK).into(), Way::In, field.duration(3), None);
+            let moved = joined.time(|| {
+                let moved = client::transfer((*far, SINK).into(), Way::In, field.duration(3), None)?;
+                Ok((moved.rate(), moved.bytes as f64 / 1e6))
+            });
             let moved = moved.map_err(|error| if field.quick { joined.report(&error) } else { error });
-            comparison.add(joined.joint, moved.map(|moved| moved.rate()));
+            times.extend(moved.as_ref().ok().map(|(_, time)| (joined.joint, *time)));
+            comparison.add(joined.joint, moved.map(|(rate, _)| rate));
         }
     }
     field.verdict.show(&comparison);
+    for joint in joints {
+        let of_joint = times.iter().filter(|(other, _)| *other == joint).map(|(_, time)| *time);
+        tell_least(joint, of_joint, "a megabyte");
+    }
     field.judge(&comparison, Joint::Bridge, LEAST);
     Ok(())
 }
