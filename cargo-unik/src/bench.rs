@@ -101,7 +101,7 @@ const ALL: [(&str, &[&str]); 12] = [
     ("dns", &ROWS),
     ("httpd", &ROWS),
     ("switch", &ROWS),
-    ("openflow", &["--only", "--quick"]),
+    ("openflow", &ROWS),
     ("density", &["--quick", "--count"]),
 ];
 const ROWS: [&str; 3] = ["--only", "--quick", "--no-peer"];

@@ -60,11 +60,11 @@ cargo unik bench httpd [OPTIONS]                  the web server against nginx i
 cargo unik bench switch [OPTIONS]                 the switch against a bridge in a Linux guest and QEMU's hub (root)
     --only ROW,ROW             these rows: of net, bulk, iperf, udp-echo, tcp-rr, idle, connections, flood, loss, boot, soak;
                                of dns, queries, host, start, instructions, memory, load, noise; of httpd, requests, file,
-                               host, start, instructions, soak, slow; of switch, instructions (no root), frames, tcp, kicks
+                               host, start, instructions, soak, slow; of switch, instructions and table (no root), frames, tcp, kicks
     --quick                    fewer and shorter rounds
     --no-peer                  without the Linux guest, and the hub
-cargo unik bench openflow [--quick] [--only SUITE,SUITE]  the switch as os-ken's tester judges it (root): match, action,
-                                                  group, meter, of10
+cargo unik bench openflow [--quick] [--no-peer] [--only SUITE,SUITE]  the switch as os-ken's tester judges it (root): match,
+                                                  action, group, meter, of10; packet-in against Open vSwitch in a Linux guest
 cargo unik bench density [--quick] [--count N]    web servers by the hundred: start, stop, memory, and what they take idle
 cargo unik new [FOLDER/]NAME                      begin a project of your own
 cargo unik pack APP [--data DIR]                  a folder with the release image and what boots it: a script, a

@@ -2,7 +2,7 @@
 //!
 //! The tester sends frames by a second switch, which is Open vSwitch, and looks at what comes back to that. [`SUITES`] are what it
 //! asks; each has a pair of switches of its own, all in a namespace of this process. What the suites are, and what is wrong in the
-//! tester itself, is told in `bench/README.md`.
+//! tester itself, is told in `bench/README.md`. Beside them stands one figure: how many frames a second a controller can decide about.
 
 use crate::bench::net::Options;
 use crate::bench::net::namespace::{self, Namespace};
@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::image::{self, Image, Profile, Request};
 use crate::workspace::Workspace;
 
+mod packet_in;
 mod station;
 mod tester;
 
@@ -49,12 +50,17 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     let suites = wanted(&options.only)?;
     namespace::require_root()?;
     // Before the namespace, which no route leads out of.
-    let environment = Environment::prepare(workspace)?;
+    let environment = if suites.is_empty() { None } else { Some(Environment::prepare(workspace)?) };
     let app = workspace.app(Some("vswitch"), &workspace.root)?;
     let request = Request::new(workspace, Profile::Release);
     let request = Request { output: request.output.join("bench"), ..request };
     let image = image::build(workspace, &app, &request)?;
     let namespace = Namespace::enter()?;
+    let mut code = 0;
+    if options.only.is_empty() || options.only.iter().any(|name| name == packet_in::NAME) {
+        code = packet_in::run(workspace, &image, &namespace, options)?;
+    }
+    let Some(environment) = environment else { return Ok(code) };
     station::lay(&namespace)?;
     println!("{OS_KEN}, Open vSwitch as the tester's switch, the image under TCG; cases that passed");
     if options.quick {
@@ -66,14 +72,16 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         let judge = |edition| judge(&image, &environment, suite, edition, options.quick);
         failed |= !(judge(Edition::Published)? || judge(Edition::Repaired)?);
     }
-    Ok(u8::from(failed))
+    Ok(code.max(u8::from(failed)))
 }
 
 /// The suites of these names, or all.
 fn wanted(only: &[String]) -> Result<Vec<&'static Suite>> {
-    if let Some(name) = only.iter().find(|name| SUITES.iter().all(|suite| suite.name != **name)) {
+    let is_known = |name: &str| name == packet_in::NAME || SUITES.iter().any(|suite| suite.name == name);
+    if let Some(name) = only.iter().find(|name| !is_known(name)) {
         let known = SUITES.map(|suite| suite.name).join(", ");
-        return Err(Error::usage(format!("there is no suite '{name}': choose of {known}")));
+        let packet_in = packet_in::NAME;
+        return Err(Error::usage(format!("there is no suite '{name}': choose of {known}, {packet_in}")));
     }
     let is_wanted = |suite: &&Suite| only.is_empty() || only.iter().any(|name| name == suite.name);
     Ok(SUITES.iter().filter(is_wanted).collect())
@@ -118,6 +126,7 @@ mod tests {
         assert_eq!(names(&[]), ["match", "action", "group", "meter", "of10"]);
         assert_eq!(names(&["of10", "group"]), ["group", "of10"]);
         let error = wanted(&["tea".to_owned()]).err().unwrap().to_string();
-        assert_eq!(error, "there is no suite 'tea': choose of match, action, group, meter, of10");
+        assert_eq!(error, "there is no suite 'tea': choose of match, action, group, meter, of10, packet-in");
+        assert_eq!(names(&["packet-in"]), [""; 0], "that is no suite");
     }
 }
