@@ -66,7 +66,7 @@ impl Keys {
 
     /// A switch with one port of the test's, and this data.
     fn switch(&self, words: &str) -> Setup {
-        let setup = Vm::of(&Image::release("vswitch+tls")).memory("16M").network(&[(Protocol::Tcp, PORT)]);
+        let setup = Vm::of(&Image::release("vswitch+tls")).memory("8M").network(&[(Protocol::Tcp, PORT)]);
         Wire::new().join(setup).data(&self.folder.join("data")).words(words)
     }
 

@@ -82,30 +82,28 @@ impl Command for ShowControllers {
 
     fn next(&self, _: &str, position: u64, line: &mut Line) -> Option<u64> {
         let mut plane = self.0.try_borrow_mut().ok()?;
-        plane.command(|control, _| {
-            let (report, known) = control.report(position as usize)?;
-            write!(line, "{}\t", report.controller);
-            line.push(match (report.id, known) {
-                (None, _) => "away",
-                (_, Some((_, 1..))) => "there",
-                _ => "greets",
-            });
-            match known {
-                Some((role, version @ 1..)) => {
-                    line.push(if version == V1_0 { "\t1.0\t" } else { "\t1.3\t" });
-                    line.push(match role {
-                        Role::Equal => "equal\t",
-                        Role::Master => "master\t",
-                        Role::Slave => "slave\t",
-                    });
-                }
-                _ => line.push("\t\t\t"),
+        let (report, known) = plane.control()?.report(position as usize)?;
+        write!(line, "{}\t", report.controller);
+        line.push(match (report.id, known) {
+            (None, _) => "away",
+            (_, Some((_, 1..))) => "there",
+            _ => "greets",
+        });
+        match known {
+            Some((role, version @ 1..)) => {
+                line.push(if version == V1_0 { "\t1.0\t" } else { "\t1.3\t" });
+                line.push(match role {
+                    Role::Equal => "equal\t",
+                    Role::Master => "master\t",
+                    Role::Slave => "slave\t",
+                });
             }
-            if let Some(end) = report.last {
-                write!(line, "{end}");
-            }
-            Some(position + 1)
-        })?
+            _ => line.push("\t\t\t"),
+        }
+        if let Some(end) = report.last {
+            write!(line, "{end}");
+        }
+        Some(position + 1)
     }
 }
 

@@ -93,5 +93,7 @@ pub(super) async fn call(company: Company, controller: Controller) {
 /// A controller cannot be reached.
 fn missed(plane: &SharedPlane, controller: Controller, end: End) {
     log::debug!("controller {controller}: {end}");
-    plane.borrow_mut().command(|control, _| control.reports.end(controller, None, end));
+    if let Some(control) = plane.borrow_mut().control() {
+        control.reports.end(controller, None, end);
+    }
 }

@@ -113,6 +113,11 @@ impl Plane {
         }
     }
 
+    /// What there is for controllers, to be asked or told what sends no frames and makes nothing due. `None` where there are none.
+    pub(super) fn control(&mut self) -> Option<&mut Control> {
+        self.control.as_mut()
+    }
+
     /// Lets `visit` do something for a controller, which may send frames. `None` where there are no controllers.
     pub(super) fn command<R>(
         &mut self,

@@ -5,8 +5,6 @@
 //! still gets the answers to what was asked before. Invariant: no controller keeps frames from being forwarded: what one turn of its
 //! task does is bounded.
 
-use super::control::Control;
-use super::outputs::Outputs;
 use super::plane::SharedPlane;
 use super::stream::{Stream, Trouble};
 use crate::openflow::{ConnectionId, Over};
@@ -51,12 +49,11 @@ pub(super) struct Talk {
 impl Talk {
     /// A connection with a controller that is called, or calls. `None` if there are too many.
     pub(super) fn begin(plane: &SharedPlane, controller: Controller, is_chief: bool) -> Option<Self> {
-        let connected = plane.borrow_mut().command(|control, _| {
-            let (id, event) = control.connect(is_chief)?;
-            control.reports.begin(controller, is_chief, id);
-            Some((id, event))
-        });
-        let (id, event) = connected??;
+        let mut borrowed = plane.borrow_mut();
+        let control = borrowed.control()?;
+        let (id, event) = control.connect(is_chief)?;
+        control.reports.begin(controller, is_chief, id);
+        drop(borrowed);
         let (plane, has_agreed, is_led, is_hushed) = (plane.clone(), false, false, false);
         Some(Self { plane, id, event, controller, is_chief, has_agreed, is_led, is_hushed })
     }
@@ -64,9 +61,9 @@ impl Talk {
     /// It is over, and the log and whoever asks are told why.
     pub(super) fn end(self, end: End) {
         let (id, controller) = (self.id, self.controller);
-        let end_it =
-            |control: &mut Control, _: &mut Outputs<'_>| control.reports.end(controller, Some(id), end);
-        let is_news = self.plane.borrow_mut().command(end_it) == Some(true);
+        let mut plane = self.plane.borrow_mut();
+        let is_news = plane.control().is_none_or(|control| control.reports.end(controller, Some(id), end));
+        drop(plane);
         match end {
             End::Closed => log::info!("controller {controller} is gone"),
             _ if is_news => log::warn!("controller {controller}: {end}"),
@@ -79,7 +76,9 @@ impl Talk {
 impl Drop for Talk {
     fn drop(&mut self) {
         let (id, is_chief, is_led) = (self.id, self.is_chief, self.is_led);
-        self.plane.borrow_mut().command(|control, _| control.disconnect(id, is_chief, is_led));
+        if let Some(control) = self.plane.borrow_mut().control() {
+            control.disconnect(id, is_chief, is_led);
+        }
     }
 }
 
@@ -255,7 +254,9 @@ fn read(
         Poll::Ready(Ok(0)) => {
             // What was asked is answered, but nothing else is told.
             talk.is_hushed = true;
-            talk.plane.borrow_mut().command(|control, _| control.hush(talk.id));
+            if let Some(control) = talk.plane.borrow_mut().control() {
+                control.hush(talk.id);
+            }
             heard.timer.reset(now + SILENCE);
         }
         Poll::Ready(Ok(count)) => {
@@ -297,17 +298,12 @@ fn take(
 
 /// A controller that is called is there as soon as it has said which version it speaks. True if it has.
 fn greet(talk: &mut Talk) -> bool {
-    let (id, is_chief) = (talk.id, talk.is_chief);
-    let has_agreed = talk.plane.borrow_mut().command(|control: &mut Control, _| {
-        let has_agreed = control.has_agreed(id);
-        if has_agreed && is_chief {
+    if let Some(control) = talk.plane.borrow_mut().control()
+        && control.has_agreed(talk.id)
+    {
+        (talk.has_agreed, talk.is_led) = (true, talk.is_chief);
+        if talk.is_chief {
             control.follow();
-        }
-        has_agreed
-    });
-    if has_agreed == Some(true) {
-        (talk.has_agreed, talk.is_led) = (true, is_chief);
-        if is_chief {
             log::info!("controller {} is there", talk.controller);
         }
     }
@@ -327,7 +323,9 @@ fn rest(talk: &Talk, heard: &mut Heard, context: &mut Context<'_>) -> Result<(),
         if heard.is_asked || !talk.has_agreed || talk.is_hushed {
             return Err(End::Silent);
         }
-        talk.plane.borrow_mut().command(|control, _| control.probe(talk.id));
+        if let Some(control) = talk.plane.borrow_mut().control() {
+            control.probe(talk.id);
+        }
         heard.is_asked = true;
         heard.timer.reset(heard.time.recent() + SILENCE);
         context.waker().wake_by_ref();
@@ -338,8 +336,7 @@ fn rest(talk: &Talk, heard: &mut Heard, context: &mut Context<'_>) -> Result<(),
 impl Talk {
     /// Whether there is anything to be sent.
     fn has_output(&self) -> bool {
-        let has_output = self.plane.borrow_mut().command(|control, _| !control.output(self.id).is_empty());
-        has_output == Some(true)
+        self.plane.borrow_mut().control().is_some_and(|control| !control.output(self.id).is_empty())
     }
 }
 
