@@ -66,9 +66,78 @@ impl Reports {
         before != Some(end)
     }
 
+    /// A connection is gone, whether anything was said of its end or not.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        self.all.retain(|report| report.is_called || report.id != Some(id));
+        self.all.iter_mut().filter(|report| report.id == Some(id)).for_each(|report| report.id = None);
+    }
+
     /// The report at a position, if there is one.
     pub(super) fn get(&self, position: usize) -> Option<&Report> {
         let behind = position.checked_sub(self.all.len());
         behind.map_or(self.all.get(position), |behind| self.gone.as_ref().filter(|_| behind == 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openflow::{Description, MOST_CONNECTIONS, Switch};
+    use crate::pipeline::Datapath;
+    use crate::settings::Transport;
+    use core::net::SocketAddr;
+    use std::vec::Vec;
+
+    fn controller(number: u8) -> Controller {
+        Controller { transport: Transport::Tcp, address: SocketAddr::from(([192, 0, 2, number], 6653)) }
+    }
+
+    fn ids(count: usize) -> Vec<ConnectionId> {
+        let mut switch = Switch::new(Datapath::new(1, 16).expect("memory"), 1, Description::default());
+        (0..count).map(|_| switch.connect().expect("there is room")).collect()
+    }
+
+    fn all(reports: &Reports) -> Vec<(Controller, bool, Option<End>)> {
+        let reports = (0..).map_while(|position| reports.get(position));
+        reports.map(|report| (report.controller, report.id.is_some(), report.last)).collect()
+    }
+
+    #[test]
+    fn who_is_called_is_there_or_not_and_the_last_end_stays() {
+        let id = ids(1)[0];
+        let mut reports = Reports::try_new(&[controller(1), controller(2)], 8).expect("memory");
+        assert!(reports.end(controller(2), None, End::Unanswered), "that is news");
+        assert!(!reports.end(controller(2), None, End::Unanswered));
+        reports.begin(controller(2), true, id);
+        let away = (controller(1), false, None);
+        assert_eq!(all(&reports), [away, (controller(2), true, Some(End::Unanswered))]);
+        assert!(reports.end(controller(2), Some(id), End::Silent));
+        assert_eq!(all(&reports), [away, (controller(2), false, Some(End::Silent))]);
+    }
+
+    #[test]
+    fn of_those_who_call_one_stays_that_is_gone() {
+        let ids = ids(3);
+        let mut reports = Reports::try_new(&[controller(1)], 8).expect("memory");
+        for (number, id) in (2..).zip(&ids) {
+            reports.begin(controller(number), false, *id);
+        }
+        assert!(reports.end(controller(3), Some(ids[1]), End::Over));
+        reports.end(controller(2), Some(ids[0]), End::Closed);
+        let here = [(controller(1), false, None), (controller(4), true, None)];
+        assert_eq!(all(&reports), [&here[..], &[(controller(2), false, Some(End::Closed))]].concat());
+    }
+
+    #[test]
+    fn connections_of_which_nothing_was_heard_leave_nothing_behind() {
+        let id = ids(1)[0];
+        let mut reports = Reports::try_new(&[controller(1)], MOST_CONNECTIONS).expect("memory");
+        for _ in 0..100 {
+            reports.begin(controller(2), false, id);
+            reports.forget(id);
+            reports.begin(controller(1), true, id);
+            reports.forget(id);
+        }
+        assert_eq!(all(&reports), [(controller(1), false, None)]);
     }
 }

@@ -77,6 +77,7 @@ impl Drop for Talk {
     fn drop(&mut self) {
         let (id, is_chief, is_led) = (self.id, self.is_chief, self.is_led);
         if let Some(control) = self.plane.borrow_mut().control() {
+            control.reports.forget(id);
             control.disconnect(id, is_chief, is_led);
         }
     }
