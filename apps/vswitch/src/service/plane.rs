@@ -123,18 +123,25 @@ impl Plane {
         &mut self,
         visit: impl FnOnce(&mut Control, &mut Outputs<'_>) -> R,
     ) -> Option<R> {
+        let (mut visit, mut result) = (Some(visit), None);
+        self.let_command(&mut |control, outputs| result = visit.take().map(|visit| visit(control, outputs)));
+        result
+    }
+
+    // Apart from it, so that what is done before and after exists once.
+    #[inline(never)]
+    fn let_command(&mut self, visit: &mut dyn FnMut(&mut Control, &mut Outputs<'_>)) {
         let shared = self.switch.clone();
         let switch = &mut *shared.borrow_mut();
-        let control = self.control.as_mut()?;
+        let Some(control) = &mut self.control else { return };
         let before = deadline(switch, Some(control));
-        let result = visit(control, &mut Outputs { cards: &mut self.cards, switch });
+        visit(control, &mut Outputs { cards: &mut self.cards, switch });
         if deadline(switch, Some(control)) < before {
             // The first entry, or the first address: the task may sleep beyond that.
             self.news.set();
         }
         self.cards.send_out();
         self.flush();
-        Some(result)
     }
 
     /// Asks all cards to tell of news. True if there is some already.
