@@ -287,12 +287,15 @@ impl Buffer {
         let [flags, kind, .., low, high] = *header;
         // Where buffers are not merged, the device may say that there is none or one (virtio 1.2, 5.1.6.4).
         let is_one = u16::from_le_bytes([low, high]) <= 1;
-        u16::from_le_bytes([flags, kind]) & TO_DO == 0 && is_one
+        // Whatever else: a device that says it has written more than there is room for is not believed.
+        written <= data.len() && u16::from_le_bytes([flags, kind]) & TO_DO == 0 && is_one
     }
 
     /// Takes off the header of a frame that [is plain](Self::is_plain), and what was not written.
     #[inline]
     pub(crate) fn unwrap(&mut self, written: u32) {
+        // The invariant of all access to the bytes depends on it.
+        debug_assert!(self.is_plain(written));
         self.start += NET_HEADER as u16;
         self.length = (written as u16).wrapping_sub(NET_HEADER as u16);
     }

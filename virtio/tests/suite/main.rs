@@ -1,6 +1,8 @@
 //! Queues and buffers through the public API, against rust-vmm's `virtio-queue` as the device.
 
 #[cfg(test)]
+mod batch;
+#[cfg(test)]
 mod chain;
 #[cfg(test)]
 mod common;
