@@ -62,7 +62,7 @@ impl Segments {
         let room = longest.min(Buffer::CAPACITY).saturating_sub(headers);
         let size = usize::from(segment.size.get()).min(room);
         let data = total.checked_sub(headers)?;
-        if size == 0 || data.div_ceil(size) > MOST {
+        if size == 0 || data == 0 || data.div_ceil(size) > MOST {
             return None;
         }
         let (kind, field) = (segment.kind, offset);

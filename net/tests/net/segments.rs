@@ -198,6 +198,7 @@ fn a_packet_that_contradicts_itself_is_not_cut() {
     let whole = Offload { segment: None, ..offload };
     assert!(Segments::new(Frame { buffer: chain(&pool, &PLAIN.bytes()), offload: whole }, 1522).is_none());
     assert!(Segments::new(PLAIN.frame(&pool), PLAIN.headers()).is_none(), "no room for data");
+    assert!(Segments::new(Wanted { data: 0, ..PLAIN }.frame(&pool), 1522).is_none(), "no data");
     assert_eq!(pool.available(), 64);
 }
 
