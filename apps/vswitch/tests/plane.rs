@@ -402,6 +402,11 @@ fn long_frame() -> Vec<u8> {
 impl Bench {
     /// Lets a card receive a long packet, in several buffers; where its first bytes are.
     fn receive_long(&self, port: usize) -> *const u8 {
+        self.receive_cut(port, SIZE)
+    }
+
+    /// The same, to be cut into segments of so much data.
+    fn receive_cut(&self, port: usize, size: u16) -> *const u8 {
         let frame = long_frame();
         let mut parts = frame.chunks(Buffer::CAPACITY).map(|part| {
             let mut buffer = self.pool.allocate().expect("there are enough");
@@ -411,7 +416,7 @@ impl Bench {
         let mut first = parts.next().expect("there is one");
         parts.for_each(|part| assert!(first.append(part).is_ok()));
         let place = first.as_ptr();
-        let size = SIZE.try_into().expect("it is not zero");
+        let size = size.try_into().expect("it is not zero");
         let segment = Segment { kind: SegmentKind::Ipv4, size, headers: HEADERS as u16 };
         let checksum = Checksum::Partial { start: 34, offset: 16 };
         let offload = Offload { checksum, segment: Some(segment) };
@@ -491,4 +496,24 @@ fn segments_for_which_there_is_no_room_are_counted() {
     let all = DATA.div_ceil(SIZE.into()) as u64;
     assert_eq!((bench.sent(1).len() as u64, bench.count(1, "out_no_room")), (10, all - 10));
     assert_eq!(bench.pool.available(), 1024);
+}
+
+#[test]
+fn packets_in_very_many_segments_do_not_keep_other_ports_waiting() {
+    let mut bench = Bench::new(3, &[]);
+    bench.introduce();
+    bench.cards[1].0.borrow_mut().room = 0;
+    for _ in 0..20 {
+        bench.receive_cut(0, 30);
+    }
+    bench.receive(1, &frame(2, 1));
+    assert!(bench.turn(), "there is more");
+    assert_eq!(bench.sent(2).len(), 1);
+    // Two packets of 2000 segments are more than enough for a turn.
+    assert_eq!(bench.count(1, "out_no_room"), 4000);
+    let mut turns = 1;
+    while bench.turn() {
+        turns += 1;
+    }
+    assert_eq!((turns, bench.count(1, "out_no_room")), (10, 40_000));
 }

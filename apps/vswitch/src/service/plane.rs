@@ -26,6 +26,8 @@ use unik_sched::time::Instant;
 
 /// Frames taken from one card before the next one's turn.
 const BUDGET: usize = 64;
+/// Segments of a packet that are as much work as another frame, if it is to be cut.
+const SEGMENTS: usize = 32;
 
 /// The plane, which controllers program between two of its turns.
 pub type SharedPlane = Rc<RefCell<Plane>>;
@@ -203,10 +205,13 @@ fn pass(cards: &mut Cards, batch: &mut Box<Batch>, ingress: usize, ways: &mut dy
         }
         // What is left to do about a frame makes it one of its own.
         let Some(frame) = card.nic.receive() else { return false };
-        ways.receive(1, frame.buffer.total_len());
+        let length = frame.buffer.total_len();
+        // Whoever sends it says how short its segments are.
+        let segments = frame.offload.segment.map_or(0, |segment| length / usize::from(segment.size.get()));
+        ways.receive(1, length);
         ways.look(&frame.buffer);
         ways.carry(cards, frame);
-        left -= 1;
+        left = left.saturating_sub(1 + segments / SEGMENTS);
     }
     true
 }
