@@ -313,7 +313,7 @@ impl Switch {
         route.ports = match found {
             Some(egress) if egress == ingress => return refuse(route, &counters.drop_local),
             Some(egress) => reached & 1 << (egress & 7),
-            None => match flood(port, vlan, destination, self.now) {
+            None => match flood(port, vlan, destination, length, self.now) {
                 true => reached,
                 false => return route,
             },
@@ -596,7 +596,7 @@ fn place(head: u128) -> usize {
 
 /// Whether a frame without a port of its own may go to many.
 #[inline(never)]
-fn flood(port: &mut Port, vlan: &mut Vlan, destination: Mac, now: Instant) -> bool {
+fn flood(port: &mut Port, vlan: &mut Vlan, destination: Mac, length: usize, now: Instant) -> bool {
     let counters = &*port.counters;
     let (kind, reason) = if destination == Mac::BROADCAST {
         (Flood::Broadcast, &counters.drop_broadcast)
@@ -605,7 +605,7 @@ fn flood(port: &mut Port, vlan: &mut Vlan, destination: Mac, now: Instant) -> bo
     } else {
         (Flood::Unknown, &counters.drop_unknown)
     };
-    let may = port.storm.get_mut(kind as usize).is_none_or(|allowance| allowance.take(now));
+    let may = port.storm.get_mut(kind as usize).is_none_or(|allowance| allowance.take(length, now));
     if may {
         vlan.flooded += 1;
         counters.flooded.increment();

@@ -244,6 +244,18 @@ fn a_storm_is_held_down_and_known_addresses_are_not() {
 }
 
 #[test]
+fn a_long_packet_takes_as_much_of_an_allowance_as_the_frames_that_it_becomes() {
+    let mut switch = switch(3, &[("port1.broadcast", "1000")]);
+    let mut passed = 0;
+    for millis in 1..=1000 {
+        switch.begin(Instant::from_millis(millis));
+        passed += usize::from(switch.forward(0, &frame(ALL, host(1)), 65_000).ports != 0);
+    }
+    assert!((30..=36).contains(&passed), "{passed}");
+    assert_eq!(count(&switch, 0, "drop_broadcast") as usize, 1000 - passed);
+}
+
+#[test]
 fn the_port_that_mirrors_does_nothing_else() {
     let mut switch =
         switch(3, &[("switch.mirror", "3"), ("port1.mirrored", "in"), ("port2.mirrored", "out")]);
