@@ -26,6 +26,9 @@ struct Line {
     is_full: bool,
     /// Frames are received one by one.
     is_single: bool,
+    /// What takes time each time that the card is asked to tell of news, and how often it was.
+    slow: Option<Rc<VirtualClock>>,
+    armed: usize,
 }
 
 #[derive(Clone)]
@@ -65,6 +68,12 @@ impl Nic for Card {
     fn flush(&mut self) {}
 
     fn arm(&mut self) -> bool {
+        let mut line = self.0.borrow_mut();
+        line.armed += 1;
+        assert!(line.armed < 100, "the task goes round without end");
+        if let Some(clock) = line.slow.take() {
+            clock.advance(Duration::from_secs(2));
+        }
         false
     }
 
@@ -233,6 +242,23 @@ fn an_entry_that_comes_while_the_plane_sleeps_is_looked_after_in_time() {
         assert!(run.as_mut().poll(&mut context).is_pending());
     }
     assert!(time.next_deadline().is_some_and(|due| due <= NOW + Duration::from_secs(1)));
+}
+
+#[test]
+fn what_comes_due_while_the_plane_works_is_done_once() {
+    let bench = Bench::new(0);
+    let clock = VirtualClock::new();
+    let time = Time::new(clock.clone());
+    let mut run = pin!(Plane::run(&bench.plane, &time));
+    let mut context = Context::from_waker(Waker::noop());
+    // An address to look after; that it is time to do so is seen only when the plane is about to sleep.
+    bench.receive(0, bench.buffer(&frame(1, 0)).into());
+    let id = bench.connect(false).expect("there is room");
+    bench.say(id, &[&HELLO[..], &entry(ports::NORMAL)].concat());
+    bench.receive(0, bench.buffer(&frame(1, 0)).into());
+    bench.cards[0].0.borrow_mut().slow = Some(clock);
+    assert!(run.as_mut().poll(&mut context).is_pending());
+    assert!(time.next_deadline().is_some_and(|due| due > time.now()));
 }
 
 #[test]
