@@ -88,17 +88,6 @@ unik_sched::counters! {
     }
 }
 
-/// What is wanted of a device.
-struct Wanted<'a> {
-    /// Entries of each queue.
-    queue: u16,
-    /// Buffers that are posted to be received into, at most, unless large ones are.
-    posted: usize,
-    /// Packets longer than the MTU, and what gives large buffers for them.
-    is_long: bool,
-    large: Option<&'a dyn Fn() -> Option<Pool>>,
-}
-
 /// A virtio-net device as a [`Nic`].
 pub struct VirtioNet<H: Hal + 'static, T: Transport> {
     device: Device<H, T>,
@@ -156,21 +145,14 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
     ///
     /// # Errors
     /// As [`VirtioNet::try_new`].
+    #[inline(never)]
     pub fn try_receiving(
         transport: T,
         pool: Pool,
         large: &dyn Fn() -> Option<Pool>,
         event: Event,
     ) -> Result<Self, Error> {
-        let posted = pool.capacity() / 2;
-        // What a stack does not know it is not given.
-        let large = SEGMENTATION.then_some(large);
-        Self::try_with(
-            transport,
-            pool,
-            Wanted { queue: QUEUE_SIZE, posted, is_long: SEGMENTATION, large },
-            event,
-        )
+        Self::try_with(transport, pool, None, Some(large), event)
     }
 
     /// As [`VirtioNet::try_new`], for a card whose frames leave by others, with which it shares `pool`: at most so many of its
@@ -179,16 +161,25 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
     /// # Errors
     /// As [`VirtioNet::try_new`].
     pub fn try_port(transport: T, pool: Pool, posted: usize, event: Event) -> Result<Self, Error> {
-        let wanted = Wanted { queue: PORT_QUEUE_SIZE, posted, is_long: LONG_FRAMES, large: None };
-        Self::try_with(transport, pool, wanted, event)
+        Self::try_with(transport, pool, Some(posted), None, event)
     }
 
-    #[inline(never)]
-    fn try_with(transport: T, pool: Pool, wanted: Wanted<'_>, event: Event) -> Result<Self, Error> {
+    /// As both, for a port where it is said how many buffers are `posted`.
+    fn try_with(
+        transport: T,
+        pool: Pool,
+        posted: Option<usize>,
+        large: Option<&dyn Fn() -> Option<Pool>>,
+        event: Event,
+    ) -> Result<Self, Error> {
+        // What a stack does not know it is not given.
+        let (queue, is_long) =
+            if posted.is_some() { (PORT_QUEUE_SIZE, LONG_FRAMES) } else { (QUEUE_SIZE, SEGMENTATION) };
+        let posted = posted.unwrap_or(pool.capacity() / 2);
         // While the packet that fills them is being read, a second one can be received.
-        let mergeable = wanted.is_long && wanted.posted > MERGED_BUFFERS;
+        let mergeable = is_long && posted > MERGED_BUFFERS;
         let choose = |offered| features::choose(offered, mergeable);
-        let device = Device::try_choosing(transport, &choose, &[wanted.queue, wanted.queue])?;
+        let device = Device::try_choosing(transport, &choose, &[queue, queue])?;
         let has = |feature| device.features() & feature != 0;
         let address = if has(features::MAC) {
             device.read_config(0)?
@@ -207,8 +198,8 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         let is_long = has(features::VERSION_1) || offloads.merge;
         let header = if is_long { header::LENGTH } else { header::LEGACY_LENGTH };
         let entries = if device.any_layout() { 1 } else { 2 };
-        let large = wanted.large.filter(|_| SEGMENTATION && offloads.merge).and_then(|large| large());
-        let posted = large.as_ref().map_or(wanted.posted, |large| large.capacity() / 2);
+        let large = large.filter(|_| SEGMENTATION && offloads.merge).and_then(|large| large());
+        let posted = large.as_ref().map_or(posted, |large| large.capacity() / 2);
         let receive = large.unwrap_or(pool.clone());
         let wanted = (device.queue_size(RECEIVE) / entries).min(posted).max(1);
         // What is left holds the longest frame.

@@ -264,11 +264,7 @@ pub(crate) fn open_nic(backend: &Backend) -> Result<Box<dyn Nic>, String> {
     )?;
     let free = heap_free().unwrap_or_default();
     let buffers = (free / NIC_SHARE / Buffer::CAPACITY).clamp(NIC_BUFFERS_LEAST, NIC_BUFFERS);
-    let pool = nic_pool(buffers)?;
-    let (transport, event) = open_device(backend, device)?;
-    Ok(Box::new(with_large(
-        VirtioNet::try_receiving(transport, pool, &receive_pool, event).map_err(unusable_nic)?,
-    )))
+    Ok(Box::new(start_nic(backend, device, nic_pool(buffers)?, None)?))
 }
 
 /// Opens the network devices that are left, at most `limit`, with one pool for all.
@@ -287,10 +283,7 @@ pub(crate) fn open_nics(backend: &Backend, limit: usize) -> Result<Vec<Box<dyn B
     while nics.len() < count
         && let Some(device) = backend.take_device(DeviceType::Network)
     {
-        let (transport, event) = open_device(backend, device)?;
-        let nic =
-            VirtioNet::<KernelHal, MachineTransport>::try_port(transport, pool.clone(), buffers / 2, event);
-        nics.push(Box::new(nic.map_err(unusable_nic)?));
+        nics.push(Box::new(start_nic(backend, device, pool.clone(), Some(buffers / 2))?));
     }
     Ok(nics)
 }
@@ -300,19 +293,23 @@ fn nic_pool(buffers: usize) -> Result<Pool, String> {
     Pool::try_new::<KernelHal>(buffers).map_err(|error| format!("no memory for the network device: {error}"))
 }
 
-/// Opens a network device, whose interrupt sets the event.
+/// Starts a network device: a port where it is said how many buffers are `posted`.
 #[inline(never)]
-fn open_device(backend: &Backend, device: bus::Device) -> Result<(MachineTransport, Event), String> {
+fn start_nic(
+    backend: &Backend,
+    device: bus::Device,
+    pool: Pool,
+    posted: Option<usize>,
+) -> Result<VirtioNet<KernelHal, MachineTransport>, String> {
     let opened = device.open().map_err(|error| format!("the network device cannot be used: {error}"))?;
     let event = Event::new();
     backend.connect(opened.line, &event);
-    Ok((opened.transport, event))
-}
-
-#[cold]
-#[inline(never)]
-fn unusable_nic(error: unik_net::Error) -> String {
-    format!("the network device cannot be used: {error}")
+    let nic = match posted {
+        Some(posted) => VirtioNet::try_port(opened.transport, pool, posted, event),
+        None => VirtioNet::try_receiving(opened.transport, pool, &receive_pool, event),
+    };
+    let nic = nic.map_err(|error| format!("the network device cannot be used: {error}"))?;
+    Ok(if posted.is_none() { with_large(nic) } else { nic })
 }
 
 /// Gives a network device buffers for TCP packets that it cuts, if it does and there is memory.
