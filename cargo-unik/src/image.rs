@@ -311,7 +311,8 @@ fn flags(profile: Profile) -> Result<String> {
     Ok(format!("target.x86_64-unik.rustflags = {}", Value::from(flags)))
 }
 
-/// How LLVM makes the image that ships: each takes bytes off, and none adds instructions where packets flow, which was measured.
+/// How LLVM makes the image that ships: each takes bytes off. Without the last two a switched frame takes 549 to 551 instructions, with
+/// them 552 or 553, and a DNS query 4,920 and 4,903.
 const SMALL: [&str; 4] = [
     "-inline-threshold=25",
     // Jumps go by comparison: an entry of a table takes eight bytes.
