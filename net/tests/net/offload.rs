@@ -338,7 +338,7 @@ fn a_card_that_keeps_long_packets_leaves_the_others_something_to_receive_into() 
         let pool = Pool::try_new::<HostHal>(cards * Card::BUFFERS).unwrap();
         let open = || {
             let model = DeviceModel::new(offering(ALL));
-            let card = Card::try_receiving(model.transport(), pool.clone(), Some(&|| None), Event::new());
+            let card = Card::try_receiving(model.transport(), pool.clone(), &|| None, Event::new());
             (model, card.unwrap())
         };
         let mut all: Vec<(DeviceModel, Card)> = (0..cards).map(|_| open()).collect();
