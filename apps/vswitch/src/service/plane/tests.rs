@@ -434,3 +434,40 @@ fn frames_in_batches_are_counted_for_entry_and_ports_as_one_by_one() {
         assert_eq!(told[16 + 32..16 + 40], 1080_u64.to_be_bytes());
     }
 }
+
+/// A PORT_MOD (OpenFlow 1.3.5, 7.3.4.3) that gives the second port this configuration.
+fn configure(config: u32) -> Vec<u8> {
+    let mut message = vec![4, 16, 0, 40, 0, 0, 0, 8, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0];
+    message.extend([config, 0x65, 0].iter().flat_map(|word| word.to_be_bytes()));
+    message.extend([0; 4]);
+    message
+}
+
+#[test]
+fn ports_that_take_or_send_nothing_do_so_in_batches_too() {
+    let outcome = |config, is_single| {
+        let bench = Bench::new(0);
+        bench.cards.iter().for_each(|card| card.0.borrow_mut().is_single = is_single);
+        let id = bench.connect(false).expect("room for one");
+        bench.say(id, &[&HELLO[..], &entry(2), &configure(config)].concat());
+        for number in 0..20 {
+            for ingress in 0..3 {
+                let datagram = frame(1, ingress as u8 + u8::from(number % 4 == 3));
+                bench.cards[ingress].0.borrow_mut().received.push_back(bench.buffer(&datagram).into());
+            }
+            if number % 7 == 6 {
+                while bench.plane.borrow_mut().turn(NOW) {}
+            }
+        }
+        while bench.plane.borrow_mut().turn(NOW) {}
+        let sent = bench.sent();
+        bench.hear(id);
+        bench.say(id, &[statistics(1), statistics(4)].concat());
+        (sent, bench.hear(id))
+    };
+    for (config, expected) in [(0, 40), (ports::PORT_DOWN, 0), (ports::NO_RECV, 40), (ports::NO_FWD, 0)] {
+        let (sent, told) = outcome(config, false);
+        assert_eq!(sent[1].len(), expected, "{config}");
+        assert!((sent, told) == outcome(config, true), "{config}");
+    }
+}
