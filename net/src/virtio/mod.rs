@@ -373,6 +373,15 @@ impl<H: Hal + 'static, T: Transport> VirtioNet<H, T> {
         }
     }
 
+    /// Takes back what was sent. True if there was something.
+    #[cold]
+    #[inline(never)]
+    fn has_freed(&mut self) -> bool {
+        let before = self.pool.available();
+        self.reclaim();
+        self.pool.available() > before
+    }
+
     /// Gives the device up.
     #[cold]
     #[inline(never)]
@@ -491,11 +500,16 @@ impl<H: Hal + 'static, T: Transport> Nic for VirtioNet<H, T> {
             return false;
         }
         self.armed = true;
-        self.watches_sent |= self.starved;
+        // A device waits for as many buffers as the longest frame takes. Those that lack, here or at another card of the pool, may be
+        // among the sent ones.
+        let lacks = LONG_FRAMES && self.offloads.merge && self.pool.available() < MERGED_BUFFERS;
+        let freed = lacks && self.has_freed();
+        let watches_sent = self.starved || lacks;
+        self.watches_sent |= watches_sent;
         let received = self.device.unmask(RECEIVE);
-        let sent = self.starved && self.device.unmask(TRANSMIT);
+        let sent = watches_sent && self.device.unmask(TRANSMIT);
         let has_changed = self.device.take_unexplained() && self.reconfigure();
-        received || sent || has_changed
+        freed || received || sent || has_changed
     }
 
     fn disarm(&mut self) {

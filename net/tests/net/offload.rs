@@ -271,6 +271,38 @@ fn long_packets_are_merged_for_ever_and_no_buffer_is_lost() {
 }
 
 #[test]
+fn a_port_hears_of_it_when_what_another_one_has_sent_is_free_again() {
+    let models = [DeviceModel::new(offering(ALL)), DeviceModel::new(offering(ALL))];
+    let pool = Pool::try_new::<HostHal>(320).unwrap();
+    let port =
+        |model: &DeviceModel| Card::try_port(model.transport(), pool.clone(), 128, Event::new()).unwrap();
+    let [mut near, mut far] = models.each_ref().map(port);
+    let frame = long_frame(65_000);
+    let pass = |near: &mut Card, far: &mut Card| {
+        arrive_merged(&models[0], Header::long(), &frame);
+        assert!(far.transmit(near.receive().expect("a frame has come")).is_ok());
+        near.flush();
+        far.flush();
+    };
+    // The other device sends nothing yet, until the next long packet finds no room.
+    for _ in 0..5 {
+        pass(&mut near, &mut far);
+    }
+    assert_eq!(pool.available(), 0);
+    assert!(!near.arm() && !far.arm());
+    near.disarm();
+    far.disarm();
+    for _ in 0..5 {
+        assert_eq!(sent(&models[1]).expect("a frame was sent").1, frame);
+    }
+    assert!(far.arm(), "what it has sent is free");
+    near.flush();
+    for _ in 0..3 {
+        pass(&mut near, &mut far);
+    }
+}
+
+#[test]
 fn a_long_packet_comes_in_one_piece_where_buffers_are_large() {
     let model = DeviceModel::new(offering(ALL));
     let (pool, large) =
