@@ -246,8 +246,7 @@ impl<H: Hal + 'static, T: Transport> Device<H, T> {
     }
 
     /// Hands the data of a buffer, and of those that follow it, to the device to be read. Where the device takes tables
-    /// of descriptors and the buffer's pool has more than an eighth of its buffers left, to one of which that is written, it
-    /// takes one descriptor of the queue.
+    /// of descriptors and the buffer's pool has one more to write it into, that takes one descriptor of the queue.
     ///
     /// The device must take [any layout](Device::any_layout).
     ///

@@ -365,42 +365,6 @@ fn a_long_packet_that_never_fits_into_the_queue_is_dropped_and_one_that_does_not
 }
 
 #[test]
-fn a_card_that_keeps_long_packets_leaves_the_others_something_to_receive_into() {
-    for cards in 2..=8 {
-        let pool = Pool::try_new::<HostHal>(cards * Card::BUFFERS).unwrap();
-        let open = || {
-            let model = DeviceModel::new(offering(ALL));
-            let card = Card::try_receiving(model.transport(), pool.clone(), &|| None, Event::new());
-            (model, card.unwrap())
-        };
-        let mut all: Vec<(DeviceModel, Card)> = (0..cards).map(|_| open()).collect();
-        let (_stuck, mut keeps) = all.pop().unwrap();
-        let (model, card) = &mut all[0];
-        // Long packets, then short ones, as many as it takes: nothing is sent.
-        let mut refused = 0;
-        for length in [60_000; 200].into_iter().chain([1000; 400]) {
-            let is_long = length > 1448;
-            if is_long {
-                arrive_merged(model, Header::long(), &long_frame(length));
-            } else {
-                arrive_merged(model, Header::whole(), &long_frame(length));
-            }
-            let received = card.receive().expect("a frame has come");
-            refused += u64::from(keeps.transmit(received).is_err());
-            keeps.flush();
-            card.flush();
-        }
-        assert!(refused > 100, "{cards}");
-        // There is room for all others, even the longest.
-        let longest = long_frame(if cards > 2 { 65_226 } else { 40_000 });
-        for (model, card) in &mut all {
-            arrive_merged(model, Header::long(), &longest);
-            assert_eq!(card.receive().map(|frame| frame.buffer.total_len()), Some(longest.len()));
-        }
-    }
-}
-
-#[test]
 fn a_device_that_lies_about_a_frame_loses_it_and_nothing_panics() {
     let long = Header::long();
     let lies = [

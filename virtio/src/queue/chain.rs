@@ -2,8 +2,7 @@
 //!
 //! Where the device takes tables of descriptors (virtio 1.2, 2.7.5.3), a frame takes one descriptor of the queue however
 //! many buffers it has. The table is written into one more buffer of the frame's pool, which then follows the frame, so
-//! that both come back together. Without buffers to spare, each part has a descriptor of the queue: a device that sends
-//! nothing then keeps no more buffers than its queue has entries, and others that share the pool have theirs.
+//! that both come back together; without a buffer to spare, each part has a descriptor of the queue.
 
 use super::{Direction, Queue};
 use crate::rings::{Descriptor, INDIRECT, NEXT};
@@ -11,8 +10,6 @@ use crate::{Buffer, Error, Rejected};
 
 /// Bytes of a descriptor in a table.
 const ENTRY: usize = size_of::<u128>();
-/// One buffer of a pool in so many is not to spare.
-const RESERVE: usize = 8;
 
 impl Queue {
     /// Hands the data of a buffer, and of those that follow it, to the device to be read.
@@ -23,9 +20,7 @@ impl Queue {
         if buffer.parts().any(<[u8]>::is_empty) {
             return Err(Rejected { buffer, reason: Error::BadLength });
         }
-        let pool = buffer.pool();
-        let has_spare = self.indirect && pool.available() > pool.capacity() / RESERVE;
-        let table = if has_spare { pool.allocate() } else { None };
+        let table = if self.indirect { buffer.pool().allocate() } else { None };
         match table.and_then(|table| tabulate(&buffer, table)) {
             Some((table, length)) if self.free > 0 => self.submit_table(buffer, table, length),
             _ => self.submit_parts(buffer),
