@@ -113,7 +113,6 @@ fn a_site_on_a_disk_is_served_from_there() {
         put(&disk, 0, &site, "16M");
         let mut vm = server().machine(machine).drive(read_only(&disk)).boot();
         vm.line("4 files on disk0)");
-        vm.line("ready: httpd");
         serves(vm);
     }
 }
@@ -131,7 +130,6 @@ fn a_site_on_a_disk_says_how_it_is_served() {
     put(&disk, 0, &site, "16M");
     let mut vm = server().drive(read_only(&disk)).boot();
     vm.line("4 files on disk0)");
-    vm.line("ready: httpd");
     let mut stream = vm.connect(80);
     let (head, contents) = get(&mut stream, "/page.css", "Accept-Encoding: br\r\n");
     assert_eq!(
@@ -225,7 +223,6 @@ fn a_sector_that_cannot_be_read_costs_the_file_it_belongs_to() {
         );
         let mut vm = server().qemu(["-drive", &drive, "-device", "virtio-blk-device,drive=faulty"]).boot();
         vm.line("files on disk0)");
-        vm.line("ready: httpd");
         let mut stream = vm.connect(80);
         write!(stream, "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         let mut all = Vec::new();
@@ -254,7 +251,6 @@ fn clients_that_do_not_take_what_they_ask_for_keep_no_page_from_others() {
     put(&disk, 0, &site("slow"), "16M");
     let mut vm = server().drive(read_only(&disk)).memory("8M").boot();
     vm.line("files on disk0)");
-    vm.line("ready: httpd");
     let mut slow: Vec<TcpStream> = (0..40).map(|_| vm.connect(80)).collect();
     for stream in &mut slow {
         write!(stream, "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -277,7 +273,6 @@ fn megabytes_come_from_the_disk_and_from_the_cache() {
     put(&disk, 0, &folder, "80M");
     let mut vm = server().drive(read_only(&disk)).memory("64M").monitor().boot();
     vm.line("files on disk0)");
-    vm.line("ready: httpd");
     let mut stream = vm.connect(80);
     for (target, length) in [("/one.bin", 1_000_000), ("/many.bin", 64_000_000)] {
         for state in ["cold", "again"] {
