@@ -128,7 +128,10 @@ fn a_site_on_a_disk_says_how_it_is_served() {
     fs::write(site.join("httpd.toml"), rules).unwrap();
     let disk = DiskImage::new(16 * MIB);
     put(&disk, 0, &site, "16M");
-    let mut vm = server().drive(read_only(&disk)).boot();
+    // It is slow: what is said there has to be read before anybody is served, and before anything is said to be ready.
+    let path = disk.path().display();
+    let drive = format!("if=none,id=slow,format=raw,readonly=on,file={path},throttling.iops-total=50");
+    let mut vm = server().qemu(["-drive", &drive, "-device", "virtio-blk-device,drive=slow"]).boot();
     vm.line("4 files on disk0)");
     let mut stream = vm.connect(80);
     let (head, contents) = get(&mut stream, "/page.css", "Accept-Encoding: br\r\n");

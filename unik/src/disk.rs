@@ -120,6 +120,8 @@ pub(crate) fn open_with(system: &System, is_cached: bool) -> Result<(&'static st
     system.counters().register(name, disk.counters());
     system.counters().register(name, disk.device_counters());
     system.spawner().spawn(name, driver.run()).map_err(|error| unusable(name, &error))?;
+    let worker = disk.clone();
+    backend::startup(system.backend()).goes_on_while(move || !worker.is_idle());
     let properties = disk.properties();
     let can_write = if properties.is_read_only { " read-only" } else { "" };
     if !properties.is_read_only && !properties.can_flush {

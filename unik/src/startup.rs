@@ -1,4 +1,7 @@
 //! The ready line: when an appliance may be used, and how long that took.
+//!
+//! It may be used when it waits for the first time, for somebody who asks. While a disk works, it waits for that, to read what it is
+//! to serve.
 
 use crate::backend;
 use crate::config::Config;
@@ -14,6 +17,8 @@ pub(crate) struct Startup {
     /// When `main` started, and the words that it may ask for.
     main: Cell<Option<(Instant, Config)>>,
     notes: RefCell<String>,
+    /// Whether something is under way that the start may need, in an image with disks.
+    is_busy: Cell<Option<&'static dyn Fn() -> bool>>,
     over: Cell<bool>,
 }
 
@@ -21,7 +26,7 @@ impl Startup {
     /// A start of the appliance `name`; there is one, so it is never freed.
     pub(crate) fn begin(name: &'static str) -> &'static Self {
         let (main, notes, over) = (Cell::new(None), RefCell::new(String::new()), Cell::new(false));
-        Box::leak(Box::new(Self { name, main, notes, over }))
+        Box::leak(Box::new(Self { name, main, notes, is_busy: Cell::new(None), over }))
     }
 
     /// The name of the appliance.
@@ -37,12 +42,19 @@ impl Startup {
         let _ = fmt::write(&mut *notes, note);
     }
 
+    /// It is not over while this says that something is under way.
+    pub(crate) fn goes_on_while(&self, is_busy: impl Fn() -> bool + 'static) {
+        let others = self.is_busy.get();
+        let all = move || is_busy() || others.is_some_and(|others| others());
+        self.is_busy.set(Some(Box::leak(Box::new(all))));
+    }
+
     /// `main` starts now. Words of `config` that nobody has asked for when it first waits, nobody knows.
     pub(crate) fn start_main(&self, now: Instant, config: Config) {
         self.main.set(Some((now, config)));
     }
 
-    /// Nothing is ready to run, or `main` has returned: if it was started, it is as ready as it gets.
+    /// Nothing is ready to run, or `main` has returned: if it was started, and no disk works, it is as ready as it gets.
     #[inline]
     pub(crate) fn waits(&self, now: &dyn Fn() -> Instant) {
         if !self.over.get() {
@@ -54,6 +66,9 @@ impl Startup {
     #[inline(never)]
     fn wait_first(&self, now: &dyn Fn() -> Instant) {
         let Some((main, config)) = self.main.get() else { return };
+        if self.is_busy.get().is_some_and(|is_busy| is_busy()) {
+            return;
+        }
         self.over.set(true);
         config.report_unclaimed();
         let (ready, main) = (Milliseconds(now()), Milliseconds(main));

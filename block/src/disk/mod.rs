@@ -225,6 +225,11 @@ impl Disk {
         self.transfer(Operation::WriteZeroes, sector, sectors, 0, Data::None)
     }
 
+    /// Whether nothing is under way, and nobody waits for room.
+    pub fn is_idle(&self) -> bool {
+        self.shared.requests.are_done() && self.shared.line.len() == 0
+    }
+
     /// What is counted here.
     pub fn counters(&self) -> Rc<dyn CounterSet> {
         self.shared.counters.clone()
