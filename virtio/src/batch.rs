@@ -3,8 +3,6 @@
 //! What forwards frames moves them in batches: a batch costs one call of a driver, whatever it holds, and the loops over its
 //! buffers stand in this crate, which is compiled for speed.
 
-use core::slice;
-
 use crate::Buffer;
 
 /// Buffers in their order, at most [`Batch::SIZE`].
@@ -46,14 +44,6 @@ impl Batch {
             (self.first, self.end) = (0, 0);
         }
         buffer
-    }
-
-    /// Takes all buffers, one after the other; none is left afterwards.
-    #[inline]
-    pub fn drain(&mut self) -> Drain<'_> {
-        let (first, end) = (self.first, self.end);
-        (self.first, self.end) = (0, 0);
-        Drain(self.buffers.get_mut(first..end).unwrap_or_default().iter_mut())
     }
 
     /// Puts the buffer that was taken last back into its place.
@@ -192,27 +182,6 @@ impl Train {
     pub const WORDS: usize = 5;
 }
 
-/// What [`Batch::drain`] takes. What is left when it ends goes back to its pool.
-pub struct Drain<'a>(slice::IterMut<'a, Option<Buffer>>);
-
-impl Iterator for Drain<'_> {
-    type Item = Buffer;
-
-    #[inline]
-    fn next(&mut self) -> Option<Buffer> {
-        self.0.next()?.take()
-    }
-}
-
-impl Drop for Drain<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        for place in &mut self.0 {
-            *place = None;
-        }
-    }
-}
-
 impl Default for Batch {
     fn default() -> Self {
         Self::new()
@@ -266,12 +235,6 @@ mod tests {
             assert_eq!(batch.pop().map(|buffer| buffer[0]), Some(number as u8));
         }
         assert!(batch.pop().is_none() && batch.is_empty() && !batch.is_full());
-        for _ in 0..3 {
-            let some = pool.allocate().expect("all came back");
-            assert!(batch.push(some).is_ok());
-        }
-        assert!(batch.drain().next().is_some() && batch.is_empty());
-        assert_eq!(pool.available(), Batch::SIZE + 1);
         let some = pool.allocate().expect("all came back");
         assert!(batch.push(some).is_ok());
         drop(batch);

@@ -52,7 +52,7 @@ mod random;
 mod region;
 mod rings;
 
-pub use batch::{Batch, Drain, Train};
+pub use batch::{Batch, Train};
 pub use buffer::Buffer;
 pub use device::{Device, Interrupt};
 pub use error::{Error, Rejected};

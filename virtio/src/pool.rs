@@ -127,9 +127,8 @@ impl Pool {
 
     /// How to give out buffers whose data is all the room from `front` bytes in front of the default headroom's end.
     pub(crate) fn opening(&self, front: usize) -> Opening {
-        let Inner { region, size, .. } = self.inner();
         let start = Buffer::HEADROOM.saturating_sub(front);
-        Opening { first: region.physical() + start as u64, size: *size, start: start as u16 }
+        Opening { first: self.physical(0) + start as u64, size: self.size(), start: start as u16 }
     }
 
     /// As [`Pool::allocate`], in this way; and the address of the data as devices see it.
@@ -218,7 +217,7 @@ impl Pool {
     /// The address of the first byte of `slot` as devices see it.
     #[inline]
     pub(crate) fn physical(&self, slot: u16) -> u64 {
-        self.inner().region.physical() + u64::from(slot) * self.inner().size as u64
+        self.physical_at(self.base(slot).as_ptr())
     }
 
     /// The address of a byte of the memory as devices see it.

@@ -39,8 +39,8 @@ pub struct Route {
     pub is_tagged: bool,
     /// It is to be copied to the port that mirrors, as it came.
     pub is_mirrored: bool,
-    /// Not zero: it goes to one port, as it is, and this is the number of the port, the first being 1.
-    pub straight: u8,
+    /// It goes to one port, as it is.
+    pub is_straight: bool,
     /// It is for the switch itself: see [`Switch::control`](crate::Switch::control).
     pub is_control: bool,
     /// What a tag says: priority and VLAN.
@@ -51,7 +51,7 @@ impl Route {
     /// The place of the port where the frame goes as it is, and nowhere else.
     #[inline]
     pub fn straight(&self) -> Option<usize> {
-        usize::from(self.straight).checked_sub(1)
+        self.is_straight.then(|| self.ports.trailing_zeros() as usize)
     }
 }
 
@@ -323,13 +323,7 @@ impl Switch {
         }
         route.is_mirrored |= route.ports & self.mirrored_out != 0;
         let is_plain = route.plain & route.ports != 0;
-        if let Some(egress) = found
-            && is_plain
-            && !route.is_tagged
-            && !route.is_mirrored
-        {
-            route.straight = egress as u8 + 1;
-        }
+        route.is_straight = found.is_some() && is_plain && !route.is_tagged && !route.is_mirrored;
         if let Some(head) = first_octets(frame).filter(|_| found.is_some()) {
             let state = self.state_at(ingress);
             if let Some(flow) = self.flows.get_mut(place(head)) {

@@ -1,5 +1,7 @@
 //! Network frames in batches: there and back, beside whatever else a queue holds, and with a device that lies.
 
+use std::iter;
+
 use crate::common::{EVENT_INDEX, TestDevice, chain_number, device, numbered, pool, send, with_setup};
 use unik_testkit::{Chain, DeviceModel, HostHal, Random, Setup};
 use unik_virtio::{Batch, Buffer, Device, Direction, Error, NET_HEADER, Pool};
@@ -23,14 +25,14 @@ fn behind(header: [u8; NET_HEADER], number: u32) -> Vec<u8> {
 /// Has so many buffers posted, and takes them as the device.
 fn posted(device: &mut TestDevice, model: &DeviceModel, pool: &Pool, count: usize) -> Vec<Chain> {
     assert_eq!(device.post(0, pool, NET_HEADER, count), count);
-    let chains: Vec<Chain> = std::iter::from_fn(|| model.take(0)).collect();
+    let chains: Vec<Chain> = iter::from_fn(|| model.take(0)).collect();
     assert_eq!(chains.len(), count);
     chains
 }
 
 /// The numbers of the frames of a batch, which then is empty.
 fn numbers(batch: &mut Batch) -> Vec<u32> {
-    batch.drain().map(|buffer| crate::common::number(&buffer)).collect()
+    iter::from_fn(|| batch.pop()).map(|buffer| crate::common::number(&buffer)).collect()
 }
 
 /// The queue is dead, by one break of the rules, and everything comes back with the end of the device.
@@ -260,7 +262,7 @@ fn what_was_sent_in_one_way_or_another_is_taken_back_together() {
             device.submit_chain(0, chained).unwrap();
             device.submit_split(0, numbered(&pool, 5), 2, Direction::ToDevice).unwrap();
             send(&mut device, &pool, 6);
-            let mut chains: Vec<Chain> = std::iter::from_fn(|| model.take(0)).collect();
+            let mut chains: Vec<Chain> = iter::from_fn(|| model.take(0)).collect();
             chains.rotate_left(round % 6);
             chains.iter().for_each(|chain| model.give_back(0, chain, b""));
             assert_eq!((device.reclaim_batch(0), device.free(0), pool.available()), (Ok(6), 16, 16));
@@ -279,7 +281,7 @@ fn taking_back_ends_the_queue_where_the_device_lies() {
         assert!(chained.append(numbered(&pool, 1)).is_ok());
         device.submit_chain(0, chained).unwrap();
         send(&mut device, &pool, 2);
-        let chains: Vec<Chain> = std::iter::from_fn(|| model.take(0)).collect();
+        let chains: Vec<Chain> = iter::from_fn(|| model.take(0)).collect();
         assert_eq!((chains[0].head, chains[1].head), (0, 2));
         model.give_back(0, &chains[1], b"");
         model.lie_used(0, lie, 0);
@@ -364,7 +366,7 @@ fn hand_over(device: &mut TestDevice, pool: &Pool, random: &mut Random) {
 
 /// Returns something as the device; mostly what it has, and mostly by the rules.
 fn give_back(model: &DeviceModel, taken: &mut Vec<Chain>, random: &mut Random) {
-    taken.extend(std::iter::from_fn(|| model.take(0)));
+    taken.extend(iter::from_fn(|| model.take(0)));
     if taken.is_empty() {
         return;
     }
@@ -389,7 +391,7 @@ fn take(device: &mut TestDevice, random: &mut Random) -> Vec<Buffer> {
         1 => return device.complete(0).ok().flatten().into_iter().collect(),
         _ => drop(device.receive_batch(0, &mut batch)),
     }
-    batch.drain().collect()
+    iter::from_fn(|| batch.pop()).collect()
 }
 
 #[test]
