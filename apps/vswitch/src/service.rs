@@ -4,6 +4,9 @@
 //! changes the plane's tables between two of its turns. When the appliance is asked to end, it ends at once: what is
 //! on its way is not worth a wait.
 
+#[cfg(test)]
+#[path = "../tests/card/mod.rs"]
+mod card;
 mod cards;
 mod commands;
 mod control;

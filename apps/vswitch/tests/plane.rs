@@ -1,99 +1,18 @@
 //! Frames from card to card: in which buffer, in which form, and how often a card is told.
 
+mod card;
+
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
+use card::Card;
 use unik::CounterSet;
-use unik::ports::{
-    Batch, BatchNic, Buffer, Checksum, Frame, Nic, Offload, Offloads, Port, Segment, SegmentKind,
-};
-use unik::sync::Event;
+use unik::ports::{Buffer, Checksum, Frame, Offload, Offloads, Port, Segment, SegmentKind};
 use unik_sched::time::Instant;
+use unik_testkit::Random;
 use unik_virtio::Pool;
 use unik_vswitch::service::{Plane, SharedSwitch};
 use unik_vswitch::{Mac, Name, Settings, Switch};
-
-/// Both ends of a card: what it has received and what it was given.
-#[derive(Default)]
-struct Line {
-    received: VecDeque<Frame>,
-    sent: Vec<Frame>,
-    room: usize,
-    flushes: usize,
-    offloads: Offloads,
-    /// Frames are received one by one.
-    is_single: bool,
-}
-
-#[derive(Clone)]
-struct Card(Rc<RefCell<Line>>, Event, Pool);
-
-unik_sched::counters! {
-    /// None.
-    struct NoCounters {}
-}
-
-impl Nic for Card {
-    fn hardware_address(&self) -> [u8; 6] {
-        [2, 0, 0, 0, 0, 0]
-    }
-
-    fn mtu(&self) -> usize {
-        1500
-    }
-
-    fn offloads(&self) -> Offloads {
-        self.0.borrow().offloads
-    }
-
-    fn receive(&mut self) -> Option<Frame> {
-        self.0.borrow_mut().received.pop_front()
-    }
-
-    fn allocate(&mut self, _: usize) -> Option<Buffer> {
-        self.2.allocate()
-    }
-
-    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
-        let mut line = self.0.borrow_mut();
-        if line.sent.len() >= line.room {
-            return Err(frame);
-        }
-        line.sent.push(frame);
-        Ok(())
-    }
-
-    fn flush(&mut self) {
-        self.0.borrow_mut().flushes += 1;
-    }
-
-    fn arm(&mut self) -> bool {
-        false
-    }
-
-    fn disarm(&mut self) {}
-
-    fn event(&self) -> Event {
-        self.1.clone()
-    }
-
-    fn counters(&self) -> Rc<dyn CounterSet> {
-        Rc::new(NoCounters::new())
-    }
-}
-
-impl BatchNic for Card {
-    fn receive_batch(&mut self, batch: &mut Batch) -> usize {
-        let mut line = self.0.borrow_mut();
-        let is_plain = |frame: &Frame| frame.offload == Offload::default() && !frame.buffer.is_chained();
-        while !line.is_single && !batch.is_full() && line.received.front().is_some_and(is_plain) {
-            let frame = line.received.pop_front().expect("there is one");
-            assert!(batch.push(frame.buffer).is_ok(), "there is room");
-        }
-        batch.len()
-    }
-}
 
 struct Bench {
     cards: Vec<Card>,
@@ -119,11 +38,7 @@ impl Bench {
         let switch = Switch::try_new(&settings, &vec![Mac::default(); ports], 1).expect("there is memory");
         let switch = Rc::new(RefCell::new(switch));
         let pool = Pool::heap(1024);
-        let card = || {
-            let line = Line { room: usize::MAX, ..Line::default() };
-            Card(Rc::new(RefCell::new(line)), Event::new(), pool.clone())
-        };
-        let cards: Vec<Card> = (0..ports).map(|_| card()).collect();
+        let cards: Vec<Card> = (0..ports).map(|_| Card::new(&pool)).collect();
         let ports = cards.iter().zip(NAMES).map(|(card, name)| Port { name, nic: Box::new(card.clone()) });
         let plane = Plane::new(switch.clone(), ports);
         Bench { cards, plane, switch, pool }
@@ -134,7 +49,7 @@ impl Bench {
         let mut buffer = self.pool.allocate().expect("there are enough");
         buffer.copy_from(frame).expect("it fits");
         let place = buffer.as_ptr();
-        self.cards[port].0.borrow_mut().received.push_back(buffer.into());
+        self.cards[port].line().received.push_back(buffer.into());
         place
     }
 
@@ -144,7 +59,7 @@ impl Bench {
 
     /// What a card was given since this was last asked.
     fn sent(&self, port: usize) -> Vec<Frame> {
-        std::mem::take(&mut self.cards[port].0.borrow_mut().sent)
+        self.cards[port].sent()
     }
 
     fn count(&self, port: usize, name: &str) -> u64 {
@@ -165,7 +80,7 @@ impl Bench {
         }
         for port in 0..self.cards.len() {
             self.sent(port);
-            self.cards[port].0.borrow_mut().flushes = 0;
+            self.cards[port].line().flushes = 0;
         }
     }
 }
@@ -217,7 +132,7 @@ fn a_card_is_told_once_of_64_frames() {
         turns += 1;
     }
     assert_eq!((bench.sent(1).len(), turns), (640, 10));
-    assert!(bench.cards[1].0.borrow().flushes <= 11);
+    assert!(bench.cards[1].line().flushes <= 11);
 }
 
 #[test]
@@ -242,7 +157,7 @@ fn frames_keep_their_order_whatever_is_left_to_do_about_them() {
         frame[59] = number;
         bench.receive(0, &frame);
         if number % 7 == 0 {
-            let mut line = bench.cards[0].0.borrow_mut();
+            let mut line = bench.cards[0].line();
             let offload = &mut line.received.back_mut().expect("it was just put there").offload;
             offload.checksum = Checksum::Partial { start: 34, offset: 6 };
         }
@@ -256,7 +171,7 @@ fn frames_keep_their_order_whatever_is_left_to_do_about_them() {
 fn a_card_without_room_loses_frames_and_they_are_counted() {
     let mut bench = Bench::new(2, &[]);
     bench.introduce();
-    bench.cards[1].0.borrow_mut().room = 10;
+    bench.cards[1].line().room = 10;
     for _ in 0..30 {
         bench.receive(0, &frame(1, 0));
     }
@@ -284,7 +199,7 @@ fn what_is_too_long_for_a_card_is_not_sent() {
 fn tags_come_and_go_and_what_is_said_of_the_bytes_moves_along() {
     let mut bench = Bench::new(2, &[("port1.vlan", "10"), ("port2.trunk", "10"), ("port2.tag", "88a8")]);
     bench.receive(0, &frame(1, 0));
-    bench.cards[0].0.borrow_mut().received[0].offload.checksum = Checksum::Partial { start: 34, offset: 6 };
+    bench.cards[0].line().received[0].offload.checksum = Checksum::Partial { start: 34, offset: 6 };
     bench.turn();
     let sent = bench.sent(1);
     let mut tagged = frame(1, 0);
@@ -313,24 +228,14 @@ fn a_copy_of_what_passes_goes_to_the_port_that_mirrors() {
     assert_eq!(copies, [frame(1, 0), frame(0, 1)]);
 }
 
-/// Numbers that look random, the same each time.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) as usize % limit
-    }
-}
-
 /// What each port has sent, and what is counted of ports, VLANs and the switch.
 type Outcome = (Vec<Vec<Vec<u8>>>, Vec<(String, u64)>, Vec<(u16, u64, u64, u64)>);
 
 /// What becomes of random frames between four ports, many of which go the way of the one before.
 fn outcome(words: &[(&str, &str)], is_single: bool, seed: u64) -> Outcome {
     let mut bench = Bench::new(4, words);
-    bench.cards.iter().for_each(|card| card.0.borrow_mut().is_single = is_single);
-    let mut random = Random(seed);
+    bench.cards.iter().for_each(|card| card.line().is_single = is_single);
+    let mut random = Random::new(seed);
     let mut last = (0, frame(1, 0));
     let mut sent = vec![Vec::new(); 4];
     for _ in 0..200 {
@@ -420,13 +325,13 @@ impl Bench {
         let segment = Segment { kind: SegmentKind::Ipv4, size, headers: HEADERS as u16 };
         let checksum = Checksum::Partial { start: 34, offset: 16 };
         let offload = Offload { checksum, segment: Some(segment) };
-        self.cards[port].0.borrow_mut().received.push_back(Frame { buffer: first, offload });
+        self.cards[port].line().received.push_back(Frame { buffer: first, offload });
         place
     }
 
     fn cutting(&self, port: usize) {
         let offloads = Offloads { checksum: true, segment_ipv4: true, ..Offloads::default() };
-        self.cards[port].0.borrow_mut().offloads = offloads;
+        self.cards[port].line().offloads = offloads;
     }
 }
 
@@ -490,7 +395,7 @@ fn a_long_packet_is_cut_in_a_vlan_too_and_passes_in_both_forms_when_it_is_for_al
 fn segments_for_which_there_is_no_room_are_counted() {
     let mut bench = Bench::new(2, &[]);
     bench.introduce();
-    bench.cards[1].0.borrow_mut().room = 10;
+    bench.cards[1].line().room = 10;
     bench.receive_long(0);
     bench.turn();
     let all = DATA.div_ceil(SIZE.into()) as u64;
@@ -502,7 +407,7 @@ fn segments_for_which_there_is_no_room_are_counted() {
 fn packets_in_very_many_segments_do_not_keep_other_ports_waiting() {
     let mut bench = Bench::new(3, &[]);
     bench.introduce();
-    bench.cards[1].0.borrow_mut().room = 0;
+    bench.cards[1].line().room = 0;
     for _ in 0..20 {
         bench.receive_cut(0, 30);
     }

@@ -418,15 +418,13 @@ fn neighbor(head: &[u8], at: usize, parsed: &mut Parsed) -> Option<()> {
 mod tests {
     use super::*;
     use std::vec::Vec;
+    use unik_testkit::Random;
 
     /// Whatever the short way reads, the long one reads too.
     #[test]
     fn plain_frames_are_read_like_all_others() {
-        let mut seed = 7u64;
-        let mut next = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (seed >> 33) as u8
-        };
+        let mut random = Random::new(7);
+        let mut next = || random.next_u64() as u8;
         let mut plain_ones = 0;
         for _ in 0..20_000 {
             let mut frame: Vec<u8> = (0..50 + next() % 30).map(|_| next()).collect();
@@ -447,11 +445,8 @@ mod tests {
     /// Frames that differ only in what does not decide are read the same.
     #[test]
     fn frames_that_are_alike_have_the_same_fields() {
-        let mut seed = 9u64;
-        let mut next = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (seed >> 33) as u8
-        };
+        let mut random = Random::new(9);
+        let mut next = || random.next_u64() as u8;
         let mut count = [0; 2];
         for _ in 0..50_000 {
             let mut frame: Vec<u8> = (0..16 + usize::from(next() % 90)).map(|_| next()).collect();

@@ -1,5 +1,6 @@
 //! What controllers do to a plane: they wake it, send by it, and see what passes.
 
+use super::super::card::Card;
 use super::super::control::{Control, LEARN};
 use super::*;
 use crate::openflow::ConnectionId;
@@ -9,96 +10,12 @@ use crate::{Mac, Settings};
 use core::net::SocketAddr;
 use core::pin::pin;
 use core::task::Waker;
-use std::collections::VecDeque;
 use std::vec;
 use std::vec::Vec;
-use unik::CounterSet;
-use unik::ports::{BatchNic, Buffer, Checksum, Frame, Nic, Offload};
+use unik::ports::{Buffer, Checksum, Frame};
 use unik_sched::time::Duration;
 use unik_testkit::VirtualClock;
 use unik_virtio::Pool;
-
-/// What a card has received and was given.
-#[derive(Default)]
-struct Line {
-    received: VecDeque<Frame>,
-    sent: Vec<Frame>,
-    is_full: bool,
-    /// Frames are received one by one.
-    is_single: bool,
-    /// What takes time each time that the card is asked to tell of news, and how often it was.
-    slow: Option<Rc<VirtualClock>>,
-    armed: usize,
-}
-
-#[derive(Clone)]
-struct Card(Rc<RefCell<Line>>, Event, Pool);
-
-unik_sched::counters! {
-    /// None.
-    struct NoCounters {}
-}
-
-impl Nic for Card {
-    fn hardware_address(&self) -> [u8; 6] {
-        [2, 0, 0, 0, 0, 0]
-    }
-
-    fn mtu(&self) -> usize {
-        1500
-    }
-
-    fn receive(&mut self) -> Option<Frame> {
-        self.0.borrow_mut().received.pop_front()
-    }
-
-    fn allocate(&mut self, _: usize) -> Option<Buffer> {
-        self.2.allocate()
-    }
-
-    fn transmit(&mut self, frame: Frame) -> Result<(), Frame> {
-        let mut line = self.0.borrow_mut();
-        if line.is_full {
-            return Err(frame);
-        }
-        line.sent.push(frame);
-        Ok(())
-    }
-
-    fn flush(&mut self) {}
-
-    fn arm(&mut self) -> bool {
-        let mut line = self.0.borrow_mut();
-        line.armed += 1;
-        assert!(line.armed < 100, "the task goes round without end");
-        if let Some(clock) = line.slow.take() {
-            clock.advance(Duration::from_secs(2));
-        }
-        false
-    }
-
-    fn disarm(&mut self) {}
-
-    fn event(&self) -> Event {
-        self.1.clone()
-    }
-
-    fn counters(&self) -> Rc<dyn CounterSet> {
-        Rc::new(NoCounters::new())
-    }
-}
-
-impl BatchNic for Card {
-    fn receive_batch(&mut self, batch: &mut Batch) -> usize {
-        let mut line = self.0.borrow_mut();
-        let is_plain = |frame: &Frame| frame.offload == Offload::default() && !frame.buffer.is_chained();
-        while !line.is_single && !batch.is_full() && line.received.front().is_some_and(is_plain) {
-            let frame = line.received.pop_front().expect("there is one");
-            assert!(batch.push(frame.buffer).is_ok(), "there is room");
-        }
-        batch.len()
-    }
-}
 
 const NOW: Instant = Instant::from_millis(1);
 const HELLO: [u8; 8] = [4, 0, 0, 8, 0, 0, 0, 0];
@@ -135,7 +52,7 @@ impl Bench {
         let openflow = OpenFlowSettings { controllers, is_secure: true, flows: 16, ..Default::default() };
         let switch = Switch::try_new(&settings, &[Mac::default(); 3], 1).expect("there is memory");
         let pool = Pool::heap(64);
-        let cards: Vec<Card> = (0..3).map(|_| Card(Rc::default(), Event::new(), pool.clone())).collect();
+        let cards: Vec<Card> = (0..3).map(|_| Card::new(&pool)).collect();
         let names = ["port1", "port2", "port3"];
         let known = names.into_iter().map(|name| (name, [2, 0, 0, 0, 0, 0]));
         let control = Control::try_new(&openflow, 1, known, 1, NOW).unwrap_or_else(|_| panic!("memory"));
@@ -168,7 +85,7 @@ impl Bench {
 
     fn sent(&self) -> [Vec<Vec<u8>>; 3] {
         [0, 1, 2].map(|port| {
-            let sent = core::mem::take(&mut self.cards[port].0.borrow_mut().sent);
+            let sent = self.cards[port].sent();
             sent.iter().map(|frame| frame.buffer.parts().collect::<Vec<_>>().concat()).collect()
         })
     }
@@ -189,7 +106,7 @@ impl Bench {
     }
 
     fn receive(&self, port: usize, frame: Frame) {
-        self.cards[port].0.borrow_mut().received.push_back(frame);
+        self.cards[port].line().received.push_back(frame);
         self.plane.borrow_mut().turn(NOW);
     }
 }
@@ -256,7 +173,10 @@ fn what_comes_due_while_the_plane_works_is_done_once() {
     let id = bench.connect(false).expect("there is room");
     bench.say(id, &[&HELLO[..], &entry(ports::NORMAL)].concat());
     bench.receive(0, bench.buffer(&frame(1, 0)).into());
-    bench.cards[0].0.borrow_mut().slow = Some(clock);
+    {
+        let mut line = bench.cards[0].line();
+        (line.clock, line.pause) = (Some(clock), Duration::from_secs(2));
+    }
     assert!(run.as_mut().poll(&mut context).is_pending());
     assert!(time.next_deadline().is_some_and(|due| due > time.now()));
 }
@@ -324,7 +244,7 @@ fn of_a_frame_in_several_buffers_that_is_lost_no_octet_is_counted() {
         (counters.out_frames.get(), counters.out_octets.get(), counters.out_no_room.get())
     };
     assert_eq!(receive(), (1, 60, 0));
-    bench.cards[1].0.borrow_mut().is_full = true;
+    bench.cards[1].line().room = 0;
     assert_eq!(receive(), (1, 60, 1));
 }
 
@@ -395,7 +315,7 @@ fn statistics(kind: u8) -> Vec<u8> {
 fn frames_in_batches_are_counted_for_entry_and_ports_as_one_by_one() {
     let outcome = |port, is_single| {
         let bench = Bench::new(0);
-        bench.cards.iter().for_each(|card| card.0.borrow_mut().is_single = is_single);
+        bench.cards.iter().for_each(|card| card.line().is_single = is_single);
         let mut sent: [Vec<Vec<u8>>; 3] = Default::default();
         let id = bench.connect(false).expect("room for one");
         bench.say(id, &[&HELLO[..], &entry(port)].concat());
@@ -409,7 +329,7 @@ fn frames_in_batches_are_counted_for_entry_and_ports_as_one_by_one() {
                     frame[14..24].copy_from_slice(&[0x45, 0, 0, 46, 0, number, 0, 0, 64, 17]);
                     frame[35] = number / 7;
                     frame.truncate(usize::from(if number % 5 == 4 { length } else { 60 }));
-                    bench.cards[ingress].0.borrow_mut().received.push_back(bench.buffer(&frame).into());
+                    bench.cards[ingress].line().received.push_back(bench.buffer(&frame).into());
                 }
             }
             while bench.plane.borrow_mut().turn(NOW) {}
@@ -447,13 +367,13 @@ fn configure(config: u32) -> Vec<u8> {
 fn ports_that_take_or_send_nothing_do_so_in_batches_too() {
     let outcome = |config, is_single| {
         let bench = Bench::new(0);
-        bench.cards.iter().for_each(|card| card.0.borrow_mut().is_single = is_single);
+        bench.cards.iter().for_each(|card| card.line().is_single = is_single);
         let id = bench.connect(false).expect("room for one");
         bench.say(id, &[&HELLO[..], &entry(2), &configure(config)].concat());
         for number in 0..20 {
             for ingress in 0..3 {
                 let datagram = frame(1, ingress as u8 + u8::from(number % 4 == 3));
-                bench.cards[ingress].0.borrow_mut().received.push_back(bench.buffer(&datagram).into());
+                bench.cards[ingress].line().received.push_back(bench.buffer(&datagram).into());
             }
             if number % 7 == 6 {
                 while bench.plane.borrow_mut().turn(NOW) {}

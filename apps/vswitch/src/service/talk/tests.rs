@@ -1,12 +1,13 @@
 //! Controllers that stop talking, talk slowly, or never stop.
 
+use super::super::card::Card;
 use super::super::control::{Control, LEARN};
 use super::super::plane::Plane;
 use super::*;
 use crate::settings::{OpenFlowSettings, Transport};
 use crate::switch::Switch;
 use crate::{Mac, Settings};
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::net::SocketAddr;
 use core::pin::pin;
 use core::task::Waker;
@@ -15,8 +16,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::vec;
 use std::vec::Vec;
-use unik::CounterSet;
-use unik::ports::{BatchNic, Buffer, Frame, Nic, Port};
+use unik::ports::Port;
 use unik_testkit::VirtualClock;
 use unik_virtio::Pool;
 
@@ -63,70 +63,12 @@ impl Stream for Pipe {
     }
 }
 
-/// A card.
-#[derive(Clone)]
-struct Card {
-    received: Rc<RefCell<VecDeque<Frame>>>,
-    /// How many frames it was given.
-    given: Rc<Cell<usize>>,
-    /// How long it takes to find a buffer for a frame of a controller.
-    pace: Rc<Cell<Duration>>,
-    clock: Rc<VirtualClock>,
-    pool: Pool,
-}
-
-unik_sched::counters! {
-    /// None.
-    struct NoCounters {}
-}
-
-impl Nic for Card {
-    fn hardware_address(&self) -> [u8; 6] {
-        [2, 0, 0, 0, 0, 0]
-    }
-
-    fn mtu(&self) -> usize {
-        1500
-    }
-
-    fn receive(&mut self) -> Option<Frame> {
-        self.received.borrow_mut().pop_front()
-    }
-
-    fn allocate(&mut self, _: usize) -> Option<Buffer> {
-        self.clock.advance(self.pace.get());
-        self.pool.allocate()
-    }
-
-    fn transmit(&mut self, _: Frame) -> Result<(), Frame> {
-        self.given.set(self.given.get() + 1);
-        Ok(())
-    }
-
-    fn flush(&mut self) {}
-
-    fn arm(&mut self) -> bool {
-        false
-    }
-
-    fn disarm(&mut self) {}
-
-    fn event(&self) -> Event {
-        Event::new()
-    }
-
-    fn counters(&self) -> Rc<dyn CounterSet> {
-        Rc::new(NoCounters::new())
-    }
-}
-
-impl BatchNic for Card {}
-
 /// A plane of two ports that does what it does without OpenFlow until a controller says otherwise, and a controller that calls.
 struct Bench {
     clock: Rc<VirtualClock>,
     time: Time,
     cards: Vec<Card>,
+    pool: Pool,
     plane: SharedPlane,
     ends: Rc<RefCell<Ends>>,
 }
@@ -139,11 +81,8 @@ impl Bench {
         settings.ports.iter_mut().for_each(|port| port.lldp = Some(false));
         let switch = Switch::try_new(&settings, &[Mac::default(); 2], 1).expect("there is memory");
         let pool = Pool::heap(64);
-        let card = || {
-            let (received, given, pace) = (Rc::default(), Rc::default(), Rc::default());
-            Card { received, given, pace, clock: clock.clone(), pool: pool.clone() }
-        };
-        let cards = vec![card(), card()];
+        let cards = vec![Card::new(&pool), Card::new(&pool)];
+        cards.iter().for_each(|card| card.line().clock = Some(clock.clone()));
         let names = ["port1", "port2"];
         let known = names.into_iter().map(|name| (name, [2, 0, 0, 0, 0, 0]));
         let control = Control::try_new(&OpenFlowSettings::default(), 1, known, 1, time.now());
@@ -151,7 +90,14 @@ impl Bench {
         let mut plane = Plane::new(Rc::new(RefCell::new(switch)), ports);
         plane.put_under(control.unwrap_or_else(|_| panic!("there is memory")));
         let ends = Ends { room: usize::MAX, ..Ends::default() };
-        Bench { clock, time, cards, plane: Rc::new(RefCell::new(plane)), ends: Rc::new(RefCell::new(ends)) }
+        Bench {
+            clock,
+            time,
+            cards,
+            pool,
+            plane: Rc::new(RefCell::new(plane)),
+            ends: Rc::new(RefCell::new(ends)),
+        }
     }
 
     fn talk(&self) -> impl Future<Output = ()> + use<> {
@@ -175,9 +121,9 @@ impl Bench {
     fn receive(&self, port: usize) {
         let mut frame = [0xff; 60];
         frame[6..14].copy_from_slice(&[2, 0, 0, 0, 0, port as u8, 0x88, 0xb5]);
-        let mut buffer = self.cards[port].pool.allocate().expect("there are enough");
+        let mut buffer = self.pool.allocate().expect("there are enough");
         buffer.copy_from(&frame).expect("it fits");
-        self.cards[port].received.borrow_mut().push_back(buffer.into());
+        self.cards[port].line().received.push_back(buffer.into());
     }
 
     /// Lets time pass, and a conversation go on. True if it is over.
@@ -310,7 +256,7 @@ fn a_flood_of_messages_has_a_millisecond_before_frames_have_their_turn() {
     bench.say(&HELLO);
     // Each message takes a fifth of that.
     let step = TURN / 5;
-    bench.cards[0].pace.set(step);
+    bench.cards[0].line().pace = step;
     let message = packet_out();
     let in_part = (PART / message.len() + 1) as u32;
     for _ in 0..200 {
@@ -322,9 +268,9 @@ fn a_flood_of_messages_has_a_millisecond_before_frames_have_their_turn() {
         let took = bench.time.now().duration_since(start);
         // The time is looked at behind each part.
         assert!(took <= TURN + step * in_part, "{took:?}");
-        assert!(bench.cards[0].given.replace(0) >= 5, "the controller has its turn");
+        assert!(bench.cards[0].sent().len() >= 5, "the controller has its turn");
         bench.receive(1);
         bench.plane.borrow_mut().turn(bench.time.now());
-        assert_eq!(bench.cards[0].given.replace(0), 1, "and then whoever sends frames");
+        assert_eq!(bench.cards[0].sent().len(), 1, "and then whoever sends frames");
     }
 }
