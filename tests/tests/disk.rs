@@ -45,8 +45,8 @@ fn what_was_flushed_is_there_after_a_restart() {
         let image = DiskImage::new(MIB);
         for boot in 1..=3_u64 {
             let mut vm = Vm::of(&Image::release("boots")).machine(machine).drive(raw(&image)).boot();
-            vm.line("disk0 1024 KiB)");
             vm.line(&format!("boot {boot}"));
+            vm.line("disk0 1024 KiB)");
             assert_eq!(vm.exit_code(), 0);
             assert_eq!(image.stored(0, 8), boot.to_le_bytes());
         }

@@ -87,9 +87,9 @@ fn a_zone_that_was_fetched_is_served_after_a_restart_until_it_expires() {
     drop(primary);
 
     let mut vm = secondary(&image, here, &only).boot();
-    // The disk is waited for, so it is ready before.
-    vm.line("ready: dns");
+    // It is ready when the disk was read.
     vm.line("zone example.org taken from disk0, serial 2, 5004 records, confirmed ");
+    vm.line("ready: dns");
     has(&mut vm, here, 2);
     let zones = vm.look("ask zones");
     assert!(zones.contains("fetched       2     5004"), "{zones}");
@@ -101,8 +101,8 @@ fn a_zone_that_was_fetched_is_served_after_a_restart_until_it_expires() {
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later").as_secs();
     let later = |seconds: u64| format!("base={}", date(now + seconds));
     let mut vm = secondary(&image, here, &only).qemu(["-rtc", &later(43_200)]).boot();
-    vm.line("ready: dns");
     vm.line("zone example.org taken from disk0, serial 2, 5004 records, confirmed 43");
+    vm.line("ready: dns");
     has(&mut vm, here, 2);
     let zones = vm.look("ask zones");
     let expires = zones
@@ -117,8 +117,8 @@ fn a_zone_that_was_fetched_is_served_after_a_restart_until_it_expires() {
         ("base=2020-01-01T00:00:00".to_owned(), "zone example.org on disk0, serial 2, is of unknown age"),
     ] {
         let mut vm = secondary(&image, here, &only).qemu(["-rtc", &base]).boot();
-        vm.line("ready: dns");
         vm.line(sentence);
+        vm.line("ready: dns");
         assert_eq!(code(&mut vm), SERVFAIL);
         vm.kill();
     }
@@ -128,8 +128,8 @@ fn a_zone_that_was_fetched_is_served_after_a_restart_until_it_expires() {
     {
         let both = data("both", above, Some(&zone(serial, 10)));
         let mut vm = secondary(&image, here, &both).boot();
-        vm.line("ready: dns");
         vm.line(sentence);
+        vm.line("ready: dns");
         has(&mut vm, here, served);
         vm.kill();
     }
