@@ -80,13 +80,14 @@ impl Qmp {
         Ok(text.trim().to_owned())
     }
 
-    /// Sends the processors of the machine a non-maskable interrupt.
+    /// Sends the processors of the machine a non-maskable interrupt. Whether QEMU did is not waited for: a guest that dies of it
+    /// may take QEMU along, and the answer with it.
     ///
     /// # Errors
-    /// QEMU does not answer, or has ended.
+    /// QEMU does not listen, or has ended.
     pub fn inject_nmi(&mut self) -> Result<()> {
         self.open()?;
-        self.execute("inject-nmi", None).map(drop)
+        self.send("inject-nmi", None)
     }
 
     /// Takes the link of a network down, or up again.
@@ -178,11 +179,15 @@ impl Qmp {
         self.stream.get_ref().set_read_timeout(patience).or_cannot(|| "bound the waits for QEMU".to_owned())
     }
 
-    fn execute(&mut self, name: &str, arguments: Option<Value>) -> Result<Value> {
+    fn send(&mut self, name: &str, arguments: Option<Value>) -> Result<()> {
         let arguments =
             arguments.map(|arguments| format!(", \"arguments\": {arguments}")).unwrap_or_default();
         let command = format!("{{\"execute\": \"{name}\"{arguments}}}\n");
-        self.stream.get_mut().write_all(command.as_bytes()).or_cannot(|| format!("tell QEMU {name}"))?;
+        self.stream.get_mut().write_all(command.as_bytes()).or_cannot(|| format!("tell QEMU {name}"))
+    }
+
+    fn execute(&mut self, name: &str, arguments: Option<Value>) -> Result<Value> {
+        self.send(name, arguments)?;
         let answer =
             self.find(|message| message.get("return").is_some() || message.get("error").is_some())?;
         match answer.get("error") {
