@@ -8,7 +8,7 @@ use std::path::Path;
 use cargo_unik::workspace::{Dependency, Package, Workspace};
 
 /// Which crates of ours each crate may name in `[dependencies]`. An application may also name those of [`APPLICATION`].
-const MAY_NAME: [(&str, &[&str]); 13] = [
+const MAY_NAME: [(&str, &[&str]); 14] = [
     ("unik-kernel", &[]),
     ("unik-sched", &[]),
     ("unik-macros", &[]),
@@ -17,6 +17,7 @@ const MAY_NAME: [(&str, &[&str]); 13] = [
     ("unik-block", &["unik-sched", "unik-virtio"]),
     ("unik-monitor", &["unik-sched", "unik-virtio"]),
     ("unik-toml", &[]),
+    ("unik-tls", &[]),
     ("unik-host", &["unik-sched", "unik-virtio", "unik-net", "unik-block", "unik-monitor"]),
     (
         "unik-os",
@@ -36,8 +37,8 @@ const MAY_NAME: [(&str, &[&str]); 13] = [
     ("unik-tests", &["cargo-unik", "unik-monitor"]),
 ];
 
-/// What applications may name: the assembler for their service, time and the reader of their files for their pure logic.
-const APPLICATION: &[&str] = &["unik-os", "unik-sched", "unik-toml"];
+/// What applications may name: the assembler for their service, time, the reader of their files and TLS for their pure logic.
+const APPLICATION: &[&str] = &["unik-os", "unik-sched", "unik-toml", "unik-tls"];
 
 /// Crates from elsewhere that must stay replaceable or contained, and who may name them.
 const CONTAINED: [(&str, &[&str]); 5] = [

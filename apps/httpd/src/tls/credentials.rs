@@ -8,28 +8,11 @@ use crate::site::SECRETS;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use rustls::crypto::ring::sign::any_ecdsa_type;
-use rustls::pki_types::pem::{SectionKind, SliceIter};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::SectionKind;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
-
-/// Why the certificates and keys cannot be used, and in which file that is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BadCredentials {
-    file: &'static str,
-    why: &'static str,
-}
-
-impl fmt::Display for BadCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.file)?;
-        f.write_str(": ")?;
-        f.write_str(self.why)
-    }
-}
-
-impl core::error::Error for BadCredentials {}
+use unik_tls::{BadCredentials, key, sections};
 
 /// One chain and its key.
 struct Credential {
@@ -160,20 +143,13 @@ impl fmt::Debug for Credentials {
 /// Why it is of no use.
 fn read(contents: &[u8]) -> Result<Vec<Part>, &'static str> {
     let (mut chain, mut parts) = (Vec::new(), Vec::new());
-    for section in SliceIter::<(SectionKind, Vec<u8>)>::new(contents) {
-        let (kind, der) = section.map_err(|_| "this is no PEM: it is damaged")?;
-        let key = match kind {
-            SectionKind::Certificate => {
-                chain.push(CertificateDer::from(der));
-                continue;
-            }
-            SectionKind::PrivateKey => PrivateKeyDer::Pkcs8(der.into()),
-            SectionKind::EcPrivateKey => PrivateKeyDer::Sec1(der.into()),
-            SectionKind::RsaPrivateKey => return Err(WRONG_KEY),
-            // Parameters of curves, requests and the like.
-            _ => continue,
-        };
-        parts.push(Part::Key(any_ecdsa_type(&key).map_err(|_| WRONG_KEY)?));
+    for section in sections(contents) {
+        let (kind, der) = section?;
+        if kind == SectionKind::Certificate {
+            chain.push(CertificateDer::from(der));
+        } else if let Some(key) = key(kind, der) {
+            parts.push(Part::Key(key?));
+        }
     }
     if !chain.is_empty() {
         parts.push(Part::Chain(chain));
@@ -187,5 +163,3 @@ fn read(contents: &[u8]) -> Result<Vec<Part>, &'static str> {
         false => "there is neither a certificate nor a key in it, as PEM",
     })
 }
-
-const WRONG_KEY: &str = "this key is none of the kinds ECDSA P-256 and P-384, or it is damaged";

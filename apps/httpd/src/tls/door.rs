@@ -1,6 +1,6 @@
 //! How the service comes by TLS: the one part of it that knows the system.
 
-use super::{Conversation, Error, Tls};
+use super::{Conversation, Tls};
 use crate::service::Data;
 use crate::session::Session;
 use alloc::rc::Rc;
@@ -26,7 +26,8 @@ impl Door {
     pub fn open(data: &Data, clock: &Clock, counters: &Counters) -> Result<Self, Failure> {
         let clock = clock.clone();
         let wall = Arc::new(move || clock.since_epoch().map(|since| since.as_secs()));
-        let tls = Rc::new(Tls::load(&mut data.in_memory(), wall)?);
+        let tls = Tls::load(&mut data.in_memory(), wall);
+        let tls = Rc::new(tls.map_err(|error| Failure::Configuration(error.to_string()))?);
         counters.register("httpd.tls", tls.clone());
         Ok(Self { tls, is_secure: false })
     }
@@ -40,11 +41,5 @@ impl Door {
     /// What a session becomes that came in here. `None` where there is no memory for that.
     pub(crate) fn begin<'a>(&self, session: Session<'a>) -> Option<Conversation<'a>> {
         if self.is_secure { self.tls.begin(session) } else { Some(session.into()) }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Configuration(error.to_string())
     }
 }

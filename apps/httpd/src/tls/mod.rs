@@ -8,12 +8,10 @@ mod conversation;
 mod credentials;
 mod der;
 mod door;
-mod provider;
 mod secure;
 mod ticket;
 
 pub use conversation::Conversation;
-pub use credentials::BadCredentials;
 pub use door::Door;
 
 use crate::session::Session;
@@ -23,15 +21,18 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::fmt;
 use credentials::Credentials;
-use rustls::ServerConfig;
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::crypto::ring::cipher_suite;
 use rustls::pki_types::UnixTime;
 use rustls::server::UnbufferedServerConnection;
 use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedCipherSuite};
 use secure::Secure;
 use ticket::Tickets;
 use unik_sched::counter::CounterSet;
 use unik_sched::has_memory;
+pub use unik_tls::{BadCredentials, Error};
 
 /// Tells the seconds since the Unix epoch, where there is a clock.
 pub type Wall = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
@@ -66,34 +67,14 @@ unik_sched::counters! {
     }
 }
 
-/// Why there can be no HTTPS.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Error {
-    /// A file with a certificate or a key is wrong, or there is none.
-    Credentials(BadCredentials),
-    /// The machine has no random numbers that nobody can guess.
-    NoRandomness,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Credentials(error) => error.fmt(f),
-            Self::NoRandomness => {
-                f.write_str("HTTPS needs random numbers that nobody can guess: random=weak is not enough")
-            }
-        }
-    }
-}
-
-impl core::error::Error for Error {}
-
-impl From<BadCredentials> for Error {
-    fn from(error: BadCredentials) -> Self {
-        Self::Credentials(error)
-    }
-}
+/// Suites of TLS 1.2, behind those of 1.3.
+static OLDER: [SupportedCipherSuite; 3] = [
+    cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+];
+/// Certificates of others are never verified: clients have none.
+const NOBODY: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms { all: &[], mapping: &[] };
 
 /// What all connections of TLS share.
 pub struct Tls {
@@ -116,7 +97,7 @@ impl Tls {
         credentials.report(wall());
         let handshake_memory = HANDSHAKE_MEMORY + CHAIN_COPIES * credentials.longest();
         let tickets = Tickets::try_new(wall.clone()).ok_or(Error::NoRandomness)?;
-        let provider = Arc::new(provider::provider());
+        let provider = Arc::new(unik_tls::provider(&OLDER, NOBODY));
         let builder = ServerConfig::builder_with_details(provider, Arc::new(Moment(wall)));
         let builder =
             builder.with_protocol_versions(&[&TLS13, &TLS12]).expect("there are suites for both versions");

@@ -5,13 +5,13 @@
 //! [periods](PERIOD), and both end with the machine. So nothing is kept of a client that has left.
 
 use super::Wall;
-use super::provider::random;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use rustls::server::ProducesTickets;
 use spin::mutex::SpinMutex;
+use unik_tls::random;
 
 /// How long tickets are sealed with one key, in seconds.
 const PERIOD: u64 = 6 * 60 * 60;

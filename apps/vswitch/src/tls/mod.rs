@@ -8,17 +8,15 @@
 mod channel;
 mod credentials;
 mod peers;
-mod provider;
 
 use channel::Side;
 pub use channel::{Channel, Trouble};
-pub use credentials::BadCredentials;
 
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 use credentials::Credentials;
-use peers::Signed;
+use peers::{SIGNATURES, Signed};
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection};
@@ -26,39 +24,11 @@ use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig};
 use unik_sched::has_memory;
+pub use unik_tls::{BadCredentials, Error};
 
 /// What the state of a connection takes when it begins.
 const CONNECTION_MEMORY: usize = 12 * 1024;
 const CONNECTION_BLOCKS: usize = 24;
-
-/// Why there can be no TLS.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Error {
-    /// A file is wrong, or is not there.
-    Credentials(BadCredentials),
-    /// The machine has no random numbers that nobody can guess.
-    NoRandomness,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Credentials(error) => error.fmt(f),
-            Self::NoRandomness => {
-                f.write_str("TLS needs random numbers that nobody can guess: random=weak is not enough")
-            }
-        }
-    }
-}
-
-impl core::error::Error for Error {}
-
-impl From<BadCredentials> for Error {
-    fn from(error: BadCredentials) -> Self {
-        Self::Credentials(error)
-    }
-}
 
 /// What all connections of TLS share.
 pub struct Tls {
@@ -75,8 +45,9 @@ impl Tls {
     #[inline(never)]
     pub fn load(read: &dyn Fn(&str) -> Option<&'static [u8]>) -> Result<Self, Error> {
         let Credentials { own, authorities } = Credentials::load(read)?;
-        provider::random(&mut [0; 8]).ok_or(Error::NoRandomness)?;
-        let (provider, moment) = (Arc::new(provider::provider()), Arc::new(Moment(AtomicU64::new(0))));
+        unik_tls::random(&mut [0; 8]).ok_or(Error::NoRandomness)?;
+        let (provider, moment) =
+            (Arc::new(unik_tls::provider(&[], SIGNATURES)), Arc::new(Moment(AtomicU64::new(0))));
         let algorithms = provider.signature_verification_algorithms;
         let versions = &[&TLS13];
         let known = "there are suites for it";

@@ -12,7 +12,28 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible, SignatureScheme,
 };
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{EndEntityCert, KeyUsage, ring as signatures};
+
+/// Signatures of authorities and of controllers: ECDSA, and RSA, which is what `ovs-pki` makes keys of.
+pub(super) static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
+    all: &[
+        signatures::ECDSA_P256_SHA256,
+        signatures::ECDSA_P256_SHA384,
+        signatures::ECDSA_P384_SHA256,
+        signatures::ECDSA_P384_SHA384,
+        signatures::RSA_PKCS1_2048_8192_SHA256,
+        signatures::RSA_PKCS1_2048_8192_SHA384,
+        signatures::RSA_PKCS1_2048_8192_SHA512,
+    ],
+    // Of the other side's own words (RFC 8446, 4.2.3).
+    mapping: &[
+        (SignatureScheme::ECDSA_NISTP256_SHA256, &[signatures::ECDSA_P256_SHA256]),
+        (SignatureScheme::ECDSA_NISTP384_SHA384, &[signatures::ECDSA_P384_SHA384]),
+        (SignatureScheme::RSA_PSS_SHA256, &[signatures::RSA_PSS_2048_8192_SHA256_LEGACY_KEY]),
+        (SignatureScheme::RSA_PSS_SHA384, &[signatures::RSA_PSS_2048_8192_SHA384_LEGACY_KEY]),
+        (SignatureScheme::RSA_PSS_SHA512, &[signatures::RSA_PSS_2048_8192_SHA512_LEGACY_KEY]),
+    ],
+};
 
 /// Verifies controllers, those that are called and those that call.
 pub(super) struct Signed {
