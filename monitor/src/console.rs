@@ -267,8 +267,9 @@ impl<H: Hal + 'static, T: Transport> Port for Console<H, T> {
         let mut news = self.device.unmask(CONTROL_RECEIVE);
         if let Some((_, queue)) = self.port {
             news |= listens && self.device.unmask(queue);
-            // What was sent matters while there is no room for more.
-            news |= self.device.free(queue + 1) == 0 && self.device.unmask(queue + 1);
+            // What was sent matters while there is no room for more, and only to somebody who listens: the device returns
+            // all of it when a port is closed, which nobody takes before it is opened again.
+            news |= self.open && self.device.free(queue + 1) == 0 && self.device.unmask(queue + 1);
         }
         news
     }

@@ -144,6 +144,22 @@ fn a_host_that_does_not_read_fills_the_queue_and_nothing_else() {
 }
 
 #[test]
+fn what_comes_back_when_a_port_with_a_full_queue_is_closed_is_no_news() {
+    let (model, mut console) = opened();
+    while send(&mut console, b"an answer") {}
+    arrive(&model, CONTROL_RECEIVE, &message(1, OPEN, 0));
+    assert!(console.restarted());
+    while let Some(chain) = model.take(TRANSMIT) {
+        model.give_back(TRANSMIT, &chain, &[]);
+    }
+    assert!(!console.arm(true), "nobody can take it");
+    console.disarm();
+    arrive(&model, CONTROL_RECEIVE, &message(1, OPEN, 1));
+    assert!(console.restarted());
+    assert!(send(&mut console, b"an answer"));
+}
+
+#[test]
 fn room_is_no_news_while_there_is_enough() {
     let (model, mut console) = opened();
     assert!(send(&mut console, b"an answer"));
