@@ -107,32 +107,33 @@ impl Batch {
     /// that is there, and which is alone if it is shorter.
     // Apart from its callers, which are compiled to be small.
     #[inline(never)]
-    pub fn train_under(&self, place: usize, least: usize, mask: [u64; Train::WORDS]) -> Train {
-        let words = |buffer: &Buffer| {
-            let (words, _) = buffer.first_chunk::<{ 8 * Train::WORDS }>()?.as_chunks();
-            let mut all = [0; Train::WORDS];
-            for (word, octets) in all.iter_mut().zip(words) {
-                *word = u64::from_ne_bytes(*octets);
-            }
-            (buffer.len() >= least).then_some(all)
+    pub fn train_under(&self, place: usize, least: usize, mask: &[u64; Train::WORDS]) -> Train {
+        type Words = [[u8; 8]; Train::WORDS];
+        let [a, b, c, d, e] = mask;
+        // The addresses of a packet differ most often, so they are looked at first.
+        let is_alike = |[f, g, h, i, j]: &Words, [k, l, m, n, o]: &Words| {
+            [(d, i, n), (e, j, o), (a, f, k), (b, g, l), (c, h, m)].iter().all(|(mask, one, other)| {
+                (u64::from_ne_bytes(**one) ^ u64::from_ne_bytes(**other)) & **mask == 0
+            })
         };
-        self.train_of(place, words, |one, other| {
-            let pairs = one.iter().zip(&other).zip(&mask);
-            pairs.fold(0, |difference, ((one, other), mask)| difference | (one ^ other) & mask) == 0
-        })
+        self.train_of(
+            place,
+            |buffer| buffer.as_chunks().0.first_chunk::<{ Train::WORDS }>().filter(|_| buffer.len() >= least),
+            is_alike,
+        )
     }
 
     #[inline(always)]
-    fn train_of<H: Copy>(
-        &self,
+    fn train_of<'a, H: Copy + 'a>(
+        &'a self,
         place: usize,
-        head: impl Fn(&Buffer) -> Option<H>,
+        head: impl Fn(&'a Buffer) -> Option<H>,
         is_alike: impl Fn(H, H) -> bool,
     ) -> Train {
         let buffers = self.buffers.get(self.first..self.end).and_then(|buffers| buffers.get(place..));
         let mut buffers = buffers.unwrap_or_default().iter().map_while(Option::as_ref);
         let Some(first) = buffers.next() else { return Train::default() };
-        let mut train = Train { count: 1, octets: first.len(), longest: first.len() };
+        let mut train = Train::of(first);
         let Some(common) = head(first) else { return train };
         for buffer in buffers {
             if !head(buffer).is_some_and(|head| is_alike(common, head)) {
@@ -180,6 +181,12 @@ impl Train {
     pub const HEAD: usize = 16;
     /// Words of eight octets under a mask: as far as the ports of a datagram in a packet of IPv4.
     pub const WORDS: usize = 5;
+
+    /// One buffer alone.
+    #[inline]
+    pub fn of(buffer: &Buffer) -> Self {
+        Self { count: 1, octets: buffer.len(), longest: buffer.len() }
+    }
 }
 
 impl Default for Batch {
@@ -208,7 +215,7 @@ mod tests {
         assert_eq!((of(3), of(4), of(5), of(6)), ((1, 16, 16), (1, 15, 15), (1, 15, 15), (1, 40, 40)));
         assert_eq!((of(7), batch.get(7).is_none()), ((0, 0, 0), true));
         assert_eq!(batch.get(1).map(|buffer| buffer.len()), Some(70));
-        let under = |place, least, mask| batch.train_under(place, least, mask).count;
+        let under = |place, least, mask| batch.train_under(place, least, &mask).count;
         assert_eq!(
             (under(0, 0, [u64::MAX; 5]), under(0, 61, [u64::MAX; 5]), under(0, 71, [0; 5])),
             (2, 1, 1)

@@ -9,7 +9,7 @@ use unik_vswitch::{
         parse::parse,
         rewrite::{Change, set_field as rewrite},
     },
-    pipeline::fields::Field,
+    pipeline::{fields::Field, ports},
 };
 
 /// A frame with an IPv4 packet of this protocol, with right checksums.
@@ -211,6 +211,34 @@ fn frames_of_one_kind_share_what_the_cache_knows() {
         assert_eq!(bench.frame(1, &frame)[0].0, port);
     }
     assert_eq!(bench.switch.datapath.cache_counters(), (99, 101));
+}
+
+#[test]
+fn a_frame_that_was_seen_before_heeds_its_port_and_what_has_become_of_ports() {
+    let mut bench = Bench::new();
+    let mut controller = bench.controller(4);
+    Flow::add(&[oxm(5, &[8, 0], None)], &[apply(&[output(2, 0)])]).send(&mut bench, &mut controller);
+    let arrives =
+        |bench: &mut Bench, from| (0..3).map(|_| bench.frame(from, &datagram()).len()).sum::<usize>();
+    assert!(datagram().len() >= 54, "it is one that needs not be read");
+    assert_eq!(arrives(&mut bench, 1), 3);
+    assert_eq!(arrives(&mut bench, 2), 0, "none leaves by the port it came in on");
+    assert_eq!(arrives(&mut bench, 3), 3);
+    let address = bench.switch.datapath.ports.get(2).expect("there is one").address;
+    for (config, expected) in [(ports::NO_FWD, 0), (0, 3), (ports::PORT_DOWN, 0), (0, 3)] {
+        let mask = ports::NO_FWD | ports::PORT_DOWN;
+        assert!(bench.switch.datapath.port_mod(2, address, config, mask).is_ok());
+        assert_eq!(arrives(&mut bench, 1), expected, "{config}");
+    }
+    for (state, expected) in [(ports::LINK_DOWN, 0), (ports::LIVE, 3), (ports::BLOCKED, 0), (ports::LIVE, 3)]
+    {
+        bench.switch.set_port_state(2, state);
+        assert_eq!(arrives(&mut bench, 1), expected, "{state}");
+    }
+    let port = bench.switch.datapath.remove_port(2).expect("there is one");
+    assert_eq!(arrives(&mut bench, 1), 0);
+    assert!(bench.switch.datapath.put_port(port));
+    assert_eq!(arrives(&mut bench, 1), 3);
 }
 
 #[test]

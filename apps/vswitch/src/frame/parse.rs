@@ -46,14 +46,18 @@ pub struct Parsed {
 }
 
 /// Which octets of a frame decide over its fields: frames in which these are the same are read the same.
+#[derive(Clone, Copy)]
 pub(crate) struct Likeness {
     /// The first octets, in the order in which they stand.
-    pub(crate) mask: [u64; 5],
+    pub(crate) mask: [u64; Likeness::WORDS],
     /// Shorter frames may be read otherwise.
     pub(crate) least: usize,
 }
 
 impl Likeness {
+    /// Words of a mask.
+    pub(crate) const WORDS: usize = 5;
+
     const fn new(octets: [u8; 40], least: usize) -> Self {
         let (words, _) = octets.as_chunks::<8>();
         let [a, b, c, d, e] = *words else { panic!("five words are forty octets") };
@@ -66,11 +70,39 @@ impl Likeness {
         ];
         Self { mask, least }
     }
+
+    /// What decides over a frame. `None` if it is too short for that.
+    #[inline]
+    pub(crate) fn key(&self, frame: &[u8]) -> Option<[u64; Self::WORDS]> {
+        let head = frame.get(..self.least)?.first_chunk::<{ 8 * Self::WORDS }>()?;
+        // Written out: what this is compiled for leaves loops as they are.
+        let word = |at: usize| head.get(at..at + 8)?.first_chunk().map(|octets| u64::from_ne_bytes(*octets));
+        let [a, b, c, d, e] = self.mask;
+        Some([word(0)? & a, word(8)? & b, word(16)? & c, word(24)? & d, word(32)? & e])
+    }
+
+    /// Of [`PACKET`], what decides over the bits of its fields that are `relevant`, and over the way that a switch without tables has
+    /// for it: all of the first octets, as far as the type of service.
+    pub(crate) fn of_packets(relevant: &Fields) -> Self {
+        let Fields([_, _, target, source, addresses, ..]) = relevant;
+        let mut octets = [0; 40];
+        let mut put = |at: usize, value: &[u8]| {
+            octets.iter_mut().skip(at).zip(value).for_each(|(octet, value)| *octet = *value);
+        };
+        put(0, &[0xff; 16]);
+        // Whether it is a fragment, and the protocol.
+        put(20, &[0x3f, 0xff, 0, 0xff]);
+        put(26, &addresses.to_be_bytes());
+        if source >> 48 != 0 || *target as u16 != 0 {
+            put(34, &[0xff; 4]);
+        }
+        Self::new(octets, PLAIN)
+    }
 }
 
 /// An IPv4 packet without options, in a frame without tags: all but total length, identification, TTL and checksum of its header, and
 /// the ports or what stands in their place.
-static PACKET: Likeness = {
+pub(crate) static PACKET: Likeness = {
     let mut octets = [0xff; 40];
     [octets[16], octets[17], octets[18], octets[19], octets[20]] = [0, 0, 0, 0, 0x3f];
     [octets[22], octets[24], octets[25], octets[38], octets[39]] = [0; 5];
@@ -89,14 +121,19 @@ static OPAQUE: Likeness = {
 };
 
 impl Parsed {
+    /// Whether it is an IPv4 packet without options, in a frame without tags, with a header behind that of IP.
+    pub(crate) fn is_packet(&self) -> bool {
+        let Layout { ethertype, network, protocol, transport, .. } = self.layout;
+        (ethertype, network, protocol, transport) == (12, 14, 23, 34)
+    }
+
     /// What other frames must have in common with this one, which stands in `frame`, to be read the same. `None` where that is not
     /// known.
     pub(crate) fn likeness(&self, frame: &[u8]) -> Option<&'static Likeness> {
-        let Layout { ethertype, network, protocol, transport, .. } = self.layout;
-        if ethertype != 12 {
+        if self.layout.ethertype != 12 {
             return None;
         }
-        if (network, protocol, transport) == (14, 23, 34) {
+        if self.is_packet() {
             return (frame.len() >= PLAIN).then_some(&PACKET);
         }
         let kind = be16(frame, 12)?;
@@ -474,5 +511,43 @@ mod tests {
             assert_eq!(parse(&other).fields, parsed.fields, "{frame:02x?} {other:02x?}");
         }
         assert!(count[0] > 1000 && count[1] > 1000, "{count:?}");
+    }
+
+    /// Packets that differ only in what no entry looks at are the same to all entries.
+    #[test]
+    fn packets_that_are_alike_have_the_same_relevant_bits() {
+        let mut random = Random::new(11);
+        let mut count = 0;
+        for _ in 0..50_000 {
+            let mut next = || random.next_u64();
+            let mut octets = |count: usize| -> Vec<u8> { (0..count).map(|_| next() as u8).collect() };
+            let (mut frame, noise) = (octets(70), octets(70));
+            frame[12..15].copy_from_slice(&[8, 0, 0x45]);
+            frame[20..22].copy_from_slice(&[noise[0] & 0x40, 0]);
+            frame[23] = [6, 17, 1, 132][usize::from(noise[1] % 4)];
+            // Some words whole, some in part, some not at all.
+            let mut relevant = Fields([0; 16]);
+            for word in &mut relevant.0 {
+                *word = [0, u64::MAX, next(), next() & next() & next()][next() as usize % 4];
+            }
+            let parsed = parse(&frame);
+            assert!(parsed.is_packet());
+            let likeness = Likeness::of_packets(&relevant);
+            let mask: Vec<u8> = likeness.mask.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            let mut other = noise;
+            for ((octet, kept), mask) in other.iter_mut().zip(&frame).zip(mask) {
+                *octet = *octet & !mask | kept & mask;
+            }
+            assert_eq!(likeness.key(&frame), likeness.key(&other));
+            let parsed_other = parse(&other);
+            assert!(parsed_other.is_packet(), "{frame:02x?} {other:02x?}");
+            let pairs = parsed.fields.0.iter().zip(&parsed_other.fields.0).zip(&relevant.0);
+            for ((one, other), relevant) in pairs {
+                assert_eq!(one & relevant, other & relevant, "{frame:02x?}");
+                count += usize::from(one != other);
+            }
+            assert_eq!(likeness.key(&frame[..53]), None, "of a shorter one it is not known what it is");
+        }
+        assert!(count > 10_000, "{count} words differ that do not matter");
     }
 }

@@ -20,7 +20,7 @@ const STEPS: usize = 4;
 #[derive(Clone, Copy)]
 struct Place {
     key: [u64; WORDS],
-    generation: u32,
+    generation: u64,
     steps: u32,
     path: [u32; STEPS],
     /// The port that the only entry sends to, and does nothing else. [`NONE`] is that of no such entry.
@@ -33,7 +33,7 @@ pub(crate) struct Cache {
     /// The words of the mask that are not zero, for this generation.
     words: [(u8, u64); WORDS],
     count: usize,
-    generation: u32,
+    generation: u64,
     pub(crate) hits: u64,
     pub(crate) misses: u64,
 }
@@ -58,7 +58,7 @@ impl Cache {
         let hash = words.iter().fold(flows.seed(), |hash, (at, mask)| mix(hash, fields.word(*at) & mask));
         let at = hash as usize % PLACES;
         let Some(place) = self.places.get_mut(at) else { return (at, hash) };
-        let mut difference = u64::from(place.generation ^ self.generation);
+        let mut difference = place.generation ^ self.generation;
         for ((word, mask), kept) in words.iter().zip(&place.key) {
             difference |= fields.word(*word) & mask ^ kept;
         }
@@ -91,10 +91,6 @@ impl Cache {
         for (word, mask) in self.words.iter_mut().zip(masks) {
             *word = mask;
             self.count += 1;
-        }
-        if self.generation == 0 {
-            // All generations were used once: what is left of the first time must not count.
-            self.places.iter_mut().for_each(|place| place.generation = 1);
         }
     }
 

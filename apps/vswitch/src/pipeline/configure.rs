@@ -175,16 +175,21 @@ impl Datapath {
         let new = port.config & !mask | config & mask;
         let is_changed = new != port.config;
         port.config = new;
+        if is_changed {
+            self.flows.changed();
+        }
         Ok(is_changed.then_some(&*port))
     }
 
     /// Adds a port, or puts it in place of another one. False without room for it.
     pub fn put_port(&mut self, port: Port) -> bool {
+        self.flows.changed();
         self.ports.put(port)
     }
 
     /// Takes a port away.
     pub fn remove_port(&mut self, number: u32) -> Option<Port> {
+        self.flows.changed();
         self.ports.remove(number)
     }
 
@@ -193,6 +198,9 @@ impl Datapath {
         let port = self.ports.get_mut(number)?;
         let is_changed = port.state != state;
         port.state = state;
+        if is_changed {
+            self.flows.changed();
+        }
         is_changed.then_some(&*port)
     }
 }

@@ -52,8 +52,8 @@ pub struct Flows {
     tuples: Vec<Option<Tuple>>,
     tables: Vec<Table>,
     seed: u64,
-    /// Changes whenever another entry might be found than before.
-    generation: u32,
+    /// Changes whenever another entry might be found than before, or something else be done with its frames.
+    generation: u64,
     /// The bits that any entry looks at.
     relevant: Fields,
     count: usize,
@@ -107,13 +107,13 @@ impl Flows {
         self.seed
     }
 
-    pub(crate) fn generation(&self) -> u32 {
+    pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Another program is done than before.
+    /// Another program is done than before, or a port does something else.
     pub(crate) fn changed(&mut self) {
-        self.generation = self.generation.wrapping_add(1);
+        self.generation += 1;
     }
 
     pub(crate) fn relevant(&self) -> &Fields {
@@ -311,7 +311,7 @@ impl Flows {
         }
         self.count += 1;
         self.tables.get_mut(usize::from(new.table))?.active += 1;
-        self.generation = self.generation.wrapping_add(1);
+        self.generation += 1;
         Some(place)
     }
 
@@ -433,7 +433,7 @@ impl Flows {
         let Slot::Used(flow) = slot else { return None };
         self.timed -= usize::from(flow.idle | flow.hard != 0);
         self.count -= 1;
-        self.generation = self.generation.wrapping_add(1);
+        self.generation += 1;
         if let Some(table) = self.tables.get_mut(usize::from(flow.table)) {
             table.active -= 1;
         }

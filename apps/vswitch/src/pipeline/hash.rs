@@ -1,6 +1,6 @@
 //! The hash of keys: one multiplication a word, keyed, so that nobody outside can choose what collides.
 
-const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(crate) const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Takes one more word in.
 #[inline]

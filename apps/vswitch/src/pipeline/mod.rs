@@ -20,6 +20,7 @@ mod hash;
 pub mod meters;
 pub mod ports;
 mod run;
+mod shortcut;
 mod tuple;
 
 use self::{
@@ -33,10 +34,11 @@ use self::{
     meters::Meters,
     ports::Ports,
     run::{MOST_SET, Run},
+    shortcut::Shortcuts,
 };
 use crate::frame::{
     Copied, Frame,
-    parse::{Parsed, parse, parse_into},
+    parse::{Likeness, Parsed, parse, parse_into},
 };
 use alloc::vec::Vec;
 use unik_sched::time::Instant;
@@ -81,6 +83,8 @@ pub(crate) struct Look {
     place: usize,
     /// What is done with it, if that is simple.
     pub(crate) simple: Option<Simple>,
+    /// There is a short way for frames like it, by which it may have come: then it was not read.
+    is_short: bool,
 }
 
 /// One entry sends the frame to one port, or leaves it to the switch, and does nothing else.
@@ -150,6 +154,7 @@ pub struct Datapath {
     /// What is counted.
     pub counters: Counters,
     cache: Cache,
+    shortcuts: Shortcuts,
     set: Vec<Action>,
     kept: Vec<u8>,
     seed: u64,
@@ -170,6 +175,7 @@ impl Datapath {
             ports: Ports::default(),
             counters: Counters::new(),
             cache: Cache::new()?,
+            shortcuts: Shortcuts::new(seed)?,
             set,
             kept,
             seed: mix(seed, 2),
@@ -195,30 +201,60 @@ impl Datapath {
         self.proceed(ingress, &look, &parsed, frame, now, outside)
     }
 
-    /// Looks up a frame that came in on a port, which is read into `parsed`. Nothing is done yet, and nothing is counted but for the
-    /// cache.
+    /// Looks up a frame that came in on a port, which is read into `parsed` if more than one port may be wanted for it. Nothing is done
+    /// yet, and nothing is counted but for the cache.
     #[inline]
     pub(crate) fn look(&mut self, ingress: u32, frame: &[u8], parsed: &mut Parsed) -> Look {
+        if let Some(simple) = self.shortcuts.find(&self.flows, ingress, frame) {
+            self.cache.hits += 1;
+            return Look { place: 0, simple: Some(simple), is_short: true };
+        }
+        self.look_long(ingress, frame, parsed)
+    }
+
+    /// The same for a frame for which there is no short way.
+    #[inline(never)]
+    fn look_long(&mut self, ingress: u32, frame: &[u8], parsed: &mut Parsed) -> Look {
         *parsed = Parsed::default();
         parse_into(frame, parsed);
         parsed.fields.came_in_on(ingress);
         let (place, hash) = self.cache.place(&self.flows, &parsed.fields);
         // What most frames are for: one entry, one port.
-        let simple = self.cache.simple(place).or_else(|| self.look_up(place, hash, &parsed.fields));
+        let known = self.cache.simple(place);
+        let simple = known.or_else(|| self.look_up(place, hash, &parsed.fields));
         let simple = simple.map(|(entry, port)| Simple { entry, port });
         // A frame that came in by that port may share a place with others.
-        Look { place, simple: simple.filter(|simple| self.ports.forwards(ingress, simple.port)) }
+        let simple = simple.filter(|simple| self.ports.forwards(ingress, simple.port));
+        let mut look = Look { place, simple, is_short: false };
+        // Those that come once are not worth it.
+        if let Some(simple) = simple.filter(|_| known.is_some())
+            && parsed.is_packet()
+        {
+            look.is_short = self.shortcuts.add(&self.flows, ingress, frame, simple);
+        }
+        look
     }
 
-    /// Counts frames that one entry sends to one port, as was found.
-    pub(crate) fn count(&mut self, ingress: u32, look: &Look, frames: usize, octets: usize, now: Instant) {
-        let Some(Simple { entry, port }) = look.simple else { return };
+    /// What other frames must have in common with one that was looked up, to be done with as simply.
+    #[inline]
+    pub(crate) fn likeness(&self, look: &Look, parsed: &Parsed, frame: &[u8]) -> Option<&Likeness> {
+        if look.is_short { Some(self.shortcuts.likeness()) } else { parsed.likeness(frame) }
+    }
+
+    /// Counts frames that one entry sends to one port, as was found, for that entry.
+    #[inline]
+    pub(crate) fn hit(&mut self, look: &Look, frames: usize, octets: usize, now: Instant) {
+        let Some(Simple { entry, .. }) = look.simple else { return };
+        self.cache.hits += frames as u64 - 1;
+        self.flows.hit(entry, frames as u64, octets as u64, now);
+    }
+
+    /// Counts frames that entries of the first table have sent to one port, for whatever is not one entry.
+    pub(crate) fn count(&mut self, ingress: u32, port: u32, frames: usize, octets: usize) {
         let (frames, octets) = (frames as u64, octets as u64);
         self.counters.frames.add(frames);
         self.ports.count(ingress, port, frames, octets);
-        self.cache.hits += frames - 1;
         self.flows.count(0, true, frames);
-        self.flows.hit(entry, frames, octets, now);
     }
 
     /// Does with a frame what was found. What it gives back is where the frame itself is to go; all other outputs were copies.
@@ -233,7 +269,8 @@ impl Datapath {
     ) -> Option<Destination> {
         let length = frame.total_len();
         if let Some(Simple { port, .. }) = look.simple {
-            self.count(ingress, look, 1, length, now);
+            self.hit(look, 1, length, now);
+            self.count(ingress, port, 1, length);
             return Some(Destination { port, queue: 0, ingress });
         }
         self.counters.frames.increment();

@@ -7,7 +7,7 @@
 use super::outputs::{Carried, Outputs};
 use super::reports::{Report, Reports};
 use crate::NoMemory;
-use crate::frame::parse::Parsed;
+use crate::frame::parse::{Likeness, Parsed};
 use crate::openflow::{self, ConnectionId, Description, MOST_CONNECTIONS, Over, Role};
 use crate::pipeline::{Datapath, Destination, Look, ports};
 use crate::settings::{OpenFlowSettings, PORTS};
@@ -135,9 +135,19 @@ impl Control {
         self.switch.datapath.look(ingress as u32 + 1, frame, parsed)
     }
 
-    /// Counts frames that go the way that was found, where that is a simple one.
-    pub(super) fn count(&mut self, ingress: usize, look: &Look, frames: usize, octets: usize, now: Instant) {
-        self.switch.datapath.count(ingress as u32 + 1, look, frames, octets, now);
+    /// What other frames must have in common with one that was looked up, to go the same way.
+    pub(super) fn likeness(&self, look: &Look, parsed: &Parsed, frame: &[u8]) -> Option<&Likeness> {
+        self.switch.datapath.likeness(look, parsed, frame)
+    }
+
+    /// Counts frames that go the way that was found, where that is a simple one, for the entry that says so.
+    pub(super) fn hit(&mut self, look: &Look, frames: usize, octets: usize, now: Instant) {
+        self.switch.datapath.hit(look, frames, octets, now);
+    }
+
+    /// Counts frames that go to a port in such a way, for the ports.
+    pub(super) fn count(&mut self, ingress: usize, port: u32, frames: usize, octets: usize) {
+        self.switch.datapath.count(ingress as u32 + 1, port, frames, octets);
     }
 
     /// Does with a frame that was looked up what the tables say; where it is to go itself.

@@ -9,7 +9,7 @@ use super::SharedSwitch;
 use super::cards::Cards;
 use super::control::Control;
 use super::outputs::Outputs;
-use super::ways::{Found, Learned, Programmed, Ways};
+use super::ways::{Found, Learned, Programmed, Tally, Ways};
 use crate::frame::parse::Parsed;
 use crate::switch::{Route, Switch};
 use alloc::boxed::Box;
@@ -181,8 +181,9 @@ impl Plane {
         let has_more = match self.control.as_mut().filter(|control| control.is_in_charge()) {
             None => pass(cards, batch, ingress, &mut Learned { switch, ingress, route: Route::default() }),
             Some(control) => {
-                let (parsed, found) = (Parsed::default(), Found::Greeting);
-                pass(cards, batch, ingress, &mut Programmed { control, switch, ingress, now, parsed, found })
+                let (parsed, found, tally) = (Parsed::default(), Found::Greeting, Tally::default());
+                let mut ways = Programmed { control, switch, ingress, now, parsed, found, tally };
+                pass(cards, batch, ingress, &mut ways)
             }
         };
         self.cards.send_out();

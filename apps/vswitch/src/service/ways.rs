@@ -7,14 +7,15 @@
 use super::cards::Cards;
 use super::control::Control;
 use super::outputs::{Carried, Outputs, index};
-use crate::frame::parse::Parsed;
+use crate::frame::parse::{Likeness, Parsed};
 use crate::pipeline::{Look, ports};
 use crate::switch::{HEAD, Route, Switch};
+use core::mem;
 use unik::ports::{Batch, Buffer, Frame, Train};
 use unik_sched::time::Instant;
 
 // Frames that begin alike go the same way.
-const _: () = assert!(Train::HEAD == HEAD);
+const _: () = assert!(Train::HEAD == HEAD && Train::WORDS == Likeness::WORDS);
 
 /// Who says where frames from one port go.
 pub(super) trait Ways {
@@ -71,6 +72,15 @@ pub(super) struct Programmed<'a> {
     pub(super) now: Instant,
     pub(super) parsed: Parsed,
     pub(super) found: Found,
+    pub(super) tally: Tally,
+}
+
+/// Frames to one port that are not counted yet.
+#[derive(Default)]
+pub(super) struct Tally {
+    port: u32,
+    frames: usize,
+    octets: usize,
 }
 
 /// What is known of a frame that was looked up.
@@ -89,34 +99,34 @@ impl Ways for Programmed<'_> {
         let frame = batch.get(place)?;
         self.look(frame);
         let Found::Place(look) = self.found else { return None };
-        let simple = look.simple?;
+        let port = look.simple?.port;
         if self.switch.mirrors_received(self.ingress) {
             return None;
         }
         let mut route = Route::default();
-        let egress = if simple.port == ports::NORMAL {
+        let egress = if port == ports::NORMAL {
             route = self.switch.forward(self.ingress, frame, frame.len());
             let egress = route.straight();
             if egress.is_none() {
-                self.control.count(self.ingress, &look, 1, frame.len(), self.now);
+                self.count(&look, port, &Train::of(frame));
                 self.found = Found::Normal(route);
             }
             egress?
         } else {
-            let egress = index(simple.port);
+            let egress = index(port);
             if self.switch.mirrors_sent(egress) {
                 return None;
             }
             egress
         };
-        let train = match self.parsed.likeness(frame) {
-            Some(likeness) => batch.train_under(place, likeness.least, likeness.mask),
-            None => Train { count: 1, octets: frame.len(), longest: frame.len() },
+        let train = match self.control.likeness(&look, &self.parsed, frame) {
+            Some(likeness) => batch.train_under(place, likeness.least, &likeness.mask),
+            None => Train::of(frame),
         };
-        if simple.port == ports::NORMAL {
+        if port == ports::NORMAL {
             self.switch.repeat(route, train.count - 1, train.octets - frame.len());
         }
-        self.control.count(self.ingress, &look, train.count, train.octets, self.now);
+        self.count(&look, port, &train);
         Some((egress, train))
     }
 
@@ -147,6 +157,30 @@ impl Ways for Programmed<'_> {
     }
 
     fn receive(&mut self, frames: usize, octets: usize) {
+        self.settle();
         self.switch.receive(self.ingress, frames, octets);
+    }
+}
+
+impl Programmed<'_> {
+    /// Counts frames that go to a port: at once for their entry, and for the port together with those before, if these went there too.
+    #[inline]
+    fn count(&mut self, look: &Look, port: u32, train: &Train) {
+        self.control.hit(look, train.count, train.octets, self.now);
+        if self.tally.port != port {
+            self.settle();
+            self.tally.port = port;
+        }
+        self.tally.frames += train.count;
+        self.tally.octets += train.octets;
+    }
+
+    /// Counts what was put together.
+    #[inline(never)]
+    fn settle(&mut self) {
+        let Tally { port, frames, octets } = mem::take(&mut self.tally);
+        if frames != 0 {
+            self.control.count(self.ingress, port, frames, octets);
+        }
     }
 }
