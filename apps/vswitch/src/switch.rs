@@ -16,6 +16,7 @@ use crate::table::{Known, Learned, Table};
 use crate::vlan::{Vlan, Vlans};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use unik_sched::counter::Counter;
 use unik_sched::has_memory;
 use unik_sched::time::{Duration, Instant};
 
@@ -88,6 +89,25 @@ struct Port {
     is_mirrored_in: bool,
     storm: [Allowance; 3],
     counters: Rc<PortCounters>,
+}
+
+impl Port {
+    /// The tag of a frame, of which the last octets of the head are given; or which counter says why it is refused.
+    #[inline]
+    fn read_tag(&self, frame: &[u8], kind: [u8; 2]) -> Result<Option<u16>, &Counter> {
+        if self.tag == 0 || u16::from_be_bytes(kind) != self.tag {
+            return Ok(None);
+        }
+        let Some([.., high, low]) = frame.first_chunk::<{ HEADER + 2 }>() else {
+            return Err(&self.counters.drop_short);
+        };
+        let tag = u16::from_be_bytes([*high, *low]);
+        if self.mode == Mode::Access && tag & VLAN_BITS != 0 {
+            return Err(&self.counters.drop_tag);
+        }
+        // A tag may say nothing but a priority (IEEE 802.1Q, 6.9).
+        Ok(Some(if tag & VLAN_BITS == 0 { tag | self.vlan } else { tag }))
+    }
 }
 
 /// The switch.
@@ -270,18 +290,9 @@ impl Switch {
         if destination.is_reserved() {
             return Route { is_control: true, ..route };
         }
-        route.tag = port.vlan;
-        if port.tag != 0 && u16::from_be_bytes([high, low]) == port.tag {
-            let Some([.., high, low]) = frame.first_chunk::<{ HEADER + 2 }>() else {
-                return refuse(route, &counters.drop_short);
-            };
-            let tag = u16::from_be_bytes([*high, *low]);
-            route.is_tagged = true;
-            // A tag may say nothing but a priority (IEEE 802.1Q, 6.9).
-            route.tag = if tag & VLAN_BITS == 0 { tag | port.vlan } else { tag };
-            if port.mode == Mode::Access && tag & VLAN_BITS != 0 {
-                return refuse(route, &counters.drop_tag);
-            }
+        match port.read_tag(frame, [high, low]) {
+            Ok(tag) => (route.tag, route.is_tagged) = (tag.unwrap_or(port.vlan), tag.is_some()),
+            Err(reason) => return refuse(route, reason),
         }
         let number = route.tag & VLAN_BITS;
         let Some(vlan) = self.vlans.find(number).filter(|vlan| vlan.members & bit != 0) else {
@@ -626,14 +637,14 @@ fn note(learned: Learned, port: &PortCounters, switch: &SwitchCounters) {
 }
 
 #[cold]
-fn drop(reason: &unik_sched::counter::Counter) -> Route {
+fn drop(reason: &Counter) -> Route {
     reason.increment();
     Route::default()
 }
 
 /// Counts why a frame goes nowhere, but for a copy of it.
 #[cold]
-fn refuse(route: Route, reason: &unik_sched::counter::Counter) -> Route {
+fn refuse(route: Route, reason: &Counter) -> Route {
     reason.increment();
     Route { ports: 0, ..route }
 }
