@@ -122,6 +122,21 @@ fn the_tool_of_open_vswitch_programs_it_over_tls_and_nobody_else_does() {
     assert!(keys.programs(&vm, "show", &[]).contains("1(port1)"));
 }
 
+#[test]
+fn who_calls_over_and_over_gets_ten_handshakes_a_second() {
+    let Some(keys) = Keys::make("often") else { return };
+    let mut vm = keys.switch("openflow.listen=pssl").boot();
+    vm.line("ready: vswitch");
+    let since = Instant::now();
+    for _ in 0..11 {
+        let mut caller = vm.connect(PORT);
+        caller.write_all(&[4, 0, 0, 8, 0, 0, 0, 0]).unwrap();
+        vm.line("it does not speak TLS");
+    }
+    let took = since.elapsed();
+    assert!(took >= Duration::from_secs(1), "{took:?}");
+}
+
 /// A controller that is called: openssl, which moves plain octets between the connection and the test.
 struct Called(Child);
 

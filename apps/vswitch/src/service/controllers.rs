@@ -16,6 +16,9 @@ use unik::{Spawner, log};
 const BACKLOG: usize = 8;
 /// What a connection receives and sends ahead.
 const AHEAD: (usize, usize) = (16 * 1024, 32 * 1024);
+/// How long nobody else may call after somebody did with TLS: whoever that was, a handshake takes the processor for milliseconds, in
+/// which no frame moves.
+const RESPITE: Duration = Duration::from_millis(100);
 /// How long to wait for a connection to be established.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait before the first further try, and at most.
@@ -59,6 +62,9 @@ pub(super) async fn answer(company: Company, (transport, port): (Transport, u16)
         };
         if spawner.spawn("controller", task).is_err() {
             log::warn!("controller {controller} refused: there is no memory for it");
+        }
+        if cfg!(feature = "tls") && transport == Transport::Tls {
+            company.time.sleep(RESPITE).await;
         }
     }
 }
