@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 
-use crate::console::{Running, free_port};
+use crate::console::Running;
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
 use crate::image::{self, Image, Profile, Request};
 use crate::options::{Accelerator, Forward, Network, Protocol};
+use crate::port::free_port;
 use crate::setup;
 use crate::workspace::Workspace;
 
@@ -279,7 +280,7 @@ fn time_to_exit(exit: &Image) -> Result<Duration> {
 }
 
 fn time_to_answer(images: &Images) -> Result<Duration> {
-    let host = free_port(Protocol::Udp)?;
+    let host = free_port()?;
     let guest = Guest {
         initrd: Some(images.zones.clone()),
         cmdline: ADDRESS.to_owned(),

@@ -3,7 +3,6 @@
 //! What `cargo unik run` is for people, [`Running`] is for benchmarks and tests. Dropping it ends the guest.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{TcpListener, UdpSocket};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -11,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
 use crate::guest::Command;
-use crate::options::Protocol;
 use crate::qmp::Qmp;
 use crate::run::Ending;
 
@@ -29,6 +27,7 @@ pub struct Running {
     log: String,
     complaints: Option<JoinHandle<String>>,
     command: String,
+    is_reported: bool,
 }
 
 impl Running {
@@ -66,7 +65,15 @@ impl Running {
                 String::from_utf8_lossy(&text).into_owned()
             })
         });
-        Ok(Running { qemu, started, lines, log: String::new(), complaints, command: command.line() })
+        Ok(Running {
+            qemu,
+            started,
+            lines,
+            log: String::new(),
+            complaints,
+            command: command.line(),
+            is_reported: false,
+        })
     }
 
     /// Waits for a line of the console that contains `text`, and returns it without its end.
@@ -133,6 +140,7 @@ impl Running {
 
     /// An error that holds what one needs to find out more: the console, QEMU's own words if it has ended, and its command.
     pub fn report(&mut self, what: &str) -> Error {
+        self.is_reported = true;
         let ended = matches!(self.qemu.try_wait(), Ok(Some(_)));
         if ended {
             self.rest();
@@ -141,6 +149,11 @@ impl Running {
         let command = self.command.clone();
         let log = self.log();
         Error::failed(format!("{what}\n--- console ---\n{log}--- QEMU ---\n{words}{command}"))
+    }
+
+    /// Whether there was a [`Running::report`]: all that is known of the guest has been told.
+    pub fn is_reported(&self) -> bool {
+        self.is_reported
     }
 
     /// Takes the lines of a guest that has ended: its pipe is closed, so this comes to an end.
@@ -179,19 +192,6 @@ fn forward_lines(mut console: impl std::io::BufRead, lines: &Sender<String>) {
         }
         bytes.clear();
     }
-}
-
-/// A port of 127.0.0.1 that nobody uses at this moment.
-///
-/// # Errors
-/// There is no free port.
-pub fn free_port(protocol: Protocol) -> Result<u16> {
-    let address = ("127.0.0.1", 0);
-    let bound = match protocol {
-        Protocol::Udp => UdpSocket::bind(address).and_then(|socket| socket.local_addr()),
-        Protocol::Tcp => TcpListener::bind(address).and_then(|socket| socket.local_addr()),
-    };
-    Ok(bound.or_cannot(|| format!("find a free {protocol} port"))?.port())
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ pub mod new;
 pub mod options;
 mod output;
 pub mod pack;
+pub mod port;
 pub mod qmp;
 pub mod relocation;
 pub mod ring;

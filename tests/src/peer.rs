@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use cargo_unik::port::free_port;
 
 use crate::PATIENCE;
 
@@ -41,19 +43,13 @@ pub struct Peer {
     pub address: SocketAddr,
 }
 
-/// An address of this computer at which nobody listens, over neither transport.
+/// An address of this computer at which nobody listens, over neither transport, until one of this test's does.
 ///
 /// # Panics
 /// There is none.
 pub fn free_address() -> SocketAddr {
-    for _ in 0..100 {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        let address = listener.local_addr().expect("it was bound");
-        if UdpSocket::bind(address).is_ok() {
-            return address;
-        }
-    }
-    panic!("no port is free over both transports");
+    let port = free_port().unwrap_or_else(|error| panic!("{error}"));
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 impl Peer {
@@ -124,6 +120,9 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {:?} ---\n{}", self.kind, self.log());
+        }
         // Asked to end, it takes its own children along.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let deadline = Instant::now() + PATIENCE / 6;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use cargo_unik::check;
-use cargo_unik::console::{Running, free_port};
+use cargo_unik::console::Running;
 use cargo_unik::disk::Drive;
 use cargo_unik::epitaph::Interpreter;
 use cargo_unik::error::Result;
@@ -16,6 +16,7 @@ use cargo_unik::image::pack;
 use cargo_unik::monitor::view::View;
 use cargo_unik::monitor::{Connection, arguments};
 use cargo_unik::options::{Accelerator, Forward, Machine, Memory, Network, Protocol};
+use cargo_unik::port::free_port;
 use cargo_unik::qmp::Qmp;
 use cargo_unik::run::Ending;
 use cargo_unik::symbols::Symbols;
@@ -99,7 +100,7 @@ impl Setup {
     pub fn dhcp(mut self, ports: &[(Protocol, u16)]) -> Setup {
         self.guest.networks.push(Network::User);
         for (protocol, guest) in ports.iter().copied() {
-            let host = free_port(protocol).unwrap_or_else(|error| panic!("{error}"));
+            let host = free_port().unwrap_or_else(|error| panic!("{error}"));
             self.guest.forwards.push(Forward { protocol, host, guest });
         }
         self
@@ -511,6 +512,10 @@ fn look(path: &Path, command: &str) -> Result<String> {
 
 impl Drop for Vm {
     fn drop(&mut self) {
+        // Whatever the test failed at, it may be the guest that tells why.
+        if std::thread::panicking() && !self.running.is_reported() {
+            eprintln!("{}", self.running.report("the test has failed; what is known of its guest:"));
+        }
         if let Some(path) = &self.monitor {
             let _ = std::fs::remove_file(path);
         }

@@ -5,9 +5,9 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
-use cargo_unik::console::free_port;
-use cargo_unik::options::Protocol;
+use cargo_unik::port::free_port;
 use cargo_unik::symbols::Symbols;
 use unik_tests::{PATIENCE, workspace};
 
@@ -69,8 +69,12 @@ fn a_site_with_a_mistake_gets_into_no_image_and_to_no_guest() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// An image has one file, wherever it is moved to: who runs it at another address has it alone.
+static PANIC: Mutex<()> = Mutex::new(());
+
 #[test]
 fn an_epitaph_is_told_with_functions_files_and_lines() {
+    let _alone = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
     let (output, said) = ran("run panic --net none --accel tcg --monitor none");
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("kernel/examples/panic.rs:"), "{said}");
@@ -79,6 +83,7 @@ fn an_epitaph_is_told_with_functions_files_and_lines() {
 
 #[test]
 fn two_runs_at_random_addresses_differ_and_name_the_same_functions() {
+    let _alone = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
     let told = || {
         let (output, said) = ran("run panic --base random --net none --accel tcg --monitor none");
         assert_eq!(output.status.code(), Some(2), "{said}");
@@ -231,7 +236,7 @@ fn gdb_of_a_server(tcp: u16) -> Option<String> {
 
 #[test]
 fn gdb_knows_the_sockets_of_a_guest_that_was_stopped_anywhere() {
-    let tcp = free_port(Protocol::Tcp).unwrap();
+    let tcp = free_port().unwrap();
     let Some(said) = gdb_of_a_server(tcp) else { return };
     let row = |words: &[&str]| {
         let is_it = |line: &str| words.iter().all(|word| line.split_whitespace().any(|its| its == *word));
@@ -264,7 +269,7 @@ fn ctrl_c_presses_the_button_of_a_guest_that_hears_it() {
 }
 
 fn ctrl_c_stops_the_guest_and_then_the_tool(machine: &str, code: i32) {
-    let (udp, tcp) = (free_port(Protocol::Udp).unwrap(), free_port(Protocol::Tcp).unwrap());
+    let (udp, tcp) = (free_port().unwrap(), free_port().unwrap());
     let ports = format!("--forward udp:{udp}:53 --forward tcp:{tcp}:53");
     // A name of its own: somebody may run the name server already.
     let name = format!("ctrl-c-{machine}-{}", std::process::id());

@@ -5,10 +5,11 @@
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use cargo_unik::console::free_port;
 use cargo_unik::options::Protocol;
+use cargo_unik::port::free_port;
 use unik_tests::{Image, PATIENCE, Setup, Vm, Wire};
 
 /// The port of the protocol (OpenFlow 1.3.5, 6.3.1).
@@ -138,7 +139,10 @@ fn who_calls_over_and_over_gets_ten_handshakes_a_second() {
 }
 
 /// A controller that is called: openssl, which moves plain octets between the connection and the test.
-struct Called(Child);
+struct Called {
+    child: Child,
+    said: Receiver<u8>,
+}
 
 impl Called {
     fn start(keys: &Keys, port: u16, who: &str) -> Called {
@@ -147,14 +151,29 @@ impl Called {
         command.current_dir(&keys.folder).args(["s_server", "-quiet", "-accept", &port.to_string()]);
         command.args(["-key", &key, "-cert", &certificate, "-CAfile", "pki/switchca/cacert.pem"]);
         command.args(["-Verify", "1", "-verify_return_error"]);
-        Called(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let (stdout, (sender, said)) = (child.stdout.take().unwrap(), channel());
+        std::thread::spawn(move || {
+            stdout.bytes().map_while(Result::ok).try_for_each(|octet| sender.send(octet))
+        });
+        Called { child, said }
+    }
+
+    /// The next octets that the switch says.
+    #[track_caller]
+    fn hear<const N: usize>(&self, vm: &mut Vm) -> [u8; N] {
+        std::array::from_fn(|index| {
+            let heard = self.said.recv_timeout(PATIENCE);
+            heard.unwrap_or_else(|error| vm.fail(&format!("{index} of {N} octets came: {error}")))
+        })
     }
 }
 
 impl Drop for Called {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -175,7 +194,7 @@ fn becomes(vm: &mut Vm, words: &[&str]) {
 #[test]
 fn a_controller_is_called_over_tls_if_its_certificate_is_good() {
     let Some(keys) = Keys::make("active") else { return };
-    let port = free_port(Protocol::Tcp).unwrap();
+    let port = free_port().unwrap();
     let mut vm = keys.switch(&format!("openflow.controllers=ssl:10.0.2.2:{port}")).monitor().boot();
     vm.line("ready: vswitch");
     let stranger = Called::start(&keys, port, "stranger");
@@ -183,16 +202,13 @@ fn a_controller_is_called_over_tls_if_its_certificate_is_good() {
     becomes(&mut vm, &["away", UNKNOWN]);
     drop(stranger);
     let mut controller = Called::start(&keys, port, "ctl");
-    let (stdin, stdout) = (controller.0.stdin.as_mut().unwrap(), controller.0.stdout.as_mut().unwrap());
     // Its HELLO; then ours, and an ECHO_REQUEST.
-    let mut hello = [0; 16];
-    stdout.read_exact(&mut hello).unwrap();
+    let hello: [u8; 16] = controller.hear(&mut vm);
     assert_eq!(hello[..4], [4, 0, 0, 16]);
+    let stdin = controller.child.stdin.as_mut().unwrap();
     stdin.write_all(&[4, 0, 0, 8, 0, 0, 0, 1, 4, 2, 0, 12, 0, 0, 0, 2, 1, 2, 3, 4]).unwrap();
     stdin.flush().unwrap();
-    let mut reply = [0; 12];
-    stdout.read_exact(&mut reply).unwrap();
-    assert_eq!(reply, [4, 3, 0, 12, 0, 0, 0, 2, 1, 2, 3, 4]);
+    assert_eq!(controller.hear(&mut vm), [4, 3, 0, 12, 0, 0, 0, 2, 1, 2, 3, 4]);
     vm.line("is there");
     becomes(&mut vm, &["there", "1.3", "equal"]);
 }

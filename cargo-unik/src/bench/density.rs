@@ -15,11 +15,12 @@ use super::http::{Client, GET};
 use super::net::Options;
 use super::process::{TICKS, own_ticks};
 use super::{ADDRESS, PATIENCE};
-use crate::console::{Running, free_port};
+use crate::console::Running;
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
 use crate::image::{self, Image, Profile, Request};
 use crate::options::{Accelerator, Forward, Memory, Network, Protocol};
+use crate::port::free_port;
 use crate::workspace::Workspace;
 
 /// Machines, and when there is no time.
@@ -181,7 +182,7 @@ impl Field {
 
     /// Starts one machine and asks it for its first page.
     fn machine(&self) -> Result<Machine> {
-        let host = free_port(Protocol::Tcp)?;
+        let host = free_port()?;
         let guest = Guest {
             initrd: Some(self.site.clone()),
             cmdline: format!("{ADDRESS} net0.nat=1"),

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use super::steps::{self, PAUSE};
 use super::{ADDRESS, guest};
-use crate::console::free_port;
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
 use crate::image::{self, Image, Profile, Request};
 use crate::options::{Forward, Network, Protocol};
+use crate::port::free_port;
 use crate::workspace::Workspace;
 
 /// Bytes of a datagram.
@@ -57,7 +57,7 @@ pub fn measure(workspace: &Workspace) -> Result<[Cost; 2]> {
 
 /// The instructions that a guest executes for each datagram, where so many come together.
 fn instructions(image: &Image, trace: &Path, name: &str, burst: usize) -> Result<u64> {
-    let host = free_port(Protocol::Udp)?;
+    let host = free_port()?;
     let guest = Guest {
         cmdline: ADDRESS.to_owned(),
         networks: vec![Network::User],

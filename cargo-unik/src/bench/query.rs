@@ -8,11 +8,12 @@ use std::net::UdpSocket;
 use std::path::Path;
 
 use super::{ADDRESS, PATIENCE, QUESTION, REPEAT, guest};
-use crate::console::{Running, free_port};
+use crate::console::Running;
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
 use crate::image::{self, Image, Profile, Request};
 use crate::options::{Forward, Machine, Network, Protocol};
+use crate::port::free_port;
 use crate::workspace::Workspace;
 
 /// Questions of the two series.
@@ -64,7 +65,7 @@ fn middle(image: &Image, zones: &Path, monitor: Option<&Path>) -> Result<u64> {
 
 /// What the tasks of a guest took that was asked so often.
 fn spent(image: &Image, zones: &Path, monitor: Option<&Path>, questions: u64) -> Result<u64> {
-    let host = free_port(Protocol::Udp)?;
+    let host = free_port()?;
     let guest = Guest {
         initrd: Some(zones.to_owned()),
         // The limit on answers is counted in, and not reached.

@@ -9,11 +9,11 @@ use std::thread::sleep;
 
 use super::steps::{self, PAUSE};
 use super::{ADDRESS, PATIENCE, guest};
-use crate::console::free_port;
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
 use crate::image::{self, Image, Profile, Request};
 use crate::options::{Forward, Network, Protocol};
+use crate::port::free_port;
 use crate::workspace::Workspace;
 
 /// Bytes of the page: as many as the one has that nginx comes with.
@@ -54,7 +54,7 @@ pub fn measure(workspace: &Workspace) -> Result<Cost> {
 
 /// The instructions that a guest executes for each request, where so many come together.
 fn instructions(image: &Image, site: &Path, crowd: usize) -> Result<u64> {
-    let host = free_port(Protocol::Tcp)?;
+    let host = free_port()?;
     let guest = Guest {
         initrd: Some(site.to_owned()),
         cmdline: format!("{ADDRESS} net0.nat=1"),

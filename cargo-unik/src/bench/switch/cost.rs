@@ -12,11 +12,11 @@ use std::thread::sleep;
 use super::Field;
 use crate::bench::steps::{self, PAUSE};
 use crate::bench::{ADDRESS, PATIENCE, guest, write};
-use crate::console::free_port;
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
 use crate::image::Image;
 use crate::options::{Forward, Network, Protocol};
+use crate::port::free_port;
 
 /// Octets of a frame, without the check sequence that makes them 64.
 pub(super) const LENGTH: usize = 60;
@@ -78,7 +78,7 @@ pub(super) fn instructions(image: &Image, trial: &Trial<'_>) -> Result<u64> {
     // Paths of Unix sockets are short (108 bytes), so these are not below the target folder.
     let path = |name| std::env::temp_dir().join(format!("unik-bench-{}-{name}", std::process::id()));
     let (mut one, mut other) = (Cable::new(path("one"))?, Cable::new(path("other"))?);
-    let port = free_port(Protocol::Tcp)?;
+    let port = free_port()?;
     let guest = Guest {
         cmdline: format!("{ADDRESS}{}", trial.words),
         networks: vec![Network::User, Network::Link(one.path.clone()), Network::Link(other.path.clone())],
