@@ -2,7 +2,7 @@
 //!
 //! Forwarded ports let few connections wait at the same time; a crowd has to stand at the cable itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Instant;
 
@@ -28,6 +28,8 @@ pub struct Crowd<'a> {
     port: u16,
     /// The connections that the guest took, by our port: what we say next, and what we wait for.
     open: BTreeMap<u16, (u32, u32)>,
+    /// Those that the guest has said something on since we did.
+    answered: BTreeSet<u16>,
     refused: usize,
 }
 
@@ -47,7 +49,7 @@ impl<'a> Crowd<'a> {
     #[track_caller]
     pub fn new(wire: &'a mut Wire, port: u16) -> Crowd<'a> {
         let hardware = wire.resolve();
-        Crowd { wire, hardware, port, open: BTreeMap::new(), refused: 0 }
+        Crowd { wire, hardware, port, open: BTreeMap::new(), answered: BTreeSet::new(), refused: 0 }
     }
 
     /// Connects from each of `ports`, all at once; the numbers of connections that were taken and refused.
@@ -103,28 +105,58 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    /// Says `bytes` on each open connection; how many of them the guest answered, before it was silent for a while.
-    pub fn ask(&mut self, bytes: &[u8]) -> usize {
+    /// Says `bytes` on each open connection.
+    #[track_caller]
+    pub fn say(&mut self, bytes: &[u8]) {
+        self.answered.clear();
         for (port, (next, wanted)) in self.open.clone() {
             self.send(port, ACK, next, wanted, bytes);
             self.open.insert(port, (next.wrapping_add(bytes.len() as u32), wanted));
         }
-        let mut answered = 0;
-        while answered < self.open.len()
+    }
+
+    /// On how many connections the guest has answered what was said last. It is heard until it is silent for a while, which it may be
+    /// because it is slow.
+    #[track_caller]
+    pub fn answered(&mut self) -> usize {
+        while self.unanswered() > 0
             && let Some(frame) = self.wire.receive()
         {
             let Some(segment) = self.read(&frame) else { continue };
             if segment.flags & RST != 0 {
                 self.open.remove(&segment.port);
-            } else if !segment.bytes.is_empty() {
-                answered += 1;
+            } else if !segment.bytes.is_empty() && self.open.contains_key(&segment.port) {
+                self.answered.insert(segment.port);
             }
         }
-        answered
+        self.answered.len()
+    }
+
+    fn unanswered(&self) -> usize {
+        self.open.keys().filter(|port| !self.answered.contains(port)).count()
+    }
+
+    /// Says `bytes` on each open connection, and waits until the guest has answered on so many of them.
+    ///
+    /// # Panics
+    /// It does not.
+    #[track_caller]
+    pub fn ask(&mut self, bytes: &[u8], count: usize) {
+        self.say(bytes);
+        let deadline = Instant::now() + PATIENCE;
+        while self.answered() < count {
+            let (answered, waiting) = (self.answered.len(), self.unanswered());
+            assert!(
+                Instant::now() < deadline && waiting > 0,
+                "{answered} connections have an answer, and not {count}; {waiting} wait for one"
+            );
+        }
     }
 
     /// Resets the open connections.
+    #[track_caller]
     pub fn leave(&mut self) {
+        self.answered.clear();
         for (port, (next, wanted)) in std::mem::take(&mut self.open) {
             self.send(port, RST | ACK, next, wanted, &[]);
         }

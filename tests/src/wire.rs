@@ -98,7 +98,8 @@ impl Wire {
         }
     }
 
-    /// The next frame from the guest; `None` when none comes for a while.
+    /// The next frame from the guest; `None` when none comes for a while, which on a busy computer may be because it is slow: for
+    /// those that need not come, or are asked for again.
     ///
     /// # Panics
     /// The machine has ended.
@@ -123,6 +124,21 @@ impl Wire {
                 Err(error) => panic!("the wire is broken: {error}"),
             }
         }
+    }
+
+    /// The next frame from the guest, which is to come.
+    ///
+    /// # Panics
+    /// None comes, or the machine has ended.
+    #[track_caller]
+    pub fn hear(&mut self) -> Vec<u8> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(frame) = self.receive() {
+                return frame;
+            }
+        }
+        panic!("no frame on the wire within {PATIENCE:?}")
     }
 
     /// Drops what the guest has said so far, without waiting for more.

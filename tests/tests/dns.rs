@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr as _;
+use std::time::Instant;
 
 use cargo_unik::options::{Machine, Protocol};
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
@@ -122,22 +123,41 @@ fn two_hundred_connections_at_once_are_served_or_refused_and_then_all_is_as_befo
     let question = question("www.example.org.", RecordType::A).to_vec().unwrap();
     let framed = [&u16::try_from(question.len()).unwrap().to_be_bytes()[..], &question].concat();
     let mut crowd = Crowd::new(&mut wire, 53);
+    let begun = Instant::now();
     crowd.connect(40_000..40_200);
-    let answered = crowd.ask(&framed);
-    assert!(answered > 0 && answered < 200, "{answered} of 200 connections are served in four mebibytes");
-    let counted = ["tcp_half_open_evicted", "tcp_backlog_full", "tcp_limit_reached", "tcp_no_memory"]
-        .map(|name| vm.counter(&format!("net0.{name}")));
-    let turned_away = 200 - answered as u64;
-    assert!(counted.iter().sum::<u64>() >= turned_away, "{turned_away} turned away, but counted {counted:?}");
+    crowd.say(&framed);
+    // Each is served, or it is counted why not.
+    let (deadline, mut answered) = (Instant::now() + PATIENCE, 0);
+    let turned_away = loop {
+        answered = crowd.answered().max(answered);
+        let counted = ["tcp_half_open_evicted", "tcp_backlog_full", "tcp_limit_reached", "tcp_no_memory"]
+            .map(|name| vm.counter(&format!("net0.{name}")));
+        let turned_away = 200 - answered as u64;
+        if answered > 0 && counted.iter().sum::<u64>() >= turned_away {
+            break turned_away;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{answered} served, {turned_away} turned away, but counted {counted:?}"
+        );
+    };
+    assert!(turned_away > 0, "all of 200 connections are served in four mebibytes");
     crowd.leave();
     // Those that the guest did not hear leave are closed when they have been idle for long enough.
+    let deadline = Instant::now() + PATIENCE;
     while vm.look("netstat").lines().filter(|line| line.contains("tcp") || line.contains("TCP")).count() > 1 {
+        assert!(Instant::now() < deadline, "{}", vm.look("netstat"));
     }
-    let complaints = vm.log().matches("refused").count();
-    assert!(complaints < 40, "{turned_away} refusals fill {complaints} lines of the log");
+    // The network and the appliance complain once a second each, however long it took.
+    let (complaints, most) =
+        (vm.log().matches("refused").count(), 4 + 2 * begun.elapsed().as_secs() as usize);
+    assert!(
+        complaints <= most,
+        "{turned_away} refusals fill {complaints} lines of the log, and not {most} at most"
+    );
     assert_eq!(addresses(&checked(&mut vm, &crowd.datagram(&question))).len(), 2);
     assert_eq!(crowd.connect(50_000..50_001), (1, 0));
-    assert_eq!(crowd.ask(&framed), 1);
+    crowd.ask(&framed, 1);
 }
 
 #[test]

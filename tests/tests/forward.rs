@@ -29,7 +29,7 @@ fn forwards(one: &mut Wire, other: &mut Wire) {
             one.send(&frame(round + number, 60 + number));
         }
         for number in 0..BURST {
-            assert_eq!(other.receive(), Some(frame(round + number, 60 + number)), "{number} of {round}");
+            assert_eq!(other.hear(), frame(round + number, 60 + number), "{number} of {round}");
         }
     }
 }
@@ -37,7 +37,7 @@ fn forwards(one: &mut Wire, other: &mut Wire) {
 #[track_caller]
 fn passes(from: &mut Wire, to: &mut Wire, number: usize, length: usize) {
     from.send(&frame(number, length));
-    assert_eq!(to.receive(), Some(frame(number, length)));
+    assert_eq!(to.hear(), frame(number, length));
 }
 
 #[test]

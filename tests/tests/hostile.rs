@@ -22,8 +22,13 @@ fn numbers(vm: &mut Vm, command: &str) -> Value {
 #[track_caller]
 fn level(vm: &mut Vm) -> u64 {
     let deadline = Instant::now() + PATIENCE;
-    while vm.look("netstat").to_lowercase().lines().filter(|line| line.contains("tcp")).count() > 1 {
-        assert!(Instant::now() < deadline, "{}", vm.look("netstat"));
+    while vm.look("netstat").to_lowercase().lines().filter(|line| line.contains("tcp")).count() > 1
+        || vm.look("ps").contains("dns-tcp-client")
+    {
+        if Instant::now() > deadline {
+            let left = vm.look("netstat") + &vm.look("ps");
+            vm.fail(&format!("connections are left\n{left}"));
+        }
     }
     let facts = numbers(vm, "sysinfo");
     facts["heap-used"].as_u64().unwrap_or_else(|| panic!("{facts}"))
@@ -37,6 +42,7 @@ fn storms_of_hostile_frames_leave_the_service_and_its_memory_as_they_were() {
     let mut vm = wire.plug(Vm::of(&image).data(&zones)).memory("4M").monitor().boot();
     vm.line("ready: dns");
     let hardware = wire.resolve();
+    let begun = Instant::now();
     let framed = [&(QUERY.len() as u16).to_be_bytes()[..], QUERY].concat();
     // What the tables take stays with them: the first storm makes them as large as they become.
     let levels = [1, 2].map(|seed| {
@@ -49,7 +55,7 @@ fn storms_of_hostile_frames_leave_the_service_and_its_memory_as_they_were() {
         let mut crowd = Crowd::new(&mut wire, 53);
         assert_eq!(crowd.datagram(QUERY)[..2], QUERY[..2], "seed {seed}");
         assert_eq!(crowd.connect(50_000..50_001), (1, 0), "seed {seed}");
-        assert_eq!(crowd.ask(&framed), 1, "seed {seed}");
+        crowd.ask(&framed, 1);
         crowd.leave();
         level(&mut vm)
     });
@@ -71,5 +77,7 @@ fn storms_of_hostile_frames_leave_the_service_and_its_memory_as_they_were() {
         assert!(counted(name) > 100, "{name} in {counters}");
     }
     let words = vm.log().matches("another host has our address").count();
-    assert!((1..60).contains(&words), "{words} lines about conflicts");
+    // One a second, however long it took.
+    let most = 2 + begun.elapsed().as_secs() as usize;
+    assert!((1..=most).contains(&words), "{words} lines about conflicts, and not {most} at most");
 }
