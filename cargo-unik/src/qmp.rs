@@ -4,7 +4,7 @@
 //! A channel is a socket that QEMU inherits, so nothing lies in a folder and nobody else can connect. Messages are
 //! JSON, one a line. Invariant: every line has a limit, and every wait a deadline, but the one for the guest's end.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
@@ -34,6 +34,7 @@ pub(crate) const CONTROL: &str = "unik-control";
 pub struct Qmp {
     stream: BufReader<UnixStream>,
     is_open: bool,
+    patience: Duration,
 }
 
 impl Qmp {
@@ -54,19 +55,46 @@ impl Qmp {
     }
 
     fn over(stream: UnixStream) -> Result<Qmp> {
-        let bounded =
-            stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
-        bounded.or_cannot(|| "bound the waits for QEMU".to_owned())?;
-        Ok(Qmp { stream: BufReader::new(stream), is_open: false })
+        let mut qmp = Qmp { stream: BufReader::new(stream), is_open: false, patience: PATIENCE };
+        qmp.set_patience(PATIENCE)?;
+        Ok(qmp)
     }
 
-    /// Presses the power button of the machine.
+    /// Gives QEMU other time for its answers than five seconds: it may be started only now, on a computer that does other things.
+    ///
+    /// # Errors
+    /// It is no time.
+    pub fn set_patience(&mut self, patience: Duration) -> Result<()> {
+        self.patience = patience;
+        let writing = self.stream.get_ref().set_write_timeout(Some(patience));
+        writing.or_cannot(|| "bound the waits for QEMU".to_owned())?;
+        self.patience(Some(patience))
+    }
+
+    /// What QEMU says of its networks, a line each.
     ///
     /// # Errors
     /// QEMU does not answer, or has ended.
+    pub fn networks(&mut self) -> Result<String> {
+        self.tell("info network")
+    }
+
+    /// Starts a machine that was told to wait for that (`-S`).
+    ///
+    /// # Errors
+    /// QEMU does not answer, or has ended.
+    pub fn start(&mut self) -> Result<()> {
+        self.open()?;
+        self.execute("cont", None).map(drop)
+    }
+
+    /// Presses the power button of the machine. A guest that is quick may take QEMU along before that has said that it was told.
+    ///
+    /// # Errors
+    /// QEMU does not answer, refuses, or had ended before.
     pub fn power_down(&mut self) -> Result<()> {
         self.open()?;
-        self.execute("system_powerdown", None).map(drop)
+        self.ask("system_powerdown", None).map(drop)
     }
 
     /// Gives QEMU a command for people; what it says to that, which is nothing where all is well.
@@ -139,7 +167,7 @@ impl Qmp {
             |message: &Value, name: &str| message.get("event").and_then(Value::as_str) == Some(name);
         while !is_event(&self.next()?, "SHUTDOWN") {}
         while !is_event(&self.next()?, "STOP") {}
-        self.patience(Some(PATIENCE))
+        self.patience(Some(self.patience))
     }
 
     /// Lets QEMU write all memory of the guest and its registers into a core file, by physical addresses.
@@ -154,7 +182,7 @@ impl Qmp {
         })?;
         let arguments = json!({ "paging": false, "protocol": format!("file:{path}") });
         self.execute("dump-guest-memory", Some(arguments))?;
-        self.patience(Some(PATIENCE))
+        self.patience(Some(self.patience))
     }
 
     /// Ends QEMU.
@@ -168,7 +196,7 @@ impl Qmp {
 
     fn open(&mut self) -> Result<()> {
         if !self.is_open {
-            self.find(|message| message.get("QMP").is_some())?;
+            self.find(|message| message.get("QMP").is_some())?.ok_or_else(ended)?;
             self.execute("qmp_capabilities", None)?;
             self.is_open = true;
         }
@@ -187,34 +215,50 @@ impl Qmp {
     }
 
     fn execute(&mut self, name: &str, arguments: Option<Value>) -> Result<Value> {
+        self.ask(name, arguments)?.ok_or_else(ended)
+    }
+
+    /// The answer to a command; `None` where QEMU ended before it gave one.
+    fn ask(&mut self, name: &str, arguments: Option<Value>) -> Result<Option<Value>> {
         self.send(name, arguments)?;
         let answer =
             self.find(|message| message.get("return").is_some() || message.get("error").is_some())?;
-        match answer.get("error") {
+        match answer.as_ref().and_then(|answer| answer.get("error")) {
             None => Ok(answer),
             Some(error) => Err(Error::failed(format!("QEMU refuses {name}: {error}"))),
         }
     }
 
-    /// The next message that is looked for; those before it are dropped.
-    fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    /// The next message that is looked for, those before it are dropped; `None` where QEMU ends first.
+    fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Result<Option<Value>> {
         for _ in 0..MESSAGE_LIMIT {
-            let message = self.next()?;
-            if wanted(&message) {
-                return Ok(message);
+            match self.message()? {
+                Some(message) if !wanted(&message) => {}
+                found => return Ok(found),
             }
         }
         Err(Error::failed("QEMU does not answer"))
     }
 
     fn next(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        let read = self.stream.by_ref().take(LINE_LIMIT).read_line(&mut line);
-        if read.or_cannot(|| "hear from QEMU".to_owned())? == 0 {
-            return Err(Error::failed("QEMU has ended"));
-        }
-        serde_json::from_str(&line).or_cannot(|| "understand QEMU".to_owned())
+        self.message()?.ok_or_else(ended)
     }
+
+    /// The next message; `None` where QEMU has ended.
+    fn message(&mut self) -> Result<Option<Value>> {
+        let mut line = String::new();
+        match self.stream.by_ref().take(LINE_LIMIT).read_line(&mut line) {
+            Ok(0) => return Ok(None),
+            // unix(7): it had not read all that it was told.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(None),
+            read => read.or_cannot(|| "hear from QEMU".to_owned())?,
+        };
+        serde_json::from_str(&line).map(Some).or_cannot(|| "understand QEMU".to_owned())
+    }
+}
+
+fn ended() -> Error {
+    Error::failed("QEMU has ended")
 }
 
 /// Gives a QEMU that is about to be started channels with these names, once for all: the numbers under which it inherits
@@ -257,6 +301,20 @@ mod tests {
         let (capabilities, down) =
             ("{\"execute\": \"qmp_capabilities\"}\n", "{\"execute\": \"system_powerdown\"}\n");
         assert_eq!(told, [capabilities, down, down].concat());
+    }
+
+    #[test]
+    fn a_guest_that_ends_faster_than_qemu_answers_has_heard_its_button() {
+        let open = "{\"QMP\": {}}\n{\"return\": {}}\n";
+        talk(open).0.power_down().unwrap();
+        // A QEMU that ends without having read what it was told resets the channel.
+        let (mut qmp, far) = talk(open);
+        qmp.open().unwrap();
+        qmp.send("nothing", None).unwrap();
+        drop(far);
+        assert_eq!(qmp.message(), Ok(None));
+        // Others have to be answered.
+        assert_eq!(talk(open).0.set_link("net0", true), Err(ended()));
     }
 
     #[test]

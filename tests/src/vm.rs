@@ -10,7 +10,7 @@ use cargo_unik::check;
 use cargo_unik::console::Running;
 use cargo_unik::disk::Drive;
 use cargo_unik::epitaph::Interpreter;
-use cargo_unik::error::Result;
+use cargo_unik::error::{Error, Result};
 use cargo_unik::guest::Guest;
 use cargo_unik::image::pack;
 use cargo_unik::monitor::view::View;
@@ -43,6 +43,7 @@ pub struct Setup {
     debug: PathBuf,
     is_controlled: bool,
     qtest: Option<PathBuf>,
+    wires: Vec<PathBuf>,
 }
 
 /// A running machine.
@@ -122,6 +123,16 @@ impl Setup {
     pub fn link(mut self, network: Network) -> Setup {
         self.guest.networks.push(network);
         self
+    }
+
+    /// One more network device, whose other end the test holds.
+    pub(crate) fn wire(mut self, path: &Path) -> Setup {
+        if self.wires.is_empty() {
+            // It starts when all its wires are plugged in.
+            self = self.controlled().qemu(["-S"]);
+        }
+        self.wires.push(path.to_owned());
+        self.link(Network::Link(path.to_owned()))
     }
 
     /// More words of configuration.
@@ -214,7 +225,9 @@ impl Setup {
             if !self.is_controlled {
                 return Ok((Running::start(&command)?, None));
             }
-            let (running, qmp) = Running::start_controlled(&command)?;
+            let (mut running, mut qmp) = Running::start_controlled(&command)?;
+            let started = qmp.set_patience(PATIENCE).and_then(|()| plug_in(&mut qmp, &self.wires));
+            started.map_err(|error| running.report(&error.to_string()))?;
             Ok((running, Some(qmp)))
         });
         match started {
@@ -234,7 +247,7 @@ impl Vm {
     /// Describes a machine for an image.
     pub fn of(image: &Image) -> Setup {
         let guest = Guest { accelerator: Accelerator::Tcg, ..Guest::new(&image.elf) };
-        Setup { guest, debug: image.debug.clone(), is_controlled: false, qtest: None }
+        Setup { guest, debug: image.debug.clone(), is_controlled: false, qtest: None, wires: Vec::new() }
     }
 
     /// The hand on the devices of a machine that has one: [`Setup::qtest`].
@@ -480,6 +493,25 @@ impl Vm {
                 Err(error) => self.fail(&format!("no qtest at {}: {error}", path.display())),
             }
         }
+    }
+}
+
+/// Waits until QEMU holds the other ends of wires, which it reaches for in its own time: what it gets for one meanwhile is lost. Then
+/// the machine starts.
+fn plug_in(qmp: &mut Qmp, wires: &[PathBuf]) -> Result<()> {
+    if wires.is_empty() {
+        return Ok(());
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let networks = qmp.networks()?;
+        if wires.iter().all(|path| networks.contains(&format!("type=stream,unix:{}", path.display()))) {
+            return qmp.start();
+        }
+        if Instant::now() > deadline {
+            return Err(Error::failed(format!("QEMU does not reach for the wires: {networks}")));
+        }
+        std::thread::sleep(TICK);
     }
 }
 

@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use cargo_unik::options::Network;
-
 use crate::vm::{PATIENCE, Setup};
 
 /// Our hardware address on the wire.
@@ -76,7 +74,7 @@ impl Wire {
     /// Plugs the other end into a network device of a machine that has no address on it.
     #[must_use]
     pub fn join(&self, setup: Setup) -> Setup {
-        setup.link(Network::Link(self.path.clone()))
+        setup.wire(&self.path)
     }
 
     /// Where the other end is plugged in.
@@ -156,7 +154,7 @@ impl Wire {
         patience(self, REPEAT);
     }
 
-    /// The connection; QEMU makes it before it starts the guest.
+    /// The connection; it is there when a machine was started.
     #[track_caller]
     fn stream(&mut self) -> &mut UnixStream {
         if self.stream.is_none() {

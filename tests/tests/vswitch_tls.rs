@@ -8,9 +8,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use cargo_unik::options::Protocol;
+use cargo_unik::options::{Network, Protocol};
 use cargo_unik::port::free_port;
-use unik_tests::{Image, PATIENCE, Setup, Vm, Wire};
+use unik_tests::{Image, PATIENCE, Setup, Vm};
 
 /// The port of the protocol (OpenFlow 1.3.5, 6.3.1).
 const PORT: u16 = 6653;
@@ -65,10 +65,10 @@ impl Keys {
         self.folder.join(name).display().to_string()
     }
 
-    /// A switch with one port of the test's, and this data.
+    /// A switch with one port, and this data.
     fn switch(&self, words: &str) -> Setup {
         let setup = Vm::of(&Image::release("vswitch+tls")).memory("8M").network(&[(Protocol::Tcp, PORT)]);
-        Wire::new().join(setup).data(&self.folder.join("data")).words(words)
+        setup.link(Network::User).data(&self.folder.join("data")).words(words)
     }
 
     /// What Open vSwitch's tool says and does, with this key.
@@ -218,8 +218,10 @@ fn keys_that_are_not_there_and_images_without_tls_end_with_a_sentence_and_code_f
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("keyless");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("readme"), "no keys").unwrap();
-    let mut vm = Wire::new()
-        .join(Vm::of(&Image::release("vswitch+tls")).memory("16M").network(&[]))
+    let mut vm = Vm::of(&Image::release("vswitch+tls"))
+        .memory("16M")
+        .network(&[])
+        .link(Network::User)
         .data(&folder)
         .words("openflow.listen=pssl:6640")
         .boot();
@@ -227,7 +229,7 @@ fn keys_that_are_not_there_and_images_without_tls_end_with_a_sentence_and_code_f
     assert_eq!(vm.exit_code(), 4);
     let without = |words: &str| {
         let setup = Vm::of(&Image::release("vswitch")).memory("16M").network(&[]);
-        let mut vm = Wire::new().join(setup).words(words).boot();
+        let mut vm = setup.link(Network::User).words(words).boot();
         vm.line("= needs tcp: or ptcp:, since this image is built without TLS: --features tls brings it");
         assert_eq!(vm.exit_code(), 4);
     };
