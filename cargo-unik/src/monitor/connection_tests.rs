@@ -157,12 +157,13 @@ fn a_guest_that_ends_in_the_middle_is_told() {
 
 #[test]
 fn a_guest_that_stops_in_the_middle_is_told() {
-    // The patience is enough for the greeting of a thread.
-    let (_scratch, _fake, guest) = open(Duration::from_millis(500), |_, _, request| match request {
+    let (_scratch, _fake, guest) = open(LONG, |_, _, request| match request {
         Request::Hello { .. } => Turn::Usual,
         _ => Turn::Handled,
     });
-    assert_eq!(sentence(tasks(&mut guest.unwrap())), "dns stopped answering: nothing came for 500ms");
+    let mut guest = guest.unwrap();
+    guest.patience = SHORT;
+    assert_eq!(sentence(tasks(&mut guest)), "dns stopped answering: nothing came for 50ms");
 }
 
 #[test]

@@ -211,19 +211,17 @@ mod tests {
     fn datagrams_that_are_lost_are_repeated_and_counted() {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = server.local_addr().unwrap();
-        let echo = thread::spawn(move || {
+        thread::spawn(move || {
             let mut datagram = [0; 64];
-            // The first one is lost, three are echoed.
+            // The first one is lost, all others are echoed: some come twice where this thread is late.
             server.recv(&mut datagram).unwrap();
-            for _ in 0..3 {
-                let (length, peer) = server.recv_from(&mut datagram).unwrap();
-                server.send_to(&datagram[..length], peer).unwrap();
+            while let Ok((length, peer)) = server.recv_from(&mut datagram) {
+                let _ = server.send_to(&datagram[..length], peer);
             }
         });
         let done = datagrams(address, 64, 1, Until::Count(3), Duration::from_millis(20)).unwrap();
         assert_eq!(done.answered, 3);
         assert!(done.repeated >= 1);
-        echo.join().unwrap();
     }
 
     #[test]
