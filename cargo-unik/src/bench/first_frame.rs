@@ -40,14 +40,18 @@ pub struct Subject<'a> {
 /// # Errors
 /// A guest that does not do its part.
 pub fn measure(subject: &Subject<'_>) -> Result<u64> {
-    let symbols = Symbols::open(subject.debug, subject.root)?;
-    let entry = symbols.table().iter().find(|symbol| symbol.name == ENTRY);
-    let entry = entry.ok_or_else(|| Error::failed(format!("no {ENTRY} in {}", subject.debug.display())))?;
-    let boots = (0..BOOTS).map(|_| boot(subject, entry.address));
+    let boots = (0..BOOTS).map(|_| boot(subject));
     boots.collect::<Result<Vec<_>>>().map(|boots| boots.into_iter().min().unwrap_or_default())
 }
 
-fn boot(subject: &Subject<'_>, entry: u64) -> Result<u64> {
+/// The same of one boot, with all that the guest waited for.
+///
+/// # Errors
+/// A guest that does not do its part.
+pub fn boot(subject: &Subject<'_>) -> Result<u64> {
+    let symbols = Symbols::open(subject.debug, subject.root)?;
+    let entry = symbols.table().iter().find(|symbol| symbol.name == ENTRY);
+    let entry = entry.ok_or_else(|| Error::failed(format!("no {ENTRY} in {}", subject.debug.display())))?;
     let path = subject.capture.display();
     let capture = format!("filter-dump,id=first,netdev=net0,file={path}");
     let guest = Guest {
@@ -57,8 +61,9 @@ fn boot(subject: &Subject<'_>, entry: u64) -> Result<u64> {
         ..Guest::new(subject.elf)
     };
     let (mut running, mut qmp) = Running::start_controlled(&guest.command()?)?;
+    qmp.set_patience(PATIENCE)?;
     running.line(&format!("ready: {}", subject.name), PATIENCE)?;
-    let entered = qmp.word(entry)? / 1000;
+    let entered = qmp.word(entry.address)? / 1000;
     let bytes = fs::read(&subject.capture).or_cannot(|| format!("read {path}"))?;
     let sent = first_time(&bytes).ok_or_else(|| Error::failed(format!("no frame in {path}")))?;
     Ok(sent.saturating_sub(entered))
