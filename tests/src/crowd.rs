@@ -17,6 +17,9 @@ const SYN: u8 = 1 << 1;
 const RST: u8 = 1 << 2;
 const ACK: u8 = 1 << 4;
 
+/// The port that datagrams are sent from: none of a storm's, whose answers may be late.
+const ASKING: u16 = 4100;
+
 /// Where our sequence numbers begin.
 const FIRST: u32 = 1000;
 
@@ -168,7 +171,7 @@ impl<'a> Crowd<'a> {
     /// None does.
     #[track_caller]
     pub fn datagram(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut message = [4000_u16, self.port].map(u16::to_be_bytes).concat();
+        let mut message = [ASKING, self.port].map(u16::to_be_bytes).concat();
         // RFC 768: a checksum of zero is none.
         message.extend((8 + bytes.len() as u16).to_be_bytes());
         message.extend([0, 0]);
@@ -177,7 +180,7 @@ impl<'a> Crowd<'a> {
         frame.extend(ipv4(message.len(), UDP));
         frame.extend(message);
         let is_answer =
-            |frame: &[u8]| frame.get(23) == Some(&UDP) && frame.get(36..38) == Some(&[0x0f, 0xa0]);
+            |frame: &[u8]| frame.get(23) == Some(&UDP) && frame.get(36..38) == Some(&ASKING.to_be_bytes());
         self.wire.ask(&frame, is_answer)[42..].to_vec()
     }
 

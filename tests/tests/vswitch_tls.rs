@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is their verdict")]
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -155,7 +155,7 @@ impl Called {
         let mut child = command.spawn().unwrap();
         let (stdout, (sender, said)) = (child.stdout.take().unwrap(), channel());
         std::thread::spawn(move || {
-            stdout.bytes().map_while(Result::ok).try_for_each(|octet| sender.send(octet))
+            BufReader::new(stdout).bytes().map_while(Result::ok).try_for_each(|octet| sender.send(octet))
         });
         Called { child, said }
     }
