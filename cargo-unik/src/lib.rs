@@ -5,8 +5,8 @@
 //! and says in it what it was built from ([`identity`], which [`inspect`] reads; [`sbom`] lists the crates); [`guest`] turns wishes
 //! about a machine, its [`disk`]s among them,
 //! into a QEMU command; [`check`] asks the application about its files; [`run`] boots it, controls it by [`qmp`], and reads [`epitaph`]s with the help of [`symbols`]; [`monitor`]
-//! looks into those that run. The whole-image tests use the same modules
-//! as the commands do, so what is tested is what the user runs.
+//! looks into those that run. [`bench`] measures, over a free [`port`] where it talks to a guest. The whole-image tests use the same
+//! modules as the commands do, so what is tested is what the user runs.
 //!
 //! ```
 //! use cargo_unik::guest::Guest;
