@@ -5,7 +5,7 @@
 //! a [`Request`] has one host, one framing, and fields whose names and values are what they seem.
 
 use crate::status::Status;
-use crate::text::{NAME, TARGET, TOKEN, elements, hexadecimal, is_like, number, run, trim};
+use crate::text::{NAME, TARGET, TOKEN, elements, hexadecimal, is_like, number, run, run_of_text, trim};
 use crate::tls::Scheme;
 
 /// What is asked for.
@@ -397,14 +397,21 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn known(name: &[u8]) -> Option<Field> {
-    let is_it =
-        |known: &&(&str, Field)| known.0.len() == name.len() && name.eq_ignore_ascii_case(known.0.as_bytes());
+    // Letters and hyphens have the bit that makes letters small, and no other character of a token becomes one of them by it.
+    let is_small = |(&byte, &small): (&u8, &u8)| byte | 0x20 == small;
+    let is_it = |known: &&(&str, Field)| {
+        known.0.len() == name.len() && name.iter().zip(known.0.as_bytes()).all(is_small)
+    };
     FIELDS.iter().find(is_it).map(|known| known.1)
 }
 
 /// The first line without its end, and what follows.
 #[inline]
 fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = text.iter().position(|&byte| byte == b'\r')?;
+    let mut end = run_of_text(text);
+    // What is no head may have other control characters in its lines.
+    while *text.get(end)? != b'\r' {
+        end += 1 + run_of_text(text.get(end + 1..)?);
+    }
     Some((text.get(..end)?, text.get(end + 2..)?))
 }

@@ -5,7 +5,7 @@
 //! where it sees none. What is found does not depend on how the bytes are cut.
 
 use crate::status::Status;
-use crate::text::{TEXT, run};
+use crate::text::run_of_text;
 use core::cmp::min;
 
 /// Bytes that lines may have.
@@ -64,7 +64,7 @@ impl Scan {
         let limit = min(self.line.saturating_add(bounds.line), bounds.section);
         let present = bytes.get(..min(limit, bytes.len())).unwrap_or_default();
         let rest = present.get(self.at..).unwrap_or_default();
-        self.at += run(TEXT, rest);
+        self.at += run_of_text(rest);
         match present.get(self.at..).unwrap_or_default() {
             [b'\r', b'\n', ..] => {
                 let length = self.at - self.line;
