@@ -4,9 +4,8 @@
 //! at here once, and summed only if the card has not done so; a frame to send gets its checksums here, or the part that
 //! the card wants in advance. Frames that pass from card to card need neither.
 //!
-//! The sum is kept in two lanes of 64 bits, to which the halves of each word of 64 bits are added: no carry is looked
-//! at before the end. That is a quarter of the time that sixteen bits a step take, on a processor and under an emulator,
-//! for which chains of carries and vector instructions are slow.
+//! The sum is one number of 128 bits, of which the carries are counted and added at the end (RFC 1071, 2 (C)): three instructions for
+//! 16 bytes. Vector instructions are slow under an emulator.
 
 use unik_virtio::Buffer;
 
@@ -41,29 +40,38 @@ const UDP_HEADER: usize = 8;
 /// more than a frame has, it is below 2^48.
 #[inline(never)]
 pub(crate) fn sum(bytes: &[u8]) -> u64 {
-    let (mut low, mut high) = (0, 0);
-    let mut add = |word: u64| {
-        low += word & 0xffff_ffff;
-        high += word >> 32;
+    let (mut total, mut carries) = (0_u128, 0_u64);
+    let mut add = |octets: &[u8; 16]| {
+        let (sum, is_over) = total.overflowing_add(u128::from_le_bytes(*octets));
+        total = sum;
+        carries += u64::from(is_over);
     };
     let (pairs, rest) = bytes.as_chunks::<16>();
-    for pair in pairs {
-        let pair = u128::from_le_bytes(*pair);
-        add(pair as u64);
-        add((pair >> 64) as u64);
+    let (pairs, last) = pairs.as_chunks::<2>();
+    for [first, second] in pairs {
+        add(first);
+        add(second);
     }
+    last.iter().for_each(add);
+    let (low, high) = (total as u64, (total >> 64) as u64);
+    let mut total = carries + (low & 0xffff_ffff) + (low >> 32) + (high & 0xffff_ffff) + (high >> 32);
     let (words, rest) = rest.as_chunks::<4>();
-    for word in words {
-        add(u64::from(u32::from_le_bytes(*word)));
+    for octets in words {
+        total += word(*octets);
     }
     if !rest.is_empty() {
         let mut last = [0; 4];
         for (to, from) in last.iter_mut().zip(rest) {
             *to = *from;
         }
-        add(u64::from(u32::from_le_bytes(last)));
+        total += word(last);
     }
-    low + high
+    total
+}
+
+/// Two numbers.
+fn word(octets: [u8; 4]) -> u64 {
+    u32::from_le_bytes(octets).into()
 }
 
 /// A sum of 48 bits in 16: the carries are added until none is left.
@@ -83,8 +91,8 @@ fn sum_with(bytes: &[u8], before: u64) -> u16 {
 /// What there is to be summed in a frame.
 #[derive(Default)]
 struct Packet {
-    /// Bytes of an IPv4 header, if there is one.
-    header: u16,
+    /// The folded sum of an IPv4 header, if there is one.
+    header: Option<u16>,
     /// Where the TCP segment or datagram begins and ends, from the start of the frame, and where its checksum is from
     /// its own start. The last is zero if there is none.
     start: u16,
@@ -98,18 +106,27 @@ struct Packet {
 /// contradicts itself, or is a part of one.
 #[inline(never)]
 fn find(head: &[u8], total: usize) -> Option<Packet> {
-    let mut header = 0;
+    let mut header = None;
     let (start, mut end, protocol, addresses) = match head.get(12..ETHERNET) {
         // RFC 791, 3.1.
         Some(kind) if kind == IPV4 => {
             let ip = head.get(ETHERNET..)?.first_chunk::<IPV4_HEADER>()?;
-            header = usize::from(ip[0] & 0xf) * 4;
+            let length = usize::from(ip[0] & 0xf) * 4;
             let is_whole = (ip[6] & 0x3f, ip[7]) == (0, 0);
-            if ip[0] >> 4 != 4 || header < IPV4_HEADER || ETHERNET + header > head.len() || !is_whole {
+            if ip[0] >> 4 != 4 || length < IPV4_HEADER || !is_whole {
                 return None;
             }
+            let (words, _) = ip.as_chunks();
+            let &[first, second, third, source, target] = words.first_chunk()?;
+            let addresses = word(source) + word(target);
+            let mut sum_of_header = word(first) + word(second) + word(third) + addresses;
+            // Most have no options.
+            if length > IPV4_HEADER {
+                sum_of_header += sum(head.get(ETHERNET + IPV4_HEADER..ETHERNET + length)?);
+            }
+            header = Some(fold(sum_of_header));
             let end = ETHERNET + usize::from(u16::from_be_bytes([ip[2], ip[3]]));
-            (ETHERNET + header, end, ip[9], ip.get(12..20)?)
+            (ETHERNET + length, end, ip[9], addresses)
         }
         // RFC 8200, 3. Of packets with extension headers only those are let through which are for ICMP.
         Some(kind) if kind == IPV6 => {
@@ -119,7 +136,7 @@ fn find(head: &[u8], total: usize) -> Option<Packet> {
             if !matches!((ip[6], last), (TCP | UDP, _) | (_, ICMPV6)) {
                 return None;
             }
-            (start, start + usize::from(u16::from_be_bytes([ip[4], ip[5]])), ip[6], ip.get(8..)?)
+            (start, start + usize::from(u16::from_be_bytes([ip[4], ip[5]])), ip[6], sum(ip.get(8..)?))
         }
         _ => return Some(Packet::default()),
     };
@@ -137,29 +154,23 @@ fn find(head: &[u8], total: usize) -> Option<Packet> {
             end = start + length;
             UDP_FIELD
         }
-        ICMPV6 if header == 0 => ICMP_FIELD,
-        ICMP if header != 0 => ICMP_FIELD,
-        _ => return Some(Packet { header: header as u16, ..Packet::default() }),
+        ICMPV6 if header.is_none() => ICMP_FIELD,
+        ICMP if header.is_some() => ICMP_FIELD,
+        _ => return Some(Packet { header, ..Packet::default() }),
     };
     if start + field + 2 > end.min(head.len()) {
         return None;
     }
     // RFC 9293, 3.1; RFC 8200, 8.1. The length is the difference of two numbers of 16 bits.
     let length = (end - start) as u16;
-    let pseudo =
-        sum(addresses) + u64::from(u16::from(protocol).swap_bytes()) + u64::from(length.swap_bytes());
+    let pseudo = addresses + u64::from(u16::from(protocol).swap_bytes()) + u64::from(length.swap_bytes());
     // RFC 792: of IPv4, the message alone is summed.
     let pseudo = if protocol == ICMP { 0 } else { pseudo };
-    let (header, start, field) = (header as u16, start as u16, field as u16); // 60, 74 and 16 at most
+    let (start, field) = (start as u16, field as u16); // 74 and 16 at most
     Some(Packet { header, start, end: u16::try_from(end).ok()?, field, pseudo: fold(pseudo) })
 }
 
 impl Packet {
-    /// The IPv4 header, if there is one.
-    fn header<'a>(&self, buffer: &'a Buffer) -> Option<&'a [u8]> {
-        buffer.get(ETHERNET..ETHERNET + usize::from(self.header)).filter(|header| !header.is_empty())
-    }
-
     /// Where the checksum of the segment or datagram is, if there is one.
     fn place(&self) -> Option<usize> {
         (self.field != 0).then_some(usize::from(self.start) + usize::from(self.field))
@@ -167,7 +178,7 @@ impl Packet {
 
     /// Whether that is right, or left out where it may be.
     fn is_right(&self, buffer: &Buffer, place: usize) -> bool {
-        let may_lack = usize::from(self.field) == UDP_FIELD && self.header != 0;
+        let may_lack = usize::from(self.field) == UDP_FIELD && self.header.is_some();
         if may_lack && buffer.get(place..place + 2) == Some(&[0; 2]) {
             return true;
         }
@@ -204,7 +215,7 @@ impl Frame {
         let buffer = &self.buffer;
         let total = if SEGMENTATION { buffer.total_len() } else { buffer.len() };
         let Some(packet) = find(buffer, total) else { return false };
-        packet.header(buffer).is_none_or(|header| sum_with(header, 0) == 0xffff)
+        packet.header.is_none_or(|header| header == 0xffff)
             && (self.offload.checksum != Checksum::Unverified
                 || packet.place().is_none_or(|place| packet.is_right(buffer, place)))
     }
@@ -217,10 +228,11 @@ impl Frame {
         self.offload = Offload::default();
         let buffer = &mut self.buffer;
         let Some(packet) = find(buffer, buffer.len()) else { return };
-        if packet.header != 0 {
-            store(buffer, ETHERNET + IPV4_FIELD, 0);
-            let value = packet.header(buffer).map_or(0, |header| !sum_with(header, 0));
-            store(buffer, ETHERNET + IPV4_FIELD, value);
+        if let Some(header) = packet.header {
+            // Without what stands there now (RFC 1624, 3).
+            let place = buffer.get(ETHERNET + IPV4_FIELD..).and_then(<[u8]>::first_chunk);
+            let now = place.map_or(0, |field| u16::from_le_bytes(*field));
+            store(buffer, ETHERNET + IPV4_FIELD, !fold(u64::from(header) + u64::from(!now)));
         }
         if let Some(place) = packet.place() {
             store(buffer, place, packet.pseudo);
