@@ -88,7 +88,7 @@ impl Segment {
     }
 
     /// Reads the header of a segment of so many `bytes`, which goes from one address to another.
-    #[inline]
+    #[inline(always)]
     fn read(source: Address, destination: Address, tcp: &[u8; 20], bytes: u32) -> Segment {
         let flags = tcp[13];
         Segment {

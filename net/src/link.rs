@@ -32,6 +32,7 @@ use crate::{
     capture::{Direction, Witness},
     counters::NetCounters,
     glance::{ETHERNET, RST, Segment, TYPE_IPV4, TYPE_IPV6, renumber, sender},
+    ip::address::Address,
     ip::gate::{self, Refusal},
     ip::host::Host,
     ip::neighbor::{Hardware, Neighbors},
@@ -160,12 +161,20 @@ impl Link {
     }
 
     /// Drops the received frame in hand, and counts it, if its checksums are wrong. False when there is none any more.
+    #[inline]
     pub(crate) fn check(&mut self) -> bool {
-        if !self.is_checked && self.incoming.as_ref().is_some_and(|frame| !frame.is_intact()) {
+        if !self.is_checked {
+            self.check_now();
+        }
+        self.incoming.is_some()
+    }
+
+    #[inline(never)]
+    fn check_now(&mut self) {
+        self.is_checked = true;
+        if self.incoming.as_ref().is_some_and(|frame| !frame.is_intact()) {
             self.drop_spoilt();
         }
-        self.is_checked = true;
-        self.incoming.is_some()
     }
 
     #[cold]
@@ -337,9 +346,19 @@ impl Link {
         }
     }
 
-    /// Lets the meter know of a new segment, and gives it the number that it says.
-    fn note(&mut self, frame: &mut [u8]) {
-        let Some((meter, segment)) = self.meter.as_mut().zip(Segment::of(frame)) else { return };
+    /// Gives the meter of the connection in hand back.
+    pub(crate) fn return_meter(&mut self, to: &mut Meter) {
+        // Straight to where it belongs: it is large, as values go.
+        if let Some(meter) = &self.meter {
+            *to = *meter;
+        }
+        self.meter = None;
+    }
+
+    /// Lets the meter know of a new segment, and gives it the number that it says. Whom it is for, if it is one.
+    fn note(&mut self, frame: &mut [u8]) -> Option<Address> {
+        let meter = self.meter.as_mut()?;
+        let segment = Segment::of(frame)?;
         match meter.renumbered(&segment, frame) {
             Some(sequence) => renumber(frame, sequence),
             None => meter.sent(segment.sequence, segment.length, self.now),
@@ -347,6 +366,7 @@ impl Link {
         if segment.flags & RST == 0 {
             meter.told(segment.acknowledgement, segment.window);
         }
+        Some(segment.flow.destination.0)
     }
 
     /// Sends a new frame, or holds it until the card has room.

@@ -45,8 +45,14 @@ impl Routes {
     }
 
     /// The address on the link that a packet to one host goes to. `None` when no route leads there.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn next_hop(&self, destination: &Address) -> Option<Address> {
+        self.next_hop_of_packet(destination)
+    }
+
+    /// The same where every packet passes.
+    #[inline(always)]
+    pub(crate) fn next_hop_of_packet(&self, destination: &Address) -> Option<Address> {
         for route in &self.0 {
             if route.network.contains(destination) {
                 return Some(if route.via == Address::UNSPECIFIED { *destination } else { route.via });

@@ -36,7 +36,7 @@ impl Link {
             self.limit_own_segments(&mut buffer, is_six);
         }
         let mut frame = Frame::from(buffer);
-        self.note(&mut frame.buffer);
+        let peer = self.note(&mut frame.buffer);
         frame.seal(self.offloads);
         if SEGMENTATION && let Some(size) = size {
             let tcp = frame.buffer.get(TCP_LENGTH).map_or(0, |length| length >> 4) * 4;
@@ -46,6 +46,10 @@ impl Link {
         }
         if let Some(hardware) = to {
             return self.send_to(frame, hardware);
+        }
+        if let Some(peer) = peer {
+            // The other end of a connection is one host.
+            return self.route(frame, &peer);
         }
         let Some((_, destination)) = ends(&frame.buffer) else { return };
         match self.group(&destination) {
@@ -73,7 +77,7 @@ impl Link {
 
     /// Sends a frame to whom the routes lead, or lets it wait until that one's hardware address is known.
     fn route(&mut self, frame: Frame, destination: &Address) {
-        let Some(next_hop) = self.routes.next_hop(destination) else {
+        let Some(next_hop) = self.routes.next_hop_of_packet(destination) else {
             return self.counters.tx_unroutable.increment();
         };
         let way = self.neighbors.way(&next_hop, next_hop != *destination, self.now);

@@ -14,7 +14,12 @@ use unik_sched::{
     time::{Duration, Instant},
 };
 
-use crate::{glance::Flow, ip::neighbor::Hardware, stack::filled, tcp::meter::Meter};
+use crate::{
+    glance::{ACK, Flow, Segment},
+    ip::neighbor::Hardware,
+    stack::filled,
+    tcp::meter::Meter,
+};
 
 /// What a connection takes beside its buffers, in bytes: its socket, its entries in the tables.
 pub(crate) const OVERHEAD: usize = 1024;
@@ -142,6 +147,32 @@ impl Connection {
     pub(crate) fn progress(&self) -> (usize, State) {
         let socket = self.socket();
         (socket.send_queue(), socket.state())
+    }
+
+    /// Whether a segment that brought nothing left nothing to be done: all that was written is acknowledged, and no timer is due earlier
+    /// than before.
+    pub(crate) fn is_at_rest(
+        &self,
+        segment: &Segment,
+        before: (usize, State),
+        after: (usize, State),
+    ) -> bool {
+        segment.flags == ACK
+            && segment.length == 0
+            && (before.1, after) == (State::Established, (0, State::Established))
+            && self.stage == Stage::Owned
+    }
+
+    /// Whether all that was written is on its way, as `meter` has seen it, and nothing but that is waited for.
+    pub(crate) fn has_sent_all(&self, meter: Option<&Meter>) -> bool {
+        let socket = self.socket();
+        socket.state() == State::Established
+            && socket.timeout().is_none()
+            && meter.is_some_and(|meter| {
+                meter.flight() as usize == socket.send_queue()
+                    && meter.flight() > 0
+                    && !meter.is_window_closed()
+            })
     }
 
     /// Closes this half: FIN after everything that was written. Where the peer has closed its half, smoltcp would look at

@@ -64,7 +64,7 @@ impl FlowIndex {
         let mut number = *self.heads.get(self.chain(flow))?;
         loop {
             let entry = self.entries.get(number as usize)?;
-            if entry.flow == Some(*flow) {
+            if entry.flow.as_ref().is_some_and(|known| known == flow) {
                 return Some(number);
             }
             number = entry.next;

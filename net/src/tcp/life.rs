@@ -33,6 +33,9 @@ pub(crate) const RESET_TIMEOUT: Duration = Duration::from_secs(3);
 /// Frames that one connection sends before the next one has its turn.
 const FRAMES: usize = 16;
 
+/// What is sent while nothing else is on its way is sent again no earlier than this by smoltcp (RFC 6298, 2.4).
+const RETRANSMISSION: Duration = Duration::from_secs(1);
+
 /// An acknowledgement is held back for less than this.
 const ACKNOWLEDGED: Duration = Duration::from_secs(1);
 
@@ -98,11 +101,12 @@ impl Stack {
         let turns = is_plausible && connection.meter.turns(segment.window);
         self.link.meter = Some(connection.meter);
         self.interface.poll_ingress_single(instant(now), &mut self.link, &mut connection.set);
-        connection.meter = self.link.meter.take().unwrap_or_default();
+        self.link.return_meter(&mut connection.meter);
         if turns {
             connection.meter.turned(now);
         }
         let after = connection.progress();
+        let is_at_rest = connection.is_at_rest(segment, before, after);
         if segment.flags & ACK != 0 && before != after {
             connection.meter.acknowledged(segment.acknowledgement, now);
         }
@@ -113,7 +117,9 @@ impl Stack {
         if matches!(connection.stage, Stage::Arriving(_)) && connection.is_acceptable() {
             self.note_arrival(number);
         }
-        self.tcp.enqueue(number);
+        if !is_at_rest {
+            self.tcp.enqueue(number);
+        }
     }
 
     /// Looks after the connections in the queue, as long as the card has room for what they send.
@@ -150,10 +156,14 @@ impl Stack {
         };
         self.link.meter = Some(connection.meter);
         let (at, mut sent) = (instant(now), 0);
+        let was_idle = connection.meter.flight() == 0;
         let due = loop {
             // smoltcp forgets that it was about to send a lost segment again when it finds no room then.
             let goes_on =
                 self.link.reserve() && egress(&mut self.interface, &mut self.link, &mut connection.set, at);
+            if goes_on && was_idle && connection.has_sent_all(self.link.meter.as_ref()) {
+                break Some(now + RETRANSMISSION);
+            }
             let due = due(&mut self.interface, &connection.set, at);
             sent += usize::from(goes_on);
             let goes_on = goes_on && due.is_some_and(|due| due <= now);
@@ -162,7 +172,7 @@ impl Stack {
             }
         };
         let due = connection.help(due, &mut self.interface, &mut self.link, now);
-        connection.meter = self.link.meter.take().unwrap_or_default();
+        self.link.return_meter(&mut connection.meter);
         self.link.reply_to = None;
         if self.move_on(number, due, now) {
             match due {

@@ -70,6 +70,11 @@ impl Meter {
         (self.next, self.expected)
     }
 
+    /// How many numbers are on their way.
+    pub(crate) fn flight(&self) -> u32 {
+        self.next.wrapping_sub(self.oldest)
+    }
+
     /// The next `count` segments with one byte, which is zero, are questions whether the peer is alive. They go out with
     /// a number that lies `distance` behind the next one.
     pub(crate) fn question(&mut self, count: u8, distance: u32) {
@@ -115,7 +120,7 @@ impl Meter {
     /// When what is on its way is to be sent again.
     pub(crate) fn overdue_at(&self) -> Option<Instant> {
         let smoothed = self.round_trip?;
-        let flight = self.next.wrapping_sub(self.oldest);
+        let flight = self.flight();
         if flight == 0 && !self.window_closed {
             return None;
         }
