@@ -226,21 +226,25 @@ impl Frame {
     #[inline(never)]
     pub fn seal(&mut self, offloads: Offloads) {
         self.offload = Offload::default();
-        let buffer = &mut self.buffer;
-        let Some(packet) = find(buffer, buffer.len()) else { return };
+        let length = self.buffer.len();
+        let bytes = &mut self.buffer[..];
+        let Some(packet) = find(bytes, length) else { return };
         if let Some(header) = packet.header {
             // Without what stands there now (RFC 1624, 3).
-            let place = buffer.get(ETHERNET + IPV4_FIELD..).and_then(<[u8]>::first_chunk);
+            let place = bytes.get(ETHERNET + IPV4_FIELD..).and_then(<[u8]>::first_chunk);
             let now = place.map_or(0, |field| u16::from_le_bytes(*field));
-            store(buffer, ETHERNET + IPV4_FIELD, !fold(u64::from(header) + u64::from(!now)));
+            store(bytes, ETHERNET + IPV4_FIELD, !fold(u64::from(header) + u64::from(!now)));
         }
-        if let Some(place) = packet.place() {
-            store(buffer, place, packet.pseudo);
-            // The packet ends inside of the buffer.
-            let _ = buffer.set_len(packet.end.into());
+        let Some(place) = packet.place() else { return };
+        store(bytes, place, packet.pseudo);
+        if offloads.checksum {
             self.offload.checksum = Checksum::Partial { start: packet.start, offset: packet.field };
-            self.settle(offloads);
+        } else {
+            let summed = bytes.get_mut(packet.start.into()..packet.end.into());
+            complete(summed.unwrap_or_default(), packet.field.into());
         }
+        // The packet ends inside of the buffer.
+        let _ = self.buffer.set_len(packet.end.into());
     }
 
     /// Does itself what is left to do about a frame where a card that it is sent on does not. False if it cannot, or
@@ -278,13 +282,19 @@ impl Frame {
             return cuts && usize::from(segment.headers) <= length;
         }
         if !offloads.checksum {
-            let value = !sum_with(self.buffer.get(start..).unwrap_or_default(), 0);
-            // Zero would say that there is none (RFC 768); the other zero is as good for TCP.
-            store(&mut self.buffer, field, if value == 0 { !0 } else { value });
+            complete(self.buffer.get_mut(start..).unwrap_or_default(), field - start);
             self.offload.checksum = Checksum::Unverified;
         }
         true
     }
+}
+
+/// Completes the checksum of a segment or datagram, in whose field the sum of the pseudo header stands.
+#[inline(never)]
+fn complete(bytes: &mut [u8], field: usize) {
+    let value = !sum_with(bytes, 0);
+    // Zero would say that there is none (RFC 768); the other zero is as good for TCP.
+    store(bytes, field, if value == 0 { !0 } else { value });
 }
 
 /// Writes a folded sum into a packet.

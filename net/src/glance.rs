@@ -108,32 +108,33 @@ impl Glance {
     /// Looks at an Ethernet frame with an IP packet in it: RFC 791, 3.1; RFC 8200, 3; RFC 768; RFC 9293, 3.1.
     #[inline]
     pub(crate) fn of(frame: &[u8]) -> Glance {
-        Self::look(frame).unwrap_or(Glance::Other)
-    }
-
-    #[inline]
-    fn look(frame: &[u8]) -> Option<Glance> {
-        let head = frame.first_chunk::<IPV4_HEAD>()?;
+        // Each is made where the caller wants it: a segment is large, as values go.
+        let Some(head) = frame.first_chunk::<IPV4_HEAD>() else { return Glance::Other };
         match [head[12], head[13]] {
             TYPE_IPV4 => {}
-            TYPE_IPV6 => return Self::look_at_six(frame),
-            TYPE_ARP => return Some(Glance::Arp),
-            _ => return None,
+            TYPE_IPV6 => return Self::look_at_six(frame).unwrap_or(Glance::Other),
+            TYPE_ARP => return Glance::Arp,
+            _ => return Glance::Other,
         }
         let is_whole = (head[20] & 0x3f, head[21]) == (0, 0);
         if head[14] >> 4 != 4 || !is_whole {
-            return None;
+            return Glance::Other;
         }
         let header = usize::from(head[14] & 0x0f) * 4;
-        let payload = frame.get(ETHERNET + header.max(IPV4)..)?;
-        if head[23] == UDP {
-            return payload.first_chunk::<8>().map(|udp| Glance::Udp(short(udp, 2)));
+        let payload = frame.get(ETHERNET + header.max(IPV4)..).unwrap_or_default();
+        match (head[23], payload.first_chunk::<20>()) {
+            (TCP, Some(tcp)) => {
+                let bytes = u32::from(short(head, 16)).saturating_sub(header as u32);
+                let source = Address::v4([head[26], head[27], head[28], head[29]]);
+                let destination = Address::v4([head[30], head[31], head[32], head[33]]);
+                Glance::Tcp(Segment::read(source, destination, tcp, bytes))
+            }
+            (UDP, _) => match payload.first_chunk::<8>() {
+                Some(udp) => Glance::Udp(short(udp, 2)),
+                None => Glance::Other,
+            },
+            _ => Glance::Other,
         }
-        let tcp = payload.first_chunk::<20>().filter(|_| head[23] == TCP)?;
-        let bytes = u32::from(short(head, 16)).saturating_sub(header as u32);
-        let source = Address::v4([head[26], head[27], head[28], head[29]]);
-        let destination = Address::v4([head[30], head[31], head[32], head[33]]);
-        Some(Glance::Tcp(Segment::read(source, destination, tcp, bytes)))
     }
 
     #[inline(never)]

@@ -31,7 +31,7 @@ impl Link {
     #[inline(never)]
     pub(super) fn finish(&mut self, mut buffer: Buffer, size: Option<NonZeroU16>, to: Option<Hardware>) {
         begin_frame(&mut buffer, self.host.hardware);
-        if self.packet_limits != [None; 2] {
+        if !matches!(self.packet_limits, [None, None]) {
             let is_six = is_six(&buffer);
             self.limit_own_segments(&mut buffer, is_six);
         }
@@ -162,7 +162,7 @@ impl Link {
     /// Bytes of the longest frame that may answer the one in hand.
     #[inline]
     pub(crate) fn limit_in_hand(&self) -> usize {
-        if self.packet_limits == [None; 2] {
+        if let [None, None] = self.packet_limits {
             return self.frame_limit();
         }
         ETHERNET + self.packet_room(self.frame().is_some_and(is_six))
