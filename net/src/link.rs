@@ -39,7 +39,7 @@ use crate::{
     ip::route::Routes,
     nic::{Frame, Nic, Offloads},
     segmentation::{self, SEGMENTATION},
-    tcp::meter::Meter,
+    tcp::lent::Lent,
 };
 
 /// How long received frames wait for room to send their answers, at most, and how long until it is looked for again.
@@ -58,7 +58,7 @@ pub(crate) struct Link {
     /// Who is shown every frame.
     pub(crate) witness: Option<Box<dyn Witness>>,
     /// What measures the connection in hand by the segments that it sends.
-    pub(crate) meter: Option<Meter>,
+    pub(crate) meter: Lent,
     /// This host.
     pub(crate) host: Host,
     /// Where packets go next, and whose cards that are.
@@ -120,7 +120,7 @@ impl Link {
             reply_to: None,
             now: unik_sched::time::Instant::ZERO,
             witness: None,
-            meter: None,
+            meter: Lent::new(),
             refuses: false,
             incoming: None,
             is_checked: true,
@@ -344,15 +344,6 @@ impl Link {
         if let Some((meter, segment)) = self.meter.as_mut().zip(Segment::of(frame)) {
             meter.told(segment.acknowledgement, segment.window);
         }
-    }
-
-    /// Gives the meter of the connection in hand back.
-    pub(crate) fn return_meter(&mut self, to: &mut Meter) {
-        // Straight to where it belongs: it is large, as values go.
-        if let Some(meter) = &self.meter {
-            *to = *meter;
-        }
-        self.meter = None;
     }
 
     /// Lets the meter know of a new segment, and gives it the number that it says. Whom it is for, if it is one.

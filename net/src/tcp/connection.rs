@@ -18,7 +18,7 @@ use crate::{
     glance::{ACK, Flow, Segment},
     ip::neighbor::Hardware,
     stack::filled,
-    tcp::meter::Meter,
+    tcp::{lent::Owned, meter::Meter},
 };
 
 /// What a connection takes beside its buffers, in bytes: its socket, its entries in the tables.
@@ -29,7 +29,7 @@ pub(crate) struct Connection {
     handle: SocketHandle,
     pub(crate) flow: Flow,
     pub(crate) opened: Instant,
-    pub(crate) meter: Meter,
+    pub(crate) meter: Owned,
     pub(crate) stage: Stage,
     /// The peer has reset it.
     pub(crate) reset: bool,
@@ -112,7 +112,7 @@ impl Connection {
             handle,
             flow: *flow,
             opened: now,
-            meter: Meter::default(),
+            meter: Owned::try_new()?,
             stage,
             reset: false,
             finished: false,
@@ -163,16 +163,14 @@ impl Connection {
             && self.stage == Stage::Owned
     }
 
-    /// Whether all that was written is on its way, as `meter` has seen it, and nothing but that is waited for.
-    pub(crate) fn has_sent_all(&self, meter: Option<&Meter>) -> bool {
-        let socket = self.socket();
+    /// Whether all that was written is on its way, as its `meter` has seen it, and nothing but that is waited for.
+    pub(crate) fn has_sent_all(&self, meter: &Meter) -> bool {
+        let (socket, flight) = (self.socket(), meter.flight());
         socket.state() == State::Established
             && socket.timeout().is_none()
-            && meter.is_some_and(|meter| {
-                meter.flight() as usize == socket.send_queue()
-                    && meter.flight() > 0
-                    && !meter.is_window_closed()
-            })
+            && flight > 0
+            && flight as usize == socket.send_queue()
+            && !meter.is_window_closed()
     }
 
     /// Closes this half: FIN after everything that was written. Where the peer has closed its half, smoltcp would look at

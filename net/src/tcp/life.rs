@@ -12,7 +12,7 @@ use crate::{
     glance::{ACK, Flow, RST, SYN, Segment},
     ip::address::End,
     ip::icmp::ip_address,
-    stack::{PAUSE, Stack, duration, instant},
+    stack::{PAUSE, Stack, duration, earlier, instant},
     tcp::{
         connection::{Buffers, Connection, Stage, has_fin},
         recovery::{due, egress},
@@ -99,9 +99,9 @@ impl Stack {
             self.link.limit_segments(!peer.is_v4(), is_on_link);
         }
         let turns = is_plausible && connection.meter.turns(segment.window);
-        self.link.meter = Some(connection.meter);
+        self.link.meter.lend(&mut connection.meter);
         self.interface.poll_ingress_single(instant(now), &mut self.link, &mut connection.set);
-        self.link.return_meter(&mut connection.meter);
+        self.link.meter.give_back(&mut connection.meter);
         if turns {
             connection.meter.turned(now);
         }
@@ -154,25 +154,28 @@ impl Stack {
             Stage::Arriving(arrival) => Some(arrival.hardware),
             _ => None,
         };
-        self.link.meter = Some(connection.meter);
-        let (at, mut sent) = (instant(now), 0);
         let was_idle = connection.meter.flight() == 0;
+        self.link.meter.lend(&mut connection.meter);
+        let (at, mut sent) = (instant(now), 0);
         let due = loop {
             // smoltcp forgets that it was about to send a lost segment again when it finds no room then.
             let goes_on =
                 self.link.reserve() && egress(&mut self.interface, &mut self.link, &mut connection.set, at);
-            if goes_on && was_idle && connection.has_sent_all(self.link.meter.as_ref()) {
-                break Some(now + RETRANSMISSION);
+            if goes_on
+                && was_idle
+                && let Some(meter) = self.link.meter.as_ref()
+                && connection.has_sent_all(meter)
+            {
+                break earlier(Some(now + RETRANSMISSION), meter.overdue_at());
             }
             let due = due(&mut self.interface, &connection.set, at);
             sent += usize::from(goes_on);
             let goes_on = goes_on && due.is_some_and(|due| due <= now);
             if !goes_on || sent == FRAMES {
-                break due;
+                break connection.help(due, &mut self.interface, &mut self.link, now);
             }
         };
-        let due = connection.help(due, &mut self.interface, &mut self.link, now);
-        self.link.return_meter(&mut connection.meter);
+        self.link.meter.give_back(&mut connection.meter);
         self.link.reply_to = None;
         if self.move_on(number, due, now) {
             match due {
@@ -188,7 +191,8 @@ impl Stack {
     /// Moves a connection on to the next stage of its life. False when that was the last.
     fn move_on(&mut self, number: u32, due: Option<Instant>, now: Instant) -> bool {
         let Some(connection) = self.tcp.get_mut(number) else { return false };
-        let (state, is_gone) = (connection.state(), connection.is_gone());
+        let state = connection.state();
+        let is_gone = state == State::Closed && connection.is_gone();
         match connection.stage {
             Stage::Owned => {
                 if state == State::TimeWait && connection.socket().can_recv() {

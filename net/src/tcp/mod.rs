@@ -11,6 +11,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod index;
+pub(crate) mod lent;
 pub(crate) mod life;
 pub(crate) mod list;
 pub(crate) mod listener;

@@ -101,7 +101,7 @@ impl Connection {
         if overdue > now || !link.reserve() {
             return earlier(next, Some(overdue));
         }
-        if let Some(meter) = &mut link.meter {
+        if let Some(meter) = link.meter.as_mut() {
             meter.rewind(now);
         }
         let timeout = self.socket().timeout();
@@ -150,7 +150,7 @@ impl Connection {
 
     /// Asks whether the peer is alive (RFC 9293, 3.8.4). The answers tell what it has received, and its window.
     fn ask(&mut self, questions: u8, interface: &mut Interface, link: &mut Link, at: Moment) {
-        let Some(meter) = &mut link.meter else { return };
+        let Some(meter) = link.meter.as_mut() else { return };
         // What may be on its way, and a FIN, is younger than this.
         meter.question(questions, self.socket().send_capacity() as u32 + 2);
         self.socket_mut().set_keep_alive(Some(smoltcp::time::Duration::ZERO));
@@ -161,7 +161,7 @@ impl Connection {
             }
             asked = egress(interface, link, &mut self.set, at);
         }
-        if let Some(meter) = &mut link.meter {
+        if let Some(meter) = link.meter.as_mut() {
             // One that could not be sent comes later by itself.
             meter.question(u8::from(!asked), self.socket().send_capacity() as u32 + 2);
         }
