@@ -183,7 +183,9 @@ impl End {
             let finished = connection.finished;
             let socket = connection.socket_mut();
             let queued = socket.recv_queue();
-            match socket.recv_slice(bytes) {
+            // There is nothing most times, behind what was read before: the buffer is not looked into for that.
+            let read = if queued == 0 && socket.may_recv() { Ok(0) } else { socket.recv_slice(bytes) };
+            match read {
                 Ok(0) => {
                     socket.register_recv_waker(context.waker());
                     self.time.waiting("tcp read");
