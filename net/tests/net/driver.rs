@@ -67,6 +67,30 @@ fn many_datagrams_sent_at_once_take_one_turn() {
 }
 
 #[test]
+fn an_acknowledgement_that_leaves_nothing_to_do_takes_one_turn() {
+    let (mut world, left, right) = two();
+    let time = world.time.clone();
+    world.run(async {
+        let mut listener = right.listen(80).await.unwrap();
+        let mut client = left.connect(at(RIGHT, 80)).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        time.sleep(Duration::from_secs(60)).await;
+        for _ in 0..5 {
+            client.write(b"hello").await.unwrap();
+            let mut said = [0; 64];
+            assert_eq!(server.read(&mut said).await.unwrap(), 5);
+            // The acknowledgement is held back for 10 ms, and nothing is overdue after 100.
+            time.sleep(Duration::from_millis(5)).await;
+            let before = left.counters().turns.get();
+            time.sleep(Duration::from_millis(100)).await;
+            client.flush().await.unwrap();
+            assert_eq!(left.counters().turns.get(), before + 1);
+            time.sleep(Duration::from_secs(60)).await;
+        }
+    });
+}
+
+#[test]
 fn a_flood_of_frames_lets_other_tasks_run() {
     let mut world = World::new(Conditions { queue: 2000, ..Conditions::default() }, 1);
     let net = world.left();
