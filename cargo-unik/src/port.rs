@@ -65,12 +65,12 @@ impl Block {
 }
 
 /// The first ports of all blocks outside of those that the system gives away: below them, as far as there are any, or else behind them.
+/// Where it gives all away, there are no better ones than those.
 fn blocks((low, high): (u16, u16)) -> Vec<u16> {
-    let below: Vec<u16> = (LOWEST..low.saturating_sub(BLOCK - 1)).step_by(BLOCK.into()).collect();
-    if !below.is_empty() {
-        return below;
-    }
-    (high.max(LOWEST).saturating_add(1)..u16::MAX - BLOCK + 1).step_by(BLOCK.into()).collect()
+    let all = |from: u16, to: u16| (from..to).step_by(BLOCK.into()).collect::<Vec<_>>();
+    let end = u16::MAX - BLOCK + 1;
+    let outside = [all(LOWEST, low.saturating_sub(BLOCK - 1)), all(high.max(LOWEST).saturating_add(1), end)];
+    outside.into_iter().find(|blocks| !blocks.is_empty()).unwrap_or_else(|| all(LOWEST, end))
 }
 
 /// Claims a block that nobody has, the first one that is looked at being any; `None` where somebody has each.
@@ -141,8 +141,7 @@ mod tests {
 
     #[test]
     fn blocks_lie_outside_of_what_the_system_gives_away() {
-        for (low, high) in [USUAL, (1024, 60_999), (1024, 65_535), (10_241, 20_000), (0, 0), (65_535, 65_535)]
-        {
+        for (low, high) in [USUAL, (1024, 60_999), (10_241, 20_000), (0, 0), (65_535, 65_535)] {
             for first in blocks((low, high)) {
                 assert!(
                     first >= LOWEST && (first + (BLOCK - 1) < low || first > high),
@@ -151,6 +150,8 @@ mod tests {
             }
         }
         assert_eq!(blocks(USUAL).first(), Some(&LOWEST));
-        assert!(blocks((1024, 65_535)).is_empty());
+        // Of all that there are, if there are no others.
+        let all = blocks((1024, 65_535));
+        assert!(all.len() > 1000 && all.iter().all(|first| (LOWEST..=u16::MAX - BLOCK).contains(first)));
     }
 }

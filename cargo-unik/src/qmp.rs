@@ -108,14 +108,14 @@ impl Qmp {
         Ok(text.trim().to_owned())
     }
 
-    /// Sends the processors of the machine a non-maskable interrupt. Whether QEMU did is not waited for: a guest that dies of it
-    /// may take QEMU along, and the answer with it.
+    /// Sends the processors of the machine a non-maskable interrupt. A guest that dies of it may take QEMU along before that has said
+    /// that it was told.
     ///
     /// # Errors
-    /// QEMU does not listen, or has ended.
+    /// QEMU does not answer, refuses, or had ended before.
     pub fn inject_nmi(&mut self) -> Result<()> {
         self.open()?;
-        self.send("inject-nmi", None)
+        self.ask("inject-nmi", None).map(drop)
     }
 
     /// Takes the link of a network down, or up again.
