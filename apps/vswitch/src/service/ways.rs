@@ -29,7 +29,8 @@ pub(super) trait Ways {
     /// Does with the frame that was looked up last what is to be done with it.
     fn carry(&mut self, cards: &mut Cards, frame: Frame);
 
-    /// So many frames have come in.
+    /// So many frames have come in. It is said behind the batch that they came in, or before a frame that came alone: what was put off for
+    /// a batch is counted now.
     fn receive(&mut self, frames: usize, octets: usize);
 }
 
