@@ -40,7 +40,8 @@ pub struct Subject<'a> {
 /// # Errors
 /// A guest that does not do its part.
 pub fn measure(subject: &Subject<'_>) -> Result<u64> {
-    let boots = (0..BOOTS).map(|_| boot(subject));
+    let entry = entry(subject)?;
+    let boots = (0..BOOTS).map(|_| boot_from(subject, entry));
     boots.collect::<Result<Vec<_>>>().map(|boots| boots.into_iter().min().unwrap_or_default())
 }
 
@@ -49,9 +50,18 @@ pub fn measure(subject: &Subject<'_>) -> Result<u64> {
 /// # Errors
 /// A guest that does not do its part.
 pub fn boot(subject: &Subject<'_>) -> Result<u64> {
+    boot_from(subject, entry(subject)?)
+}
+
+/// Where the guest keeps when it was entered.
+fn entry(subject: &Subject<'_>) -> Result<u64> {
     let symbols = Symbols::open(subject.debug, subject.root)?;
     let entry = symbols.table().iter().find(|symbol| symbol.name == ENTRY);
     let entry = entry.ok_or_else(|| Error::failed(format!("no {ENTRY} in {}", subject.debug.display())))?;
+    Ok(entry.address)
+}
+
+fn boot_from(subject: &Subject<'_>, entry: u64) -> Result<u64> {
     let path = subject.capture.display();
     let capture = format!("filter-dump,id=first,netdev=net0,file={path}");
     let guest = Guest {
@@ -63,7 +73,7 @@ pub fn boot(subject: &Subject<'_>) -> Result<u64> {
     let (mut running, mut qmp) = Running::start_controlled(&guest.command()?)?;
     qmp.set_patience(PATIENCE)?;
     running.line(&format!("ready: {}", subject.name), PATIENCE)?;
-    let entered = qmp.word(entry.address)? / 1000;
+    let entered = qmp.word(entry)? / 1000;
     let bytes = fs::read(&subject.capture).or_cannot(|| format!("read {path}"))?;
     let sent = first_time(&bytes).ok_or_else(|| Error::failed(format!("no frame in {path}")))?;
     Ok(sent.saturating_sub(entered))
